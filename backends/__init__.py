@@ -1,0 +1,1 @@
+"""Who answers: one module a backend, behind one protocol (see `backends.protocol`)."""

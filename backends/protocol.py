@@ -1,0 +1,72 @@
+"""What every backend offers, and nothing else is asked of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from backends.requests import Request, RequestKind, Response
+
+# Answers as they come: pairs of the request's position in the sequence that was given and its response.
+Batch = list[tuple[int, Response]]
+ChatMessage = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can be asked, known before a model is loaded.
+
+    kinds: the request kinds it answers.
+    chat_template: whether it can render chat messages to a prompt (`apply_chat_template`).
+    """
+
+    kinds: frozenset[RequestKind]
+    chat_template: bool = False
+
+
+class Backend(Protocol):
+    """One opened model. Its constructor stores; nothing is loaded before it is needed.
+
+    The three asking methods take any number of requests of one kind and yield batches of answers as soon as
+    each is there, in any order, every request exactly once. The caller makes each batch durable before it
+    asks for the next, so a batch is what can be lost when the process is killed.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """What decides the model's answers, by name (weights, dtype, ...), without loading the weights.
+
+        Two models with equal fingerprints may answer for each other; batch size or device are not in it.
+        """
+        ...
+
+    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]: ...
+
+    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]: ...
+
+    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]: ...
+
+    def chat_template(self) -> str | None:
+        """The text of the chat template in use, or None if the model has none."""
+        ...
+
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        """Render messages to a prompt: for a new assistant turn, or, with `continue_final`, so that the last
+        (assistant) message is gone on with."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """What a reader of the results wants to know of the model: parameters, dtype, revision, tokens."""
+        ...
+
+
+def ask(backend: Backend, requests: Sequence[Request]) -> Iterator[Batch]:
+    """Send requests of one kind to the method that answers them."""
+    methods = {
+        "loglikelihood": backend.loglikelihood,
+        "loglikelihood_rolling": backend.loglikelihood_rolling,
+        "generate_until": backend.generate_until,
+    }
+    return methods[requests[0].kind](requests)

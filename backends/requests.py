@@ -1,0 +1,70 @@
+"""What is asked of a model and what it says: `Request` and `Response`.
+
+Both are plain frozen values. A request carries no task, document or position: its digest is its identity,
+so that the same question is asked once, whoever asks it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+RequestKind = Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]
+Status = Literal["answer", "truncated", "refused", "failed", "skipped"]
+
+NO_GENERATION: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing asked of a model.
+
+    kind: which of the backend's three methods answers it.
+    prompt: the context of a log-likelihood (may be empty), the whole text of a rolling one, or what a
+        generation goes on from.
+    continuation: the text whose log-likelihood after `prompt` is asked; only for `loglikelihood`.
+    generation: parameters of `generate_until` as the task gives them (`until`, `max_gen_toks`,
+        `temperature`, `do_sample`, ...); only JSON values.
+    repeat: which of several equal askings this is; 0 for the first.
+    """
+
+    kind: RequestKind
+    prompt: str
+    continuation: str = ""
+    generation: Mapping[str, Any] = field(default_factory=lambda: NO_GENERATION)
+    repeat: int = 0
+
+    def digest(self) -> str:
+        """The request's identity: 32 hex digits over its canonical JSON."""
+        content = [self.kind, self.prompt, self.continuation, self.generation, self.repeat]
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back for one request.
+
+    status: `answer` and `truncated` (a generation that ended at its token limit) can be scored; `refused`,
+        `failed` and `skipped` cannot and lower the coverage.
+    logprob: the summed natural log-probability of the continuation or text.
+    is_greedy: whether each token of the continuation is the model's most probable one.
+    text: the generated text, cut before the first stop sequence.
+    tokens_in, tokens_out: tokens read and written for this request, as the backend counts them.
+    seconds: wall time of the batch or call that answered it.
+    error: why there is no answer, for the other statuses.
+    """
+
+    status: Status = "answer"
+    logprob: float | None = None
+    is_greedy: bool | None = None
+    text: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+    @property
+    def is_scorable(self) -> bool:
+        return self.status in ("answer", "truncated")

@@ -1,0 +1,1 @@
+"""What an answer is worth: filters, metrics, aggregation and standard errors, as pure functions."""

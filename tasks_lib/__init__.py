@@ -1,0 +1,1 @@
+"""What is asked: task files, catalog, datasets, prompts, few-shot examples and requests."""
