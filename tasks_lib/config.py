@@ -1,0 +1,179 @@
+"""What a task or group file may say, with lm-eval's keys, meanings and defaults.
+
+Source of the rules: lm-evaluation-harness 0.4.13, `lm_eval/config/task.py` and `config/group.py`.
+A value written `!function module.name` in YAML is a `FunctionRef` here: files are read without running any
+of their code, and only `tasks_lib.functions` turns a reference into a callable.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+OutputType = Literal["loglikelihood", "loglikelihood_rolling", "multiple_choice", "generate_until"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """`!function module.name` as it stands in a file of `folder` (absolute)."""
+
+    folder: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"!function {self.name}"
+
+
+Field_ = str | FunctionRef  # a field name, a Jinja template or a function of the document
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused; `FunctionRef` values pass as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class FewshotConfig(Strict):
+    """How few-shot examples are chosen and written, where that differs from the evaluated document."""
+
+    sampler: str | FunctionRef = "default"
+    split: str | None = None
+    process_docs: FunctionRef | None = None
+    fewshot_indices: list[int] | None = None
+    samples: list[dict[str, Any]] | FunctionRef | None = None
+    doc_to_text: Field_ | int | None = None
+    doc_to_choice: Field_ | list[Any] | dict[str, Any] | None = None
+    doc_to_target: Field_ | int | list[Any] | None = None
+    gen_prefix: str | None = None
+    fewshot_delimiter: str | None = None
+    target_delimiter: str | None = None
+
+
+class MetricConfig(BaseModel):
+    """One entry of `metric_list`; keys beyond these four are arguments of the metric (`options`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+    metric: Field_
+    aggregation: Field_ | None = None
+    higher_is_better: bool | None = None
+    hf_evaluate: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.metric if isinstance(self.metric, str) else self.metric.name.rpartition(".")[2]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class FilterStep(BaseModel):
+    """One function of a filter pipeline; keys beyond `function` are its arguments (`options`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+    function: Field_
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class FilterPipeline(Strict):
+    """A named sequence of filters; each pipeline gives metric values of its own."""
+
+    name: str
+    filter: list[FilterStep]
+
+
+class TaskConfig(Strict):
+    """A task file after includes and overrides; keys that only serve the catalog are not here."""
+
+    task: str
+    task_alias: str | None = None
+    custom_dataset: FunctionRef | None = None
+    dataset_path: str | None = None
+    dataset_name: str | None = None
+    dataset_kwargs: dict[str, Any] | None = None
+    training_split: str | None = None
+    validation_split: str | None = None
+    test_split: str | None = None
+    fewshot_split: str | None = None
+    process_docs: FunctionRef | None = None
+    doc_to_text: Field_ | int | None = None
+    doc_to_target: Field_ | int | list[Any] | None = None
+    doc_to_choice: Field_ | list[Any] | dict[str, Any] | None = None
+    doc_to_image: Field_ | list[Any] | None = None
+    doc_to_audio: Field_ | list[Any] | None = None
+    unsafe_code: bool = False
+    process_results: Field_ | None = None
+    use_prompt: str | None = None
+    description: Field_ = ""
+    target_delimiter: str = " "
+    fewshot_delimiter: str = "\n\n"
+    fewshot_config: FewshotConfig = Field(default_factory=FewshotConfig)
+    num_fewshot: int | None = Field(default=None, ge=0)
+    metric_list: list[MetricConfig] | None = None
+    output_type: OutputType = "generate_until"
+    generation_kwargs: dict[str, Any] | None = None
+    repeats: int = Field(default=1, ge=1)
+    filter_list: list[FilterPipeline] | None = None
+    should_decontaminate: bool = False
+    doc_to_decontamination_query: Field_ | None = None
+    gen_prefix: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _metadata_is_a_mapping(cls, value: object) -> object:
+        return value if isinstance(value, Mapping) else {} if value is None else {"_metadata": value}
+
+    @field_validator("fewshot_config", mode="before")
+    @classmethod
+    def _no_fewshot_config(cls, value: object) -> object:
+        return {} if value is None else value
+
+    @property
+    def version(self) -> Any:
+        return self.metadata.get("version", "Yaml")
+
+
+class AggregateMetric(Strict):
+    """How a group's score is made from its tasks' scores."""
+
+    metric: str
+    aggregation: Field_ = "mean"
+    weight_by_size: bool = True
+    filter_list: list[str] | None = None
+
+    @field_validator("filter_list", mode="before")
+    @classmethod
+    def _one_filter(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class GroupConfig(Strict):
+    """A group: a name over tasks and other groups, with the scores that are aggregated over its tasks.
+
+    children: names of tasks and groups, in the order of the file.
+    """
+
+    group: str
+    group_alias: str | None = None
+    children: tuple[str, ...]
+    aggregate_metric_list: list[AggregateMetric] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("aggregate_metric_list", mode="before")
+    @classmethod
+    def _one_metric(cls, value: object) -> object:
+        if value is None:
+            return []
+        return [value] if isinstance(value, Mapping) else value
+
+    @property
+    def version(self) -> str:
+        return str(self.metadata.get("version", "N/A"))
