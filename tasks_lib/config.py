@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
+from pydantic_core import CoreSchema, core_schema
 
 OutputType = Literal["loglikelihood", "loglikelihood_rolling", "multiple_choice", "generate_until"]
 
@@ -24,6 +25,12 @@ class FunctionRef:
 
     def __str__(self) -> str:
         return f"!function {self.name}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Only a reference that the YAML reader made counts: a mapping with these two keys is none."""
+        written = core_schema.to_string_ser_schema()
+        return core_schema.is_instance_schema(cls, cls_repr="`!function`", serialization=written)
 
 
 Field_ = str | FunctionRef  # a field name, a Jinja template or a function of the document
@@ -148,6 +155,18 @@ class AggregateMetric(Strict):
     aggregation: Field_ = "mean"
     weight_by_size: bool = True
     filter_list: list[str] | None = None
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _name_of_a_function(cls, value: object) -> object:
+        """A task's scores carry a function's own name."""
+        return value.name.rpartition(".")[2] if isinstance(value, FunctionRef) else value
+
+    @field_validator("weight_by_size", mode="before")
+    @classmethod
+    def _as_truth(cls, value: object) -> bool:
+        """lm-eval asks for truth only, and its own files say `truez`."""
+        return bool(value)
 
     @field_validator("filter_list", mode="before")
     @classmethod

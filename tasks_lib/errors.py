@@ -2,4 +2,4 @@
 
 
 class TaskError(ValueError):
-    """A task that cannot be read, built or scored; the message names file, key or document and the way out."""
+    """A task that cannot be read, asked or scored; the message names file, key or document."""

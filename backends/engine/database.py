@@ -1,0 +1,146 @@
+"""The database under the response store: how it is opened, created by one of many, and explained."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from backends.errors import BackendError
+
+# Long enough for another process to write a large batch to a slow disk, short enough to be noticed.
+_BUSY_SECONDS = 120.0
+_CREATION_SECONDS = 30.0
+
+# The way out, by the start of SQLite's error name.
+_WAYS_OUT = {
+    "SQLITE_FULL": "the disk is full: free some space and start again, nothing that was stored is lost",
+    "SQLITE_IOERR": "the disk refuses (full, over a quota or failing): nothing that was stored is lost",
+    "SQLITE_CANTOPEN": "the file cannot be opened: is it a folder, or may you not write there?",
+    "SQLITE_READONLY": "the file or its folder is read-only: choose another place",
+    "SQLITE_PERM": "you may not write there: choose another place",
+    "SQLITE_NOTADB": "the file is not a response store: choose another path",
+    "SQLITE_CORRUPT": "the file is damaged: move it away and run again",
+    "SQLITE_BUSY": f"another process has held it for {_BUSY_SECONDS:.0f} seconds",
+    "SQLITE_PROTOCOL": "locking does not work there: a store must lie on a local disk",
+}
+
+
+def connect(place: str | Path) -> sa.Engine:
+    """An engine for a path (SQLite) or a URL of SQLite or PostgreSQL.
+
+    The folder of a path is made; nothing else is written or connected to yet.
+    """
+    url = _url(place)
+    try:
+        engine = sa.create_engine(url)
+    except ModuleNotFoundError as error:
+        raise BackendError(
+            f"response store {shown(url)} needs the package {error.name}: install it"
+        ) from error
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def initialise(
+    engine: sa.Engine, tables: sa.MetaData, insert: sa.Insert, rows: Sequence[Mapping[str, str]]
+) -> None:
+    """Create what is missing of the tables and rows; of several processes at once, one does.
+
+    Raises BackendError where the database cannot be a store.
+    """
+    writer = engine.execution_options(assay_begin="BEGIN IMMEDIATE")
+    deadline = time.monotonic() + _CREATION_SECONDS
+    with explained(shown(engine.url)):
+        while True:
+            try:
+                _use_write_ahead_log(engine)
+                with writer.begin() as connection:
+                    for table in tables.sorted_tables:
+                        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+                    connection.execute(insert, rows)
+                return
+            except exc.DBAPIError as error:
+                if not _lost_a_race(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def shown(url: sa.URL) -> str:
+    """A place as the user knows it: SQLite's path, or the URL without its password."""
+    return url.database or "" if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Turn what the database refuses into a BackendError that names the store and the way out."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        name = _sqlite_name(error)
+        ways = (way for start, way in _WAYS_OUT.items() if name.startswith(start))
+        raise BackendError(f"response store {where}: {next(ways, error.orig)}") from error
+    except exc.TimeoutError as error:
+        raise BackendError(f"response store {where}: too many threads wait for a connection") from error
+
+
+def _url(place: str | Path) -> sa.URL:
+    if "://" in str(place):
+        return _checked_url(str(place))
+    path = Path(place).expanduser().absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError(f"response store {path}: its folder cannot be made ({error.strerror})") from error
+    return sa.URL.create("sqlite", database=str(path))
+
+
+def _checked_url(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except (exc.ArgumentError, ValueError) as error:
+        # The text may hold a password, so it is not repeated.
+        raise BackendError("the response store's URL is not dialect://user@host/name") from error
+    if url.drivername == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg", "postgresql+psycopg2"):
+        raise BackendError(f"a response store's URL starts with sqlite:// or postgresql://, not {shown(url)}")
+    return url
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # sqlite3 would begin transactions of its own, too late
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: sa.Connection) -> None:
+    if statement := connection.get_execution_options().get("assay_begin", "BEGIN"):
+        connection.exec_driver_sql(statement)
+
+
+def _use_write_ahead_log(engine: sa.Engine) -> None:
+    """Switch a SQLite file to WAL, which it then stays in. It may say "locked" at once, without waiting."""
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.execution_options(assay_begin=None).connect() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
+    if mode != "wal":
+        raise BackendError(
+            f"response store {shown(engine.url)}: no write-ahead log there; use a file on a local disk"
+        )
+
+
+def _lost_a_race(error: exc.DBAPIError) -> bool:
+    """Whether another process was creating the same store: locked in SQLite, already there in PostgreSQL."""
+    name = _sqlite_name(error)
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or isinstance(error, exc.IntegrityError)
+
+
+def _sqlite_name(error: exc.DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlite_errorname", ""))

@@ -1,0 +1,54 @@
+"""A response as bytes: JSON of what differs from the defaults, zstd-compressed where that is shorter.
+
+The first byte says which: `j` JSON, `z` zstd. Floats are written so that they read back bit for bit, and
+lone surrogates in text survive.
+"""
+
+import json
+from dataclasses import fields
+
+import zstandard
+
+from backends.requests import Response
+
+_JSON, _ZSTD = b"j", b"z"
+_DEFAULTS = [(field.name, field.default) for field in fields(Response)]
+# A zstd frame has some 15 bytes of its own; JSON under this size is rarely shorter in one.
+_WORTH_COMPRESSING = 96
+# What a damaged size field may make us allocate at most: 1 GiB, far above any answer.
+_LARGEST = 1 << 30
+
+
+class Codec:
+    """Encodes and decodes responses; one for each thread, since zstd contexts are not shared."""
+
+    def __init__(self) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def encode(self, response: Response) -> bytes:
+        """The response's bytes. Raises TypeError for a value that is not JSON's."""
+        values = ((name, getattr(response, name), default) for name, default in _DEFAULTS)
+        content = {name: value for name, value, default in values if value != default}
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        plain = text.encode("utf-8", "surrogatepass")
+        if len(plain) < _WORTH_COMPRESSING:
+            return _JSON + plain
+        packed = self._compressor.compress(plain)
+        return _ZSTD + packed if len(packed) < len(plain) else _JSON + plain
+
+    def decode(self, payload: bytes) -> Response:
+        """The response of `encode`. Raises ValueError for anything else."""
+        kind, body = payload[:1], payload[1:]
+        if kind not in (_JSON, _ZSTD):
+            raise ValueError(f"a payload starts with {kind!r}")
+        plain = self._unpack(body) if kind == _ZSTD else body
+        return Response(**json.loads(plain.decode("utf-8", "surrogatepass")))
+
+    def _unpack(self, body: bytes) -> bytes:
+        try:
+            if zstandard.frame_content_size(body) > _LARGEST:
+                raise ValueError("a payload claims to be larger than any answer")
+            return self._decompressor.decompress(body)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error

@@ -1,0 +1,279 @@
+"""The `hf` backend: a causal language model of transformers, in this process."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from backends.errors import BackendError
+from backends.hf.fingerprint import BEHAVIOUR, Digests, adapter_identity, declared_dtype, model_identity
+from backends.hf.source import Source, locate
+from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.requests import Request, Response
+
+if TYPE_CHECKING:
+    from backends.hf.generation import Generations
+    from backends.hf.loglikelihood import LogLikelihoods
+    from backends.hf.tokenization import Tokenization
+
+# Windows of rolling log-likelihoods that are worked on together.
+WINDOWS_AT_ONCE = 64
+
+
+class HFBackend:
+    """Any causal language model in a local folder or on the hub.
+
+    name: the folder, or a hub id.
+    home: a folder where digests of weight files are remembered; without it they are read at each start.
+    batch_size: distinct prompts in a forward pass; `auto` goes by tokens and memory. A batch that does
+        not fit is halved.
+    dtype: of weights and arithmetic; `auto` is what the model's configuration says.
+    device: `cpu`, `cuda`, `cuda:1`, `mps`; without it the first GPU, Apple's, or the CPU.
+    revision: branch, tag or commit of a hub model.
+    trust_remote_code: whether Python code that comes with the model may run.
+    peft: folder or hub id of an adapter.
+    max_length: tokens the model reads at once, if not what its configuration says.
+    add_bos_token: whether a text starts with BOS, if not what the tokenizer says.
+    attn_implementation: the attention kernel (`eager`, `sdpa`, `flash_attention_2`, ...). Those that take no
+        mask of ours cannot share what choices have in common and are slower for them.
+    seed: of sampled generations whose parameters name none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        home: Path | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        dtype: str = "auto",
+        device: str | None = None,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        peft: str | None = None,
+        max_length: int | None = None,
+        add_bos_token: bool | None = None,
+        attn_implementation: str | None = None,
+        seed: int = 1234,
+    ) -> None:
+        if batch_size != "auto" and batch_size < 1:
+            raise BackendError(f"{name}: batch_size={batch_size}; give `auto` or at least 1")
+        self.name = name
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.device = device
+        self.revision = revision
+        self.trust_remote_code = trust_remote_code
+        self.peft = peft
+        self.max_length = max_length
+        self.add_bos_token = add_bos_token
+        self.attn_implementation = attn_implementation
+        self.seed = seed
+        self._digests = Digests(home)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the model's files are."""
+        return locate(self.name, self.revision)
+
+    @cached_property
+    def adapter(self) -> Source | None:
+        """Where the adapter's files are."""
+        return locate(self.peft, None, "adapter_config.json") if self.peft else None
+
+    @cached_property
+    def config(self) -> Any:
+        from backends.hf.loading import load_config
+
+        return load_config(self.source, trust_remote_code=self.trust_remote_code)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        from backends.hf.loading import load_tokenizer
+
+        return load_tokenizer(
+            self.source, trust_remote_code=self.trust_remote_code, add_bos_token=self.add_bos_token
+        )
+
+    @cached_property
+    def model(self) -> Any:
+        """The model itself: reads the weights."""
+        from backends.hf.loading import load_model, pick_device, require_packages
+
+        require_packages()
+        return load_model(
+            self.source,
+            self.adapter,
+            config=self.config,
+            dtype=self.dtype,
+            device=pick_device(self.device),
+            trust_remote_code=self.trust_remote_code,
+            attn_implementation=self.attn_implementation,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        kinds = frozenset[Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]](
+            ("loglikelihood", "loglikelihood_rolling", "generate_until")
+        )
+        return Capabilities(kinds, chat_template=self.chat_template() is not None)
+
+    @cached_property
+    def fingerprint(self) -> Mapping[str, str]:
+        return {
+            "backend": "hf",
+            "behaviour": BEHAVIOUR,
+            **model_identity(self.source, self._digests, with_code=self.trust_remote_code),
+            "adapter": adapter_identity(self.adapter, self._digests) if self.adapter else "none",
+            "dtype": self._resolved_dtype,
+            "max_length": "default" if self.max_length is None else str(self.max_length),
+            "add_bos_token": "default" if self.add_bos_token is None else str(self.add_bos_token),
+            "seed": str(self.seed),
+        }
+
+    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        from backends.hf.tokenization import Query, Unanswerable
+
+        asked = self._tokenization.queries(requests)
+        refusals = [(i, _failed(query)) for i, query in enumerate(asked) if isinstance(query, Unanswerable)]
+        if refusals:
+            yield refusals
+        queries = [(i, query) for i, query in enumerate(asked) if isinstance(query, Query)]
+        for scores in self._loglikelihoods.scores([query for _, query in queries]):
+            yield [
+                (
+                    queries[score.number][0],
+                    Response(
+                        logprob=score.logprob,
+                        is_greedy=score.is_greedy,
+                        tokens_in=queries[score.number][1].length,
+                        seconds=score.seconds,
+                    ),
+                )
+                for score in scores
+            ]
+
+    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        waiting: list[tuple[int, Any]] = []
+        for number, request in enumerate(requests):
+            windows = self._tokenization.windows(request.prompt)
+            if not windows:
+                yield [(number, Response(logprob=0.0))]
+            waiting += [(number, window) for window in windows]
+            if len(waiting) >= WINDOWS_AT_ONCE or number == len(requests) - 1:
+                yield self._sums(waiting)
+                waiting = []
+
+    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        from backends.hf.generation import settings_of
+
+        groups: dict[str, list[tuple[int, Request]]] = {}
+        for number, request in enumerate(requests):
+            key = json.dumps(request.generation, sort_keys=True)
+            groups.setdefault(key, []).append((number, request))
+        for group in groups.values():
+            settings = settings_of(group[0][1].generation, eos=self.tokenizer.eos_token, seed=self.seed)
+            yield from self._generations.texts(group, settings)
+
+    def chat_template(self) -> str | None:
+        template = self.tokenizer.chat_template
+        if not isinstance(template, dict):
+            return None if template is None else str(template)
+        if "default" not in template:
+            raise BackendError(
+                f"{self.name}: the tokenizer has several chat templates ({', '.join(sorted(template))}) "
+                "and none is called default; name one so"
+            )
+        return str(template["default"])
+
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        """See the protocol. Where the template refuses the messages, those of the system are left out, as in
+        lm-evaluation-harness 0.4.13 (`HFLM.apply_chat_template`)."""
+        from jinja2 import TemplateError
+
+        if self.chat_template() is None:
+            raise BackendError(f"{self.name}: the tokenizer has no chat template; ask without one")
+        try:
+            return self._render(messages, continue_final)
+        except TemplateError:
+            without_system = [message for message in messages if message["role"] != "system"]
+        try:
+            return self._render(without_system, continue_final)
+        except TemplateError as error:
+            raise BackendError(f"{self.name}: the chat template refuses the messages: {error}") from error
+
+    def describe(self) -> Mapping[str, Any]:
+        from importlib.metadata import version
+
+        from backends.hf.loading import count_parameters
+
+        return {
+            "backend": "hf",
+            "name": self.name,
+            "revision": self.source.commit,
+            "adapter": self.peft,
+            "num_parameters": count_parameters(self.config, trust_remote_code=self.trust_remote_code),
+            "dtype": self._resolved_dtype,
+            "max_length": self._tokenization.max_length,
+            "pad_token": self.tokenizer.pad_token,
+            "eos_token": self.tokenizer.eos_token,
+            "bos_token": self.tokenizer.bos_token,
+            "torch": version("torch"),
+            "transformers": version("transformers"),
+        }
+
+    @cached_property
+    def _tokenization(self) -> "Tokenization":
+        from backends.hf.tokenization import Tokenization, resolve_max_length
+
+        limit = self.max_length or resolve_max_length(self.config, self.tokenizer)
+        return Tokenization(self.tokenizer, limit, self.add_bos_token)
+
+    @cached_property
+    def _loglikelihoods(self) -> "LogLikelihoods":
+        model = self.model  # before the import: says what is missing
+        from backends.hf.loglikelihood import LogLikelihoods
+
+        return LogLikelihoods(model, self.batch_size)
+
+    @cached_property
+    def _generations(self) -> "Generations":
+        model = self.model
+        from backends.hf.generation import Generations
+
+        return Generations(model, self._tokenization, self.batch_size)
+
+    @property
+    def _resolved_dtype(self) -> str:
+        if self.dtype != "auto":
+            return self.dtype
+        return declared_dtype(json.loads((self.source.folder / "config.json").read_text()))
+
+    def _sums(self, windows: Sequence[tuple[int, Any]]) -> Batch:
+        """Each request's log-probability: the sum over its windows."""
+        answers: dict[int, Response] = {}
+        for scores in self._loglikelihoods.scores([window for _, window in windows]):
+            for score in scores:
+                number, window = windows[score.number]
+                before = answers.get(number, Response(logprob=0.0))
+                answers[number] = replace(
+                    before,
+                    logprob=(before.logprob or 0.0) + score.logprob,
+                    tokens_in=before.tokens_in + window.length,
+                    seconds=max(before.seconds, score.seconds),
+                )
+        return list(answers.items())
+
+    def _render(self, messages: Sequence[ChatMessage], continue_final: bool) -> str:
+        rendered = self.tokenizer.apply_chat_template(
+            [dict(message) for message in messages],
+            tokenize=False,
+            add_generation_prompt=not continue_final,
+            continue_final_message=continue_final,
+        )
+        return str(rendered)
+
+
+def _failed(query: Any) -> Response:
+    return Response(status="failed", error=query.reason)

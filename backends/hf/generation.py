@@ -1,0 +1,210 @@
+"""Text that goes on from a prompt until a stop sequence, by lm-eval's rules.
+
+Source of the rules: lm-evaluation-harness 0.4.13, `models.utils.normalize_gen_kwargs`,
+`handle_stop_sequences` and `postprocess_generated_text`, `HFLM.generate_until` and `_model_generate`.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from backends.errors import BackendError
+from backends.hf.batching import Batches, auto_tokens
+from backends.hf.tokenization import Tokenization, Tokens
+from backends.requests import Request, Response
+
+DEFAULT_MAX_TOKENS = 256
+# Names of the same limit, the first one given counts.
+MAX_TOKENS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+# A stop sequence may be written in other tokens than the tokenizer's own: this many more are looked at.
+LOOK_BACK = 2
+REQUESTS_PER_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a text is generated.
+
+    stops: the texts it ends before, the end-of-sequence token's among them.
+    options: what is left for transformers' `generate`.
+    """
+
+    stops: tuple[str, ...]
+    max_tokens: int
+    do_sample: bool
+    seed: int
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The tokens of a request by its position."""
+
+    number: int
+    tokens: Tokens
+    digest: str = field(repr=False)
+
+
+def settings_of(generation: Mapping[str, Any], *, eos: str | None, seed: int) -> Settings:
+    """Read a request's generation parameters; `seed` is for those that name none.
+
+    Without sampling there is no temperature; a temperature above 0 means sampling unless `do_sample` says no.
+    """
+    options = dict(generation)
+    until = options.pop("until", None) or []
+    stops = [until] if isinstance(until, str) else list(until)
+    limits = [limit for limit in (options.pop(name, None) for name in MAX_TOKENS) if limit is not None]
+    temperature = float(options.pop("temperature", None) or 0.0)
+    do_sample = options.pop("do_sample", None)
+    do_sample = temperature > 0 if do_sample is None else bool(do_sample)
+    if do_sample and temperature:
+        options["temperature"] = temperature
+    if "max_length" in options:
+        raise BackendError("generation parameter max_length: counts the prompt too; use max_gen_toks")
+    return Settings(
+        stops=tuple(dict.fromkeys(stop for stop in (*stops, eos) if stop)),
+        max_tokens=int(limits[0]) if limits else DEFAULT_MAX_TOKENS,
+        do_sample=do_sample,
+        seed=int(options.pop("seed", seed)),
+        options=options,
+    )
+
+
+class Generations:
+    """Generates with a model of transformers.
+
+    model: a causal language model in evaluation mode.
+    batch_size: prompts in a batch; `auto` goes by tokens and the device's memory.
+    """
+
+    def __init__(self, model: Any, tokenization: Tokenization, batch_size: int | Literal["auto"]) -> None:
+        self.model = model
+        self.tokenization = tokenization
+        self.tokenizer = tokenization.tokenizer
+        self.batch_size = batch_size
+
+    def texts(
+        self, requests: Sequence[tuple[int, Request]], settings: Settings
+    ) -> Iterator[list[tuple[int, Response]]]:
+        """Answers to requests of the same settings, by their numbers, in batches, longest prompts first."""
+        room = self.tokenization.max_length - settings.max_tokens
+        if room < 1:
+            raise BackendError(
+                f"max_gen_toks={settings.max_tokens} leaves no room for a prompt in the model's max_length "
+                f"of {self.tokenization.max_length}; lower max_gen_toks"
+            )
+        tokens = self.tokenization.encode(request.prompt for _, request in requests)
+        prompts = [
+            Prompt(number, (tokens[request.prompt] or (self.tokenization.prefix,))[-room:], request.digest())
+            for number, request in requests
+        ]
+        prompts.sort(key=lambda prompt: len(prompt.tokens), reverse=True)
+        most = auto_tokens(self.model, cached=True)
+        batches = Batches[Prompt](lambda batch: self._fits(batch, settings, most))
+        yield from batches.answers(prompts, lambda batch: self._generate(batch, settings))
+
+    def _fits(self, prompts: Sequence[Prompt], settings: Settings, most: int) -> bool:
+        if self.batch_size != "auto":
+            return len(prompts) <= self.batch_size
+        width = max(len(prompt.tokens) for prompt in prompts) + settings.max_tokens
+        # What is generated is read a token at a time, so that more prompts fit than when all is read at once.
+        return len(prompts) <= REQUESTS_PER_BATCH and len(prompts) * width <= 4 * most
+
+    @torch.inference_mode()
+    def _generate(self, prompts: Sequence[Prompt], settings: Settings) -> list[tuple[int, Response]]:
+        began = time.perf_counter()
+        width = max(len(prompt.tokens) for prompt in prompts)
+        pad = self.tokenizer.pad_token_id or 0
+        inputs = [[pad] * (width - len(prompt.tokens)) + list(prompt.tokens) for prompt in prompts]
+        mask = [[0] * (width - len(prompt.tokens)) + [1] * len(prompt.tokens) for prompt in prompts]
+        ends = self._end_tokens(settings)
+        with torch.random.fork_rng(devices=self._gpus(), enabled=settings.do_sample):
+            if settings.do_sample:
+                torch.manual_seed(_seed_of(prompts, settings))
+            written = self._call(
+                input_ids=torch.tensor(inputs, device=self.model.device),
+                attention_mask=torch.tensor(mask, device=self.model.device),
+                max_new_tokens=settings.max_tokens,
+                do_sample=settings.do_sample,
+                stopping_criteria=StoppingCriteriaList([EndsWithStop(settings.stops, self.tokenizer, width)]),
+                pad_token_id=pad,
+                eos_token_id=ends or None,
+                use_cache=True,
+                **{name: value for name, value in settings.options.items() if name != "eos_token_id"},
+            )
+        rows = written[:, width:].tolist()
+        seconds = time.perf_counter() - began
+        return [
+            (prompt.number, self._response(prompt, row, ends, settings, seconds))
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
+
+    def _call(self, **arguments: Any) -> torch.Tensor:
+        try:
+            written: torch.Tensor = self.model.generate(**arguments)
+        except ValueError as error:
+            raise BackendError(f"transformers refuses these generation parameters: {error}") from error
+        return written
+
+    def _response(
+        self, prompt: Prompt, row: list[int], ends: list[int], settings: Settings, seconds: float
+    ) -> Response:
+        end = next((i for i, token in enumerate(row) if token in ends), None)
+        tokens = row if end is None else row[: end + 1]
+        whole = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        text = cut_at_stops(whole, settings.stops)
+        stopped = end is not None or text != whole
+        return Response(
+            status="answer" if stopped or len(row) < settings.max_tokens else "truncated",
+            text=text,
+            tokens_in=len(prompt.tokens),
+            tokens_out=len(tokens),
+            seconds=seconds,
+        )
+
+    def _end_tokens(self, settings: Settings) -> list[int]:
+        """The tokens that end a text: those asked for, else the model's and the tokenizer's."""
+        declared = settings.options.get("eos_token_id", self.model.generation_config.eos_token_id)
+        ends = list(declared) if isinstance(declared, (list, tuple)) else [declared]
+        return list(dict.fromkeys(end for end in (*ends, self.tokenizer.eos_token_id) if end is not None))
+
+    def _gpus(self) -> list[int]:
+        return [self.model.device.index or 0] if self.model.device.type == "cuda" else []
+
+
+class EndsWithStop(StoppingCriteria):  # type: ignore[misc]
+    """Which rows have a stop sequence among their last tokens.
+
+    width: tokens of the prompts, which are never looked at.
+    """
+
+    def __init__(self, stops: Sequence[str], tokenizer: Any, width: int) -> None:
+        self.stops = stops
+        self.tokenizer = tokenizer
+        self.width = width
+        longest = max((len(tokenizer.encode(stop, add_special_tokens=False)) for stop in stops), default=0)
+        self.tail = longest + LOOK_BACK
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: object) -> torch.Tensor:
+        start = max(self.width, input_ids.shape[1] - self.tail)
+        texts = self.tokenizer.batch_decode(input_ids[:, start:])
+        done = [any(stop in text for stop in self.stops) for text in texts]
+        return torch.tensor(done, device=input_ids.device)
+
+
+def cut_at_stops(text: str, stops: Sequence[str]) -> str:
+    """The text before the stops, one after the other."""
+    for stop in stops:
+        text = text.split(stop)[0]
+    return text
+
+
+def _seed_of(prompts: Sequence[Prompt], settings: Settings) -> int:
+    """A seed for a batch: another one where the seed, a prompt or its repeat differs."""
+    content = "\n".join([str(settings.seed), *(prompt.digest for prompt in prompts)])
+    return int.from_bytes(hashlib.sha256(content.encode()).digest()[:7])

@@ -1,0 +1,148 @@
+"""From texts to tokens by lm-eval's rules: where context ends, what BOS does, what is cut off.
+
+Source of the rules: lm-evaluation-harness 0.4.13, `TemplateLM._encode_pair` and `loglikelihood`,
+`HFLM.tok_encode`, `utils.get_rolling_token_windows` and `make_disjoint_window`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backends.errors import BackendError
+from backends.requests import Request
+
+Tokens = tuple[int, ...]
+
+# What transformers writes as `model_max_length` when a tokenizer has no limit.
+UNLIMITED = int(1e30)
+DEFAULT_MAX_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Tokens whose log-probability is asked: those of `continuation` after `context`; neither is empty."""
+
+    context: Tokens
+    continuation: Tokens
+
+    @property
+    def length(self) -> int:
+        """How many tokens the model reads for it: the last one is only predicted."""
+        return len(self.context) + len(self.continuation) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """Why a request cannot be asked of this model."""
+
+    reason: str
+
+
+class Tokenization:
+    """A tokenizer as log-likelihoods use it.
+
+    max_length: tokens the model can read at once.
+    add_bos_token: whether special tokens are added to a text; None leaves it to the tokenizer.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int, add_bos_token: bool | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.add_special = True if add_bos_token is None else add_bos_token
+        bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+        self._prefix: int | None = eos if bos is None else bos
+        # A text that begins like this has its special tokens written out.
+        self._opening: str | None = None if self._prefix is None else tokenizer.decode([self._prefix])
+
+    @property
+    def prefix(self) -> int:
+        """What the first token of a text is conditioned on: BOS, else EOS; BackendError without either."""
+        if self._prefix is None:
+            raise BackendError(
+                f"{self.tokenizer.name_or_path}: the tokenizer has neither a BOS nor an EOS token to start a "
+                "text with; name one in its tokenizer_config.json"
+            )
+        return self._prefix
+
+    def encode(self, texts: Iterable[str]) -> dict[str, Tokens]:
+        """The tokens of each text, with special tokens where the text does not already begin with them."""
+        unique = dict.fromkeys(texts)
+        opened = [text for text in unique if self._opening is not None and text.startswith(self._opening)]
+        usual = unique.keys() - opened if opened else unique.keys()
+        return self._encode(opened, special=False) | self._encode(list(usual), special=self.add_special)
+
+    def queries(self, requests: Sequence[Request]) -> list[Query | Unanswerable]:
+        """What is asked for each log-likelihood request.
+
+        Whitespace at the end of a context belongs to its continuation. A continuation's tokens are those that
+        the whole text has beyond the tokens of the context.
+        """
+        started = [request for request in requests if request.prompt]
+        contexts = {request.prompt: request.prompt.rstrip() for request in started}
+        whole = self.encode(
+            [*contexts.values(), *(request.prompt + request.continuation for request in started)]
+        )
+        alone = self._encode([r.continuation for r in requests if not r.prompt], special=False)
+        return [
+            self._after_context(whole[contexts[request.prompt]], whole[request.prompt + request.continuation])
+            if request.prompt
+            else self._after_prefix(alone[request.continuation])
+            for request in requests
+        ]
+
+    def windows(self, text: str) -> list[Query]:
+        """The queries whose log-probabilities add up to that of the text; none for an empty text.
+
+        The text's tokens (a BOS that the tokenizer adds among them) are cut into pieces of `max_length`. The
+        first follows the prefix token, each other one as much of the text before it as fits, one token at
+        least.
+        """
+        tokens = self.encode([text])[text]
+        width = self.max_length
+        first = [Query((self.prefix,), tokens[:width])] if tokens else []
+        return first + [
+            Query(tokens[end - width - 1 : start], tokens[start:end])
+            for start in range(width, len(tokens), width)
+            for end in (min(start + width, len(tokens)),)
+        ]
+
+    def _after_prefix(self, continuation: Tokens) -> Query | Unanswerable:
+        if continuation[:1] == (self.prefix,):
+            return self._query(continuation[:1], continuation[1:])
+        return self._query((self.prefix,), continuation)
+
+    def _after_context(self, context: Tokens, whole: Tokens) -> Query | Unanswerable:
+        return self._query(context or (self.prefix,), whole[len(context) :])
+
+    def _query(self, context: Tokens, continuation: Tokens) -> Query | Unanswerable:
+        """The query, its context cut from the left to what the model can read."""
+        if not continuation:
+            return Unanswerable("the continuation adds no token to the context; give it some text")
+        room = self.max_length + 1 - len(continuation)
+        if room < 1:
+            return Unanswerable(
+                f"the continuation has {len(continuation)} tokens, more than the model's max_length of "
+                f"{self.max_length}"
+            )
+        return Query(context[-room:], continuation)
+
+    def _encode(self, texts: Sequence[str], *, special: bool) -> dict[str, Tokens]:
+        if not texts:
+            return {}
+        encoded = self.tokenizer(
+            texts, add_special_tokens=special, return_attention_mask=False, verbose=False
+        )
+        return {text: tuple(tokens) for text, tokens in zip(texts, encoded["input_ids"], strict=True)}
+
+
+def resolve_max_length(config: Any, tokenizer: Any) -> int:
+    """Tokens the model can read at once: what its configuration says, else its tokenizer, else 2048.
+
+    Source: lm-evaluation-harness 0.4.13, `models.utils.resolve_max_length`.
+    """
+    text_config = getattr(config, "text_config", None) or config
+    declared: Iterator[Any] = (
+        getattr(text_config, name, None) for name in ("n_positions", "max_position_embeddings", "n_ctx")
+    )
+    limit = next((value for value in declared if value is not None), tokenizer.model_max_length)
+    return DEFAULT_MAX_LENGTH if limit is None or limit == UNLIMITED else int(limit)

@@ -1,0 +1,21 @@
+"""The keys under which an answer is found again: the model's and the request's, both by content."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+
+def fingerprint_key(fingerprint: Mapping[str, str]) -> str:
+    """A model's identity: 32 hex digits over the canonical JSON of its fingerprint, whatever its order."""
+    canonical = json.dumps(dict(fingerprint), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _digest(canonical)
+
+
+def request_key(model_key: str, request_digest: str) -> str:
+    """The identity of one model's answer to one request: 32 hex digits, of `fingerprint_key` and
+    `Request.digest`."""
+    return _digest(f"{model_key}:{request_digest}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

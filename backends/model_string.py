@@ -1,0 +1,116 @@
+"""How users name a model: `backend:name?key=value&key=value`.
+
+    hf:Qwen/Qwen3-0.6B?revision=abc   hf:/models/smollm2?dtype=float32   custom:package.module:Class?size=3
+
+Names and values are percent-decoded. `true` and `false` are booleans; what Python would write the same way
+(`8`, `0.5`, not `007` or `1.10`) is a number; everything else is text, and so is a value with an escape in it
+(`%38`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+from urllib.parse import quote, unquote
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, field_validator, model_validator
+
+from backends.errors import BackendError
+from backends.table import BACKENDS, nearest
+
+Option = str | int | FiniteFloat | bool
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+_BOOLEANS = {"true": True, "false": False}
+# What may stand unescaped in a value: all that paths and revisions are made of.
+_PLAIN = "/:@,+ ~()[]{}'\"=*!$;"
+
+
+class ModelSpec(BaseModel):
+    """A model as users name it: which backend, which model of it, with which options.
+
+    Made from a model string or from a mapping of these three; `str()` gives the string, which parses to an
+    equal spec.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: str
+    name: str
+    options: dict[str, Option] = {}
+
+    @classmethod
+    def parse(cls, model: str | Mapping[str, Any]) -> Self:
+        """The spec of a model string or mapping. Raises BackendError saying what would be right."""
+        try:
+            return cls.model_validate(model)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(["model", *(str(part) for part in first["loc"][:2])])
+            own = first["type"] == "value_error"
+            raise BackendError(
+                first["msg"].removeprefix("Value error, ") if own else f"{where}: {first['msg']}"
+            ) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: object) -> object:
+        return _fields(value) if isinstance(value, str) else value
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, backend: str) -> str:
+        if backend not in BACKENDS:
+            raise BackendError(f"there is no backend {backend!r}; {nearest(backend, BACKENDS)}")
+        return backend
+
+    @field_validator("name")
+    @classmethod
+    def _some_name(cls, name: str) -> str:
+        if not name:
+            raise BackendError("a model string names a model after the colon, e.g. 'hf:Qwen/Qwen3-0.6B'")
+        return name
+
+    def __str__(self) -> str:
+        name = quote(self.name, safe=_PLAIN + "&")
+        options = "&".join(
+            f"{quote(key, safe='')}={written(value)}" for key, value in sorted(self.options.items())
+        )
+        return f"{self.backend}:{name}" + (f"?{options}" if options else "")
+
+
+def written(value: Option) -> str:
+    """An option's value as it stands in a model string; text that would read as something else is escaped."""
+    if not isinstance(value, str):
+        return str(value).lower()
+    plain = quote(value, safe=_PLAIN)
+    return plain if _typed(plain) == value else f"%{ord(plain[0]):02X}{plain[1:]}"
+
+
+def _fields(text: str) -> dict[str, Any]:
+    address, _, query = text.partition("?")
+    backend, colon, name = address.partition(":")
+    if not colon:
+        example = BACKENDS[backend].example if backend in BACKENDS else f"hf:{backend or 'Qwen/Qwen3-0.6B'}"
+        raise BackendError(f"model {text!r}: write backend:name?key=value, e.g. {example!r}")
+    return {"backend": backend, "name": unquote(name), "options": _options(query, text)}
+
+
+def _options(query: str, text: str) -> dict[str, Option]:
+    options: dict[str, Option] = {}
+    for part in query.split("&") if query else ():
+        key, equals, value = part.partition("=")
+        if not (key and equals):
+            raise BackendError(f"model {text!r}: {part!r} is no option, write key=value and join them with &")
+        if unquote(key) in options:
+            raise BackendError(f"model {text!r}: option {unquote(key)!r} stands there twice")
+        options[unquote(key)] = _typed(value)
+    return options
+
+
+def _typed(value: str) -> Option:
+    if value in _BOOLEANS:
+        return _BOOLEANS[value]
+    number = _NUMBER.fullmatch(value)
+    if number is None:
+        return unquote(value)
+    parsed = float(value) if number[1] or number[2] else int(value)
+    return parsed if str(parsed) == value else value

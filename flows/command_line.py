@@ -1,0 +1,133 @@
+"""The command line of `evaluate`: flags made from `EvaluationSpec`, messages and exit statuses.
+
+Exit status 0: all tasks scored; 1: some failed, or the run was cut short; 2: the request itself was wrong.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from pydantic import ValidationError
+
+from flows.errors import USER_ERRORS, SpecError
+from flows.spec import EvaluationSpec
+
+SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses with the project's own error, which names the nearest flag."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SpecError(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    """One flag for each key of `EvaluationSpec`, and those that are not part of a run's description."""
+    result = _Parser(
+        prog="evaluate.py",
+        allow_abbrev=False,
+        description="Evaluate a model on tasks. Run again after an interruption: it goes on where it was.",
+    )
+    result.add_argument("--config", metavar="FILE", type=Path, help="YAML file with the keys of this command")
+    result.add_argument(
+        "--list-tasks", nargs="?", const="*", metavar="PATTERN", help="list tasks, groups and tags, and stop"
+    )
+    for name, info in EvaluationSpec.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        if info.annotation is bool:
+            result.add_argument(flag, action="store_true", default=None, help=info.description)
+        else:
+            result.add_argument(flag, metavar=name.rpartition("_")[2].upper(), help=info.description)
+    return result
+
+
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed flags. Raises SpecError for unknown ones, naming the nearest."""
+    flags = parser()
+    known, unknown = flags.parse_known_args(arguments)
+    if unknown:
+        options = [option for action in flags._actions for option in action.option_strings]
+        near = _nearest(unknown[0], options)
+        raise SpecError(f"unknown argument {unknown[0]!r}{near}; --help lists all flags")
+    return known
+
+
+def read_spec(arguments: argparse.Namespace) -> EvaluationSpec:
+    """The run that config file and flags describe; a flag wins over the file. Raises SpecError."""
+    given: dict[str, Any] = _read_config(arguments.config) if arguments.config else {}
+    flags = {key: value for key, value in vars(arguments).items() if key in EvaluationSpec.model_fields}
+    given |= {key: value for key, value in flags.items() if value is not None}
+    try:
+        return EvaluationSpec.model_validate(given)
+    except ValidationError as error:
+        raise SpecError(_explained(error)) from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is the exit status."""
+    try:
+        known = read_arguments(sys.argv[1:] if arguments is None else arguments)
+        if known.list_tasks is not None:
+            return _list_tasks(read_spec(known), known.list_tasks)
+        return _evaluate(read_spec(known))
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. What was answered is kept; the same command goes on from here.", file=sys.stderr
+        )
+        return INTERRUPTED
+
+
+def _evaluate(spec: EvaluationSpec) -> int:
+    from flows.evaluate import evaluate
+
+    result = evaluate(spec, progress=True)
+    print(result.table())
+    for task, reason in result.failures.items():
+        print(f"failed: {task}: {reason}", file=sys.stderr)
+    print(f"\nResults: {result.folder}")
+    return FAILED if result.failures else SCORED
+
+
+def _list_tasks(spec: EvaluationSpec, pattern: str) -> int:
+    from flows.home import Home
+    from tasks_lib.catalog import Catalog
+
+    entries = Catalog.standard(spec.include_path, Home.from_environment().root).entries(pattern)
+    sys.stdout.write("".join(f"{entry.kind:<6}{entry.name}\n" for entry in entries))
+    if not entries:
+        raise SpecError(f"no task, group or tag matches {pattern!r}")
+    return SCORED
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"--config {file}: {error}") from error
+    if not isinstance(content, dict):
+        raise SpecError(f"--config {file}: must hold keys and values such as 'tasks: [arc_easy]'")
+    unknown = [key for key in content if key not in EvaluationSpec.model_fields]
+    if unknown:
+        raise SpecError(f"--config {file}: unknown key {unknown[0]!r}{_nearest(unknown[0])}")
+    return content
+
+
+def _nearest(name: object, options: Sequence[str] = tuple(EvaluationSpec.model_fields)) -> str:
+    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"][:1]]
+    message = first["msg"].removeprefix("Value error, ")
+    flag = "--" + keys[0].replace("_", "-") if keys else "the request"
+    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys != ["model"] else "")

@@ -1,0 +1,39 @@
+"""Where what outlives a run is kept: `ASSAY_HOME`, by default `assay` in the user's cache folder."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder's layout; nothing is created before it is written to."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "Home":
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cls(Path(os.environ.get("ASSAY_HOME") or cache / "assay").expanduser().absolute())
+
+    @property
+    def store(self) -> Path:
+        return self.root / "responses.sqlite"
+
+    @property
+    def step_results(self) -> Path:
+        """Prefect's own records of finished steps: JSON references to what the steps wrote."""
+        return self.root / "steps" / "finished"
+
+    @property
+    def prepared(self) -> Path:
+        return self.root / "steps" / "prepared"
+
+    @property
+    def scored(self) -> Path:
+        return self.root / "steps" / "scored"
+
+    @property
+    def identities(self) -> Path:
+        """The identity each task had when it was last asked, for `--explain-cache`."""
+        return self.root / "identities"

@@ -1,0 +1,60 @@
+"""Step keys: what a step's result depends on, by content.
+
+Each is a digest of named parts; `--explain-cache` compares the parts. A step whose code changes what it
+writes gets a new number in `CODE`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from flows.plan import Plan
+
+CODE = {"prepare": 1, "infer": 1, "score": 1}
+
+Parts = Mapping[str, Any]
+
+
+def key_of(parts: Parts) -> str:
+    """32 hex digits over the canonical JSON of the parts."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def prepare_parts(plan: Plan, task: str) -> Parts:
+    """What decides the requests of a task. Raises TaskError where its data cannot be found."""
+    template = plan.backend.chat_template() if plan.spec.apply_chat_template else None
+    return {
+        "code": CODE["prepare"],
+        "task": task,
+        "task file and its Python": plan.selection.tasks[task].digest,
+        "dataset": plan.task(task).documents.digest(),
+        "chat template": template and hashlib.sha256(template.encode()).hexdigest()[:32],
+        **asdict(plan.ask_options),
+    }
+
+
+def infer_key(plan: Plan, digests: str) -> str:
+    """What decides a shard's answers: the model and the requests, and the store that holds them."""
+    return key_of(
+        {
+            "code": CODE["infer"],
+            "model": plan.model_key,
+            "store": plan.store.identity,
+            "requests": digests,
+        }
+    )
+
+
+def score_key(plan: Plan, prepared: Iterable[str]) -> str:
+    """What decides the scores of tasks: how they were asked and who answered."""
+    return key_of(
+        {
+            "code": CODE["score"],
+            "model": plan.model_key,
+            "store": plan.store.identity,
+            "prepared": list(prepared),
+        }
+    )

@@ -1,0 +1,139 @@
+"""From a spec to a plan: the tasks by name, the model (not loaded), the store, and how steps are cut.
+
+A step gets the spec and names; what they stand for is opened once in each process that runs steps.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from backends.engine.store import ResponseStore
+from backends.identity import fingerprint_key
+from backends.model_string import ModelSpec
+from backends.protocol import Backend
+from backends.registry import BackendContext, open_backend
+from flows.errors import SpecError
+from flows.home import Home
+from flows.route import check_route
+from flows.spec import EvaluationSpec
+from tasks_lib.building import AskOptions
+from tasks_lib.catalog import Catalog
+from tasks_lib.functions import TrustedRoots
+from tasks_lib.selection import Selection
+from tasks_lib.task import Task
+
+# Prefect loses records of runs with many steps (docs/design.md, "The flow"): a run stays under this many.
+MAX_STEPS = 300
+# A shard: long enough that a step's overhead does not show, short enough to be told apart in a UI.
+SHARD_REQUESTS = 512
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made of. Opening it loads no dataset and no weights."""
+
+    spec: EvaluationSpec
+    home: Home
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The tasks and groups that are asked for. Raises TaskError."""
+        return Catalog.standard(self.spec.include_path, self.home.root).select(self.spec.tasks)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The model, opened once a process; weights load with the first question. Raises BackendError."""
+        return _backend(
+            str(self.spec.model), BackendContext(self.home.root, self.spec.batch_size, self.spec.seed)
+        )
+
+    @cached_property
+    def store(self) -> ResponseStore:
+        return ResponseStore.open(self.home.store)
+
+    @cached_property
+    def model_key(self) -> str:
+        return fingerprint_key(self.backend.fingerprint)
+
+    @cached_property
+    def ask_options(self) -> AskOptions:
+        spec = self.spec
+        return AskOptions(
+            num_fewshot=spec.num_fewshot,
+            limit=spec.limit,
+            seed=spec.seed,
+            system_instruction=spec.system_instruction,
+            generation=spec.gen_kwargs,
+            compat=spec.compat == "lm-eval",
+        )
+
+    def task(self, name: str) -> Task:
+        """The task of that name; kept while it is one of the last few, for its documents."""
+        return _open_task(self, name)
+
+    def check(self) -> None:
+        """Raise what is wrong with the request, before anything is loaded or asked."""
+        check_route(self.selection, self.backend, self.spec)
+        for root in self.spec.data_root:
+            if not root.is_dir():
+                raise SpecError(f"--data-root: there is no folder {root}")
+
+    @property
+    def bundles(self) -> list[tuple[str, ...]]:
+        """The tasks as steps take them: one at a time, or, where there are too many, several."""
+        return cut_bundles(list(self.selection.tasks))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@lru_cache(maxsize=2)
+def _plan(spec_json: str, home: Home) -> Plan:
+    return Plan(EvaluationSpec.model_validate_json(spec_json), home)
+
+
+def plan_for(spec: EvaluationSpec) -> Plan:
+    """The plan of a spec, the same one for the same spec in one process."""
+    return _plan(spec.model_dump_json(), Home.from_environment())
+
+
+def forget_plans() -> None:
+    """Open everything anew the next time; files may have changed between two runs of one process."""
+    _plan.cache_clear()
+    _open_task.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _backend(model: str, context: BackendContext) -> Backend:
+    return open_backend(ModelSpec.parse(model), context)
+
+
+@lru_cache(maxsize=8)
+def _open_task(plan: Plan, name: str) -> Task:
+    spec = plan.spec
+    return Task(
+        plan.selection.tasks[name],
+        roots=[root.expanduser().absolute() for root in spec.data_root],
+        trusted=TrustedRoots.standard(spec.include_path if spec.trust_task_code else ()),
+        options=plan.ask_options,
+        chat=plan.backend.apply_chat_template if spec.apply_chat_template else None,
+    )
+
+
+def cut_bundles(tasks: Sequence[str]) -> list[tuple[str, ...]]:
+    """Tasks in order, in at most a quarter as many bundles as there may be steps."""
+    size = max(1, math.ceil(len(tasks) / (MAX_STEPS // 4)))
+    return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+
+
+def cut_shards(requests: int, bundles: int) -> list[range]:
+    """The requests of one bundle in equal shards, so few that all steps of the run stay within `MAX_STEPS`.
+
+    Every bundle has a prepare and a score step besides its shards; loading and persisting are two more.
+    """
+    allowed = max(1, (MAX_STEPS - 2) // bundles - 2)
+    count = min(max(1, math.ceil(requests / SHARD_REQUESTS)), allowed)
+    bounds = [requests * part // count for part in range(count + 1)]
+    return [range(start, stop) for start, stop in itertools.pairwise(bounds)]

@@ -1,0 +1,150 @@
+"""How far a run is: a bar on the terminal with the time left, fed by the steps of this process."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import Task as Bar
+from rich.text import Text
+
+from backends.requests import RequestKind
+
+# Before a kind has been timed here: its likely time per request, in that of a `loglikelihood`.
+RELATIVE_COST: dict[RequestKind, float] = {
+    "loglikelihood": 1.0,
+    "loglikelihood_rolling": 4.0,
+    "generate_until": 12.0,
+}
+
+
+class Work:
+    """What is to be answered and what is, by kind; estimates the time the rest takes. No clock of its own."""
+
+    def __init__(self) -> None:
+        self.total: dict[RequestKind, int] = defaultdict(int)
+        self.done: dict[RequestKind, int] = defaultdict(int)
+        self._timed: dict[RequestKind, int] = defaultdict(int)
+        self._seconds: dict[RequestKind, float] = defaultdict(float)
+
+    def answered(self, kind: RequestKind, count: int, seconds: float) -> None:
+        """`count` more requests were answered by the model, in `seconds`."""
+        self.done[kind] += count
+        self._timed[kind] += count
+        self._seconds[kind] += seconds
+
+    def reused(self, kind: RequestKind, count: int) -> None:
+        """`count` more requests had their answers in the store."""
+        self.done[kind] += count
+
+    def seconds_left(self) -> float | None:
+        """The estimate; None before anything was answered."""
+        timed = sum(self._timed[kind] * RELATIVE_COST[kind] for kind in self._timed)
+        if not timed:
+            return None
+        unit = sum(self._seconds.values()) / timed
+        return sum(
+            (self.total[kind] - self.done[kind]) * self._seconds_each(kind, unit) for kind in list(self.total)
+        )
+
+    def _seconds_each(self, kind: RequestKind, unit: float) -> float:
+        timed = self._timed[kind]
+        return self._seconds[kind] / timed if timed else unit * RELATIVE_COST[kind]
+
+
+class Reporter:
+    """Takes events from the steps; this one shows nothing."""
+
+    def __init__(self) -> None:
+        self.work = Work()
+
+    def prepared(self, kind: RequestKind, requests: int) -> None:
+        """A task turned out to have so many requests."""
+        self.work.total[kind] += requests
+        self._show()
+
+    def answered(self, kind: RequestKind, count: int, seconds: float) -> None:
+        self.work.answered(kind, count, seconds)
+        self._show()
+
+    def reused(self, kind: RequestKind, count: int) -> None:
+        self.work.reused(kind, count)
+        self._show()
+
+    def working_on(self, what: str) -> None:
+        """The step the bar is labelled with."""
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+
+    def _show(self) -> None: ...
+
+
+class _TimeLeft(ProgressColumn):
+    """Counts down between two events."""
+
+    def render(self, task: Bar) -> Text:
+        left, since = task.fields["left"], task.fields["since"]
+        if left is None:
+            return Text("estimating")
+        seconds = max(0, round(left - (monotonic() - since)))
+        return Text(f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left")
+
+
+class BarReporter(Reporter):
+    """Shows a bar where standard error is a terminal, and plain lines where it is not."""
+
+    def __init__(self, bar: Progress) -> None:
+        super().__init__()
+        self._bar = bar
+        self._id = bar.add_task("starting", total=None, left=None, since=monotonic())
+
+    def working_on(self, what: str) -> None:
+        self._bar.update(self._id, description=what)
+
+    def say(self, line: str) -> None:
+        self._bar.console.print(line, highlight=False, markup=False)
+
+    def _show(self) -> None:
+        self._bar.update(
+            self._id,
+            total=sum(self.work.total.values()) or None,
+            completed=sum(self.work.done.values()),
+            left=self.work.seconds_left(),
+            since=monotonic(),
+        )
+
+
+_current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
+
+
+def reporter() -> Reporter:
+    """The reporter of this run; one that shows nothing where there is none, as on another machine."""
+    return _current.get() or Reporter()
+
+
+@contextmanager
+def reporting(show: bool) -> Iterator[Reporter]:
+    """Make a reporter the current one, with a bar if `show`."""
+    if not show:
+        with _as_current(Reporter()) as silent:
+            yield silent
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeft())
+    with (
+        Progress(*columns, console=Console(stderr=True), transient=True) as bar,
+        _as_current(BarReporter(bar)) as shown,
+    ):
+        yield shown
+
+
+@contextmanager
+def _as_current(new: Reporter) -> Iterator[Reporter]:
+    token = _current.set(new)
+    try:
+        yield new
+    finally:
+        _current.reset(token)

@@ -1,0 +1,1 @@
+"""The record of a run: layout, writers, table and data frames."""

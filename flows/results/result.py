@@ -1,0 +1,52 @@
+"""`EvaluationResult`: a finished run, for programs and notebooks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.errors import ResultError
+from flows.results import table
+from flows.results.run_folder import RunFolder
+from flows.results.samples import read_samples
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """What a run found. folder: where it is kept. results: the content of its `results.json`."""
+
+    folder: Path
+    results: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "EvaluationResult":
+        """The result in a run's folder. Raises ResultError where the run has not come to its end."""
+        run = RunFolder(Path(folder))
+        return cls(run.path, run.read_results())
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why tasks have no score, by name; empty if all have one."""
+        failed: dict[str, str] = self.results["assay"]["failed"]
+        return failed
+
+    def table(self) -> str:
+        """The scores as a text table."""
+        return table.render(self.results)
+
+    def frame(self) -> "pd.DataFrame":
+        """The scores as a data frame: a row per task or group, filter and metric."""
+        import pandas as pd
+
+        return pd.DataFrame(list(table.rows(self.results))).drop(columns="depth", errors="ignore")
+
+    def samples(self, task: str) -> "pd.DataFrame":
+        """The samples of a task: a row per document and filter, its nested columns decoded."""
+        import pandas as pd
+
+        path = RunFolder(self.folder).samples(task)
+        if not path.exists():
+            raise ResultError(f"{self.folder} has no samples of {task!r}")
+        return pd.DataFrame(read_samples(path))

@@ -1,0 +1,75 @@
+"""The folder of one run: `<output>/<model>/<run id>/{spec.yaml, results.json, samples/<task>.parquet}`."""
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows.errors import ResultError
+from flows.files import atomic_path, write_text
+from flows.spec import EvaluationSpec
+
+_UNSAFE = re.compile(r"[^\w.@=+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk. Each file is whole or not there; `results.json` comes last and ends the run."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, spec: EvaluationSpec) -> "RunFolder":
+        """Make the folder with its `spec.yaml`. Raises ResultError where that cannot be written."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        model = safe_name(f"{spec.model.backend}_{spec.model.name.strip('/')}")
+        path = spec.output.expanduser().absolute() / model / f"{stamp}-{secrets.token_hex(3)}"
+        folder = cls(path)
+        write_text(path / "spec.yaml", yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True))
+        return folder
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.json"
+
+    def samples(self, task: str) -> Path:
+        return self.path / "samples" / f"{safe_name(task)}.parquet"
+
+    def add_samples(self, task: str, file: Path) -> None:
+        """Copy a task's samples into the folder. Raises ResultError."""
+        with atomic_path(self.samples(task)) as temporary:
+            shutil.copyfile(file, temporary)
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write `results.json`. Raises ResultError."""
+        write_text(self.results, json.dumps(results, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def read_results(self) -> dict[str, Any]:
+        """What `results.json` says. Raises ResultError where the run has not come to its end."""
+        try:
+            content: dict[str, Any] = json.loads(self.results.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
+        return content
+
+
+def safe_name(name: str) -> str:
+    """A task's or model's name as the name of one file: never a path, and two names never the same file."""
+    cleaned = _UNSAFE.sub("_", name).lstrip(".")
+    if cleaned == name and name:
+        return name
+    return f"{cleaned}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _written(spec: EvaluationSpec) -> dict[str, Any]:
+    """The spec as `--config` reads it, without what is left at its default."""
+    dumped = spec.model_dump(mode="json", exclude_defaults=True)
+    return {**dumped, "model": str(spec.model), "tasks": spec.tasks}

@@ -1,0 +1,122 @@
+"""Samples on disk: a Parquet file with a row per document and filter, and lm-eval's hashes.
+
+Columns as in lm-eval's sample lines: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`,
+`filter`, `doc_hash`, `prompt_hash`, `target_hash` and one column per metric; what is nested is JSON text.
+Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's responses.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from backends.requests import Request, Response
+from flows.files import atomic_path
+from tasks_lib.scoring import Sample
+
+_TEXTS = ("doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash")
+_ROWS_A_GROUP = 1000
+
+
+def write_samples(path: Path, samples: Sequence[Sample]) -> None:
+    """Write the samples of one task; the file is whole or not there."""
+    schema = _schema(samples)
+    with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
+        for start in range(0, len(samples), _ROWS_A_GROUP):
+            rows = [_row(sample, schema) for sample in samples[start : start + _ROWS_A_GROUP]]
+            file.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def read_samples(path: Path) -> list[dict[str, Any]]:
+    """The rows of a samples file, its JSON columns decoded."""
+    rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    nested = ("doc", "target", "arguments", "resps", "filtered_resps")
+    return [{**row, **{name: json.loads(row[name]) for name in nested}} for row in rows]
+
+
+def as_json(value: Any) -> str:
+    """JSON of any document or score; what JSON does not know is written as lm-eval writes it."""
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def doc_hash(doc: Any) -> str:
+    return _hash(json.dumps(doc, indent=2, default=_plain, ensure_ascii=False))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars as Python's, sets as lists, all else as text (lm-eval, `handle_non_serializable`)."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, set) else str(value)
+
+
+def _schema(samples: Sequence[Sample]) -> pa.Schema:
+    numeric: dict[str, bool] = {}
+    for sample in samples:
+        for name, value in sample.scores.items():
+            numeric[name] = numeric.get(name, True) and isinstance(value, Real)
+    return pa.schema(
+        [
+            ("doc_id", pa.int64()),
+            *((name, pa.large_string()) for name in _TEXTS),
+            ("target_hash", pa.string()),
+            ("status", pa.string()),
+            ("tokens_in", pa.int64()),
+            ("tokens_out", pa.int64()),
+            ("seconds", pa.float64()),
+            *((name, pa.float64() if is_number else pa.string()) for name, is_number in numeric.items()),
+        ]
+    )
+
+
+def _row(sample: Sample, schema: pa.Schema) -> dict[str, Any]:
+    asked = sample.answered.asked
+    responses = [response for repeats in sample.answered.responses for response in repeats]
+    scores = {
+        name: float(value) if schema.field(name).type == pa.float64() else as_json(value)
+        for name, value in sample.scores.items()
+    }
+    return {
+        "doc_id": asked.doc_id,
+        "doc": as_json(asked.doc),
+        "target": as_json(sample.target),
+        "arguments": as_json([_arguments(request) for request in asked.requests]),
+        "resps": as_json([[_said(one) for one in repeats] for repeats in sample.answered.responses]),
+        "filtered_resps": as_json(list(sample.filtered)),
+        "filter": sample.filter,
+        "doc_hash": doc_hash(asked.doc),
+        "prompt_hash": _hash(asked.requests[0].prompt),
+        "target_hash": _hash(str(sample.target)),
+        "status": "truncated" if any(one.status == "truncated" for one in responses) else "answer",
+        "tokens_in": sum(one.tokens_in for one in responses),
+        "tokens_out": sum(one.tokens_out for one in responses),
+        "seconds": sum(one.seconds for one in responses),
+        **scores,
+    }
+
+
+def _arguments(request: Request) -> list[Any]:
+    """What lm-eval calls a request's arguments."""
+    match request.kind:
+        case "loglikelihood":
+            return [request.prompt, request.continuation]
+        case "loglikelihood_rolling":
+            return [request.prompt]
+        case "generate_until":
+            return [request.prompt, dict(request.generation)]
+
+
+def _said(response: Response) -> Any:
+    if response.text is not None:
+        return response.text
+    return response.logprob if response.is_greedy is None else [response.logprob, response.is_greedy]

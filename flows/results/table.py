@@ -1,0 +1,83 @@
+"""Scores as a table for people: a row per task and metric, groups above their tasks."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+ARROWS = {True: "↑", False: "↓"}
+HEADER = ("Task", "n-shot", "Filter", "Metric", "", "Value", "", "Stderr", "Docs")
+RIGHT = {"n-shot", "Value", "Stderr", "Docs"}
+
+Row = tuple[str, ...]
+
+
+def rows(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Task, alias, depth, filter, metric, value, stderr, direction and counts of every number."""
+    for name, depth in _ordered(results):
+        row = results["results"][name]
+        for key, value in row.items():
+            metric, comma, filter_name = key.partition(",")
+            if not comma or metric.endswith("_stderr"):
+                continue
+            error = row.get(f"{metric}_stderr,{filter_name}")
+            yield {
+                "task": name,
+                "alias": row.get("alias", name),
+                "depth": depth,
+                "n-shot": results["n-shot"].get(name),
+                "filter": filter_name,
+                "metric": metric,
+                "value": value,
+                "stderr": error if isinstance(error, int | float) else None,
+                "higher_is_better": results["higher_is_better"].get(name, {}).get(metric),
+                "docs": row.get("sample_len"),
+            }
+
+
+def render(results: Mapping[str, Any]) -> str:
+    """The table as text, aligned for a fixed-width font."""
+    body = [_cells(row) for row in rows(results)]
+    widths = [max(len(line[i]) for line in (HEADER, *body)) for i in range(len(HEADER))]
+    rule = tuple("-" * width for width in widths)
+    return "\n".join(_line(line, widths) for line in (HEADER, rule, *body))
+
+
+def _ordered(results: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Names with their depth: each group before what is in it, nothing twice."""
+    children: Mapping[str, list[str]] = results["group_subtasks"]
+    inner = {child for group in children.values() for child in group}
+    seen: set[str] = set()
+
+    def visit(name: str, depth: int) -> Iterator[tuple[str, int]]:
+        if name in seen or name not in results["results"]:
+            return
+        seen.add(name)
+        yield name, depth
+        for child in children.get(name, ()):
+            yield from visit(child, depth + 1)
+
+    for name in results["results"]:
+        if name not in inner:
+            yield from visit(name, 0)
+
+
+def _cells(row: Mapping[str, Any]) -> Row:
+    error = row["stderr"]
+    return (
+        "  " * row["depth"] + ("- " if row["depth"] else "") + row["alias"],
+        "" if row["n-shot"] is None else str(row["n-shot"]),
+        row["filter"],
+        row["metric"],
+        ARROWS.get(row["higher_is_better"], ""),
+        f"{row['value']:.4f}",
+        "±",
+        "N/A" if error is None else f"{error:.4f}",
+        str(row["docs"]),
+    )
+
+
+def _line(cells: Row, widths: list[int]) -> str:
+    aligned = (
+        cell.rjust(width) if title in RIGHT else cell.ljust(width)
+        for cell, width, title in zip(cells, widths, HEADER, strict=True)
+    )
+    return "  ".join(aligned).rstrip()

@@ -1,0 +1,103 @@
+"""`EvaluationSpec`: the one description of a run, behind flags, YAML file, form and Python call."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from backends.model_string import ModelSpec
+
+DEFAULT_MODEL = "starter:smollm2-135m-instruct"
+DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
+
+
+def _names(value: object) -> object:
+    """A comma-separated text as a list."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _paths(value: object) -> object:
+    return [path for path in value.split(os.pathsep) if path] if isinstance(value, str) else value
+
+
+def _generation(value: object) -> object:
+    """`k=v,k=v` as a mapping, each value a boolean, null, number or text as lm-eval reads it."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.split(",") if part]
+    wrong = [key for key, equals, _ in pairs if not (equals and key.strip())]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not of the form key=value")
+    return {key.strip(): _scalar(text.strip()) for key, _, text in pairs}
+
+
+def _scalar(text: str) -> bool | int | float | str | None:
+    words: dict[str, bool | None] = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _default_data_roots() -> list[Path]:
+    return [Path(root) for root in os.environ.get("ASSAY_DATA_ROOT", "").split(os.pathsep) if root]
+
+
+class EvaluationSpec(BaseModel):
+    """One model, many tasks. Every key is read; an unknown one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelSpec = Field(
+        default_factory=lambda: ModelSpec.parse(DEFAULT_MODEL),
+        description="backend:name?key=value&..., for instance hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
+    )
+    tasks: Annotated[list[str], BeforeValidator(_names)] = Field(
+        default=list(DEFAULT_TASKS),
+        min_length=1,
+        description="task, group and tag names, wildcards, and paths of YAML files, separated by commas",
+    )
+    limit: float | None = Field(
+        default=None, gt=0, description="only the first N documents of each task, or below 1 that fraction"
+    )
+    num_fewshot: int | None = Field(
+        default=None, ge=0, description="examples before each document; tasks that fix 0 keep it"
+    )
+    seed: int = Field(default=1234, description="seed of few-shot draws and of sampled generations")
+    apply_chat_template: bool = Field(
+        default=False, description="ask through the model's chat template, examples as turns"
+    )
+    system_instruction: str | None = Field(
+        default=None, description="text put before each task's description"
+    )
+    gen_kwargs: Annotated[dict[str, Any], BeforeValidator(_generation)] = Field(
+        default_factory=dict, description="generation parameters for all tasks that generate, k=v,k=v"
+    )
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default="auto", description="requests a batch, or auto; changes the speed, not the answers"
+    )
+    data_root: Annotated[list[Path], BeforeValidator(_paths)] = Field(
+        default_factory=_default_data_roots,
+        description="folders with local datasets, <dataset>/<configuration>/<split>.parquet|jsonl, "
+        "separated by ':' (default: ASSAY_DATA_ROOT)",
+    )
+    include_path: Annotated[list[Path], BeforeValidator(_paths)] = Field(
+        default_factory=list, description="folders with more task files, separated by ':'"
+    )
+    trust_task_code: bool = Field(
+        default=False, description="let task files of --include-path run their Python"
+    )
+    output: Path = Field(default=Path("results"), description="folder of the runs")
+    compat: Literal["lm-eval"] | None = Field(
+        default=None, description="lm-eval: follow lm-eval also where it is wrong (docs/lm-eval.md)"
+    )
+    explain_cache: bool = Field(
+        default=False, description="say for each task which answers are in the store, and why others are not"
+    )

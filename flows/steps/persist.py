@@ -1,0 +1,64 @@
+"""The last step: what all tasks gave becomes the run's `results.json`."""
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from flows import __version__
+from flows.plan import Plan, plan_for
+from flows.results.layout import Tables
+from flows.results.run_folder import RunFolder
+from flows.spec import EvaluationSpec
+from flows.steps.step import References
+
+
+@task(name="persist")
+def persist(
+    spec: EvaluationSpec, folder: str, scored: References, failed: Mapping[str, str], facts: Mapping[str, Any]
+) -> str:
+    """Write the results. facts: what the flow knows of the run (times, counts). Raises ResultError."""
+    plan = plan_for(spec)
+    scores = {name: json.loads(Path(one["files"]["scores"]).read_text()) for name, one in scored.items()}
+    content = {
+        **Tables(plan.selection, scores).sections(),
+        "config": _config(plan),
+        "date": facts["started"],
+        "total_evaluation_time_seconds": str(facts["seconds"]),
+        "assay": {
+            "version": __version__,
+            "failed": dict(failed),
+            "model_key": plan.model_key,
+            "fingerprint": dict(plan.backend.fingerprint),
+            "python": platform.python_version(),
+            "tasks": {name: _usage(one) for name, one in scores.items()},
+            **facts,
+        },
+    }
+    run = RunFolder(Path(folder))
+    run.write_results(content)
+    return str(run.results)
+
+
+def _config(plan: Plan) -> dict[str, Any]:
+    """lm-eval's `config` section, of the same keys where they mean something here."""
+    spec = plan.spec
+    return {
+        "model": spec.model.backend,
+        "model_args": {"pretrained": spec.model.name, **spec.model.options},
+        **plan.backend.describe(),
+        "batch_size": spec.batch_size,
+        "limit": spec.limit,
+        "gen_kwargs": spec.gen_kwargs or None,
+        "fewshot_seed": spec.seed,
+        "system_instruction": spec.system_instruction,
+        "chat_template": plan.backend.chat_template() if spec.apply_chat_template else None,
+        "compat": spec.compat,
+    }
+
+
+def _usage(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: scores[key] for key in ("requests", "truncated", "tokens_in", "tokens_out")}

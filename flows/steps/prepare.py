@@ -1,0 +1,32 @@
+"""Tasks to requests: load the documents, build the prompts, write the requests to a file."""
+
+from typing import Any
+
+from flows.plan import Plan, plan_for
+from flows.spec import EvaluationSpec
+from flows.steps import requests_file
+from flows.steps.step import References, for_each, step
+
+
+@step("prepare", retries=2)
+def prepare(spec: EvaluationSpec, tasks: dict[str, str], key: str) -> References:
+    """For each task (name to key) a reference to its requests: file, digest and counts."""
+    plan = plan_for(spec)
+    return for_each(tasks, lambda name: _prepare(plan, name, tasks[name]))
+
+
+def _prepare(plan: Plan, name: str, key: str) -> dict[str, Any]:
+    task = plan.task(name)
+    task.scorer.check()
+    path = plan.home.prepared / f"{key}.parquet"
+    written = requests_file.write(path, task.builder, task.file.config.repeats)
+    return {
+        "key": key,
+        "files": {"requests": str(path)},
+        "kind": next(requests_file.read(path, range(1)))[3].kind,
+        "docs": written.docs,
+        "original": len(task.documents.evaluated.docs),
+        "num_fewshot": task.builder.num_fewshot,
+        "requests": written.requests,
+        "digest": written.digest,
+    }

@@ -1,0 +1,94 @@
+"""Prepared requests on disk: a Parquet file with a row for each request, in the order of the documents."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from backends.requests import NO_GENERATION, Request
+from flows.files import atomic_path
+from tasks_lib.building import DocRequests
+
+SCHEMA = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("index", pa.int32()),
+        ("repeat", pa.int32()),
+        ("kind", pa.dictionary(pa.int8(), pa.string())),
+        ("prompt", pa.large_string()),
+        ("continuation", pa.large_string()),
+        ("generation", pa.dictionary(pa.int16(), pa.string())),
+        ("digest", pa.string()),
+    ]
+)
+_DOCS_A_GROUP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """docs, requests: how many there are. digest: of all requests' digests, in order."""
+
+    docs: int
+    requests: int
+    digest: str
+
+
+def write(path: Path, asked: Iterable[DocRequests], repeats: int) -> Written:
+    """Write the requests of documents, each `repeats` times; the file is whole or not there."""
+    docs, requests, sha = 0, 0, hashlib.sha256()
+    with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
+        for group in _groups(asked):
+            rows = [row for one in group for row in _rows(one, repeats)]
+            for row in rows:
+                sha.update(row["digest"].encode())
+            file.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+            docs, requests = docs + len(group), requests + len(rows)
+    return Written(docs, requests, sha.hexdigest()[:32])
+
+
+def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str, Request]]:
+    """Document, index, digest and request of the rows in a range, or of all."""
+    table = parquet.read_table(path)
+    if rows is not None:
+        table = table.slice(rows.start, len(rows))
+    generations: dict[str, Any] = {"": NO_GENERATION}
+    for row in table.to_pylist():
+        text = row["generation"]
+        if text not in generations:
+            generations[text] = json.loads(text)
+        request = Request(row["kind"], row["prompt"], row["continuation"], generations[text], row["repeat"])
+        yield row["doc_id"], row["index"], row["digest"], request
+
+
+def digests(path: Path, rows: range) -> list[str]:
+    """The digests of the rows in a range."""
+    column: list[str] = parquet.read_table(path, columns=["digest"])["digest"].to_pylist()
+    return column[rows.start : rows.stop]
+
+
+def _groups(asked: Iterable[DocRequests]) -> Iterator[list[DocRequests]]:
+    rest = iter(asked)
+    while group := list(islice(rest, _DOCS_A_GROUP)):
+        yield group
+
+
+def _rows(asked: DocRequests, repeats: int) -> Iterator[dict[str, Any]]:
+    for index, request in enumerate(asked.requests):
+        for repeat in range(repeats):
+            repeated = Request(request.kind, request.prompt, request.continuation, request.generation, repeat)
+            yield {
+                "doc_id": asked.doc_id,
+                "index": index,
+                "repeat": repeat,
+                "kind": request.kind,
+                "prompt": request.prompt,
+                "continuation": request.continuation,
+                "generation": json.dumps(request.generation) if request.generation else "",
+                "digest": repeated.digest(),
+            }

@@ -1,0 +1,75 @@
+"""Responses to scores: read the answers from the store, filter, score and aggregate them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from backends.identity import request_key
+from flows.files import write_text
+from flows.plan import Plan, plan_for
+from flows.results.run_folder import safe_name
+from flows.results.samples import write_samples
+from flows.spec import EvaluationSpec
+from flows.steps import requests_file
+from flows.steps.step import References, for_each, step
+from tasks_lib.building import DocRequests
+from tasks_lib.errors import TaskError
+from tasks_lib.scoring import Answered, MetricScore
+
+
+@step("score")
+def score(spec: EvaluationSpec, prepared: References, key: str) -> References:
+    """For each prepared task references to its scores (JSON) and samples (Parquet)."""
+    plan = plan_for(spec)
+    return for_each(prepared, lambda name: _score(plan, name, prepared[name], plan.home.scored / key))
+
+
+def _score(plan: Plan, name: str, prepared: dict[str, Any], folder: Path) -> dict[str, Any]:
+    task = plan.task(name)
+    answered = list(_answered(plan, name, Path(prepared["files"]["requests"])))
+    samples = list(task.scorer.samples(answered))
+    scores = task.scorer.aggregate(samples, compat=plan.ask_options.compat)
+    stem = safe_name(name)
+    samples_path, scores_path = folder / f"{stem}.parquet", folder / f"{stem}.json"
+    write_samples(samples_path, samples)
+    write_text(scores_path, json.dumps(_scores(plan, name, prepared, scores, answered)))
+    return {"files": {"scores": str(scores_path), "samples": str(samples_path)}}
+
+
+def _scores(
+    plan: Plan, name: str, prepared: dict[str, Any], scores: list[MetricScore], answered: list[Answered]
+) -> dict[str, Any]:
+    """What the results say of a task; `flows.results.layout` gives it lm-eval's form."""
+    metrics = plan.task(name).scorer.metrics
+    responses = [response for one in answered for repeats in one.responses for response in repeats]
+    return {
+        "scores": [asdict(one) for one in scores],
+        "higher_is_better": {metric.name: metric.higher_is_better for metric in metrics.values()},
+        "original": prepared["original"],
+        "effective": len(answered),
+        "num_fewshot": prepared["num_fewshot"],
+        "requests": prepared["requests"],
+        "truncated": sum(response.status == "truncated" for response in responses),
+        "tokens_in": sum(response.tokens_in for response in responses),
+        "tokens_out": sum(response.tokens_out for response in responses),
+    }
+
+
+def _answered(plan: Plan, name: str, path: Path) -> Iterator[Answered]:
+    docs = plan.task(name).builder.selected
+    rows = list(requests_file.read(path))
+    keys = [request_key(plan.model_key, digest) for _, _, digest, _ in rows]
+    responses = plan.store.get_many(keys)
+    if len(responses) < len(set(keys)):
+        lost = len(set(keys)) - len(responses)
+        raise TaskError(f"{name}: {lost} answers are no longer in the response store; run again")
+    for doc_id, own in groupby(zip(rows, keys, strict=True), key=lambda pair: pair[0][0]):
+        requests, repeats = [], []
+        for _, same in groupby(own, key=lambda pair: pair[0][1]):
+            pairs = list(same)
+            requests.append(pairs[0][0][3])
+            repeats.append([responses[key] for _, key in pairs])
+        yield Answered(DocRequests(doc_id, docs[doc_id], requests), repeats)

@@ -1,0 +1,152 @@
+"""Scores of one multiple-choice document from the log-likelihoods of its choices.
+
+Source of the rules: lm-eval 0.4.13, `ConfigurableTask.process_results`, output type `multiple_choice`.
+"""
+
+import operator
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.errors import MetricError
+
+NO_CHOICE = -100
+"""The gold index of a document whose label is none of its choices; it is scored as wrong."""
+
+Floats = npt.NDArray[np.float64]
+Gold = int | Sequence[int]
+
+
+def resolve_gold(gold: Any, choices: Sequence[str]) -> int | list[int]:
+    """The index of the right choice, or a list of indices where `gold` is a list.
+
+    A text is looked up among the choices. What is beyond the choices is `NO_CHOICE`; a negative index stays.
+    Raises MetricError for a label that is neither text nor integer.
+    """
+    if isinstance(gold, list | tuple):
+        return [_index(label, choices) for label in gold]
+    return _index(gold, choices)
+
+
+def choice_scores(
+    lls: Sequence[float],
+    is_greedy: Sequence[bool],
+    choices: Sequence[str],
+    gold: Gold,
+    *,
+    multiple_targets: bool,
+    metrics: Collection[str],
+    unconditional: Sequence[float] | None = None,
+) -> dict[str, Any]:
+    """The scores of those `CHOICE_METRICS` that are in `metrics`; other names give no score, as in lm-eval.
+
+    lls: natural log-likelihood of each choice after the prompt.
+    is_greedy: whether each choice is what greedy decoding would say.
+    gold: from `resolve_gold`; a sequence where any of several choices is right.
+    multiple_targets: whether the task declares several right choices.
+    unconditional: log-likelihood of each choice without the prompt; `acc_mutual_info` needs it.
+    """
+    if not len(lls) == len(is_greedy) == len(choices) or not choices:
+        raise MetricError(
+            f"{len(choices)} choices have {len(lls)} log-likelihoods and {len(is_greedy)} greedy flags; "
+            "every choice needs one of each."
+        )
+    golds = _gold_indices(gold, multiple_targets)
+    answered = Answered(tuple(lls), tuple(is_greedy), choices, gold, golds, unconditional)
+    return {name: score(answered) for name, score in CHOICE_METRICS.items() if name in metrics}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A document with its answers, as every metric of this file sees it; `golds` are the right indices."""
+
+    lls: tuple[float, ...]
+    is_greedy: tuple[bool, ...]
+    choices: Sequence[str]
+    gold: Gold
+    golds: Sequence[int]
+    unconditional: Sequence[float] | None
+
+    def is_right(self, scores: npt.ArrayLike) -> float:
+        """1.0 if the choice with the highest score (the first of equal ones) is right, else 0.0."""
+        return 1.0 if int(np.argmax(np.asarray(scores))) in self.golds else 0.0
+
+    def per_length(self, lengths: Sequence[int]) -> Floats:
+        # An empty choice has length 0: numpy's -inf or nan decides, as it does in lm-eval.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.lls, dtype=np.float64) / np.asarray(lengths, dtype=np.float64)
+
+
+def _acc(answered: Answered) -> float:
+    return answered.is_right(answered.lls)
+
+
+def _acc_norm(answered: Answered) -> float:
+    return answered.is_right(answered.per_length([len(choice) for choice in answered.choices]))
+
+
+def _acc_bytes(answered: Answered) -> float:
+    return answered.is_right(
+        answered.per_length([len(choice.encode("utf-8")) for choice in answered.choices])
+    )
+
+
+def _acc_mutual_info(answered: Answered) -> float:
+    if answered.unconditional is None or len(answered.unconditional) != len(answered.lls):
+        raise MetricError("acc_mutual_info needs the log-likelihood of every choice without the prompt.")
+    return answered.is_right(np.subtract(answered.lls, answered.unconditional))
+
+
+def _exact_match(answered: Answered) -> int:
+    """1 if a right choice is what greedy decoding would say."""
+    size = len(answered.is_greedy)
+    return int(any(answered.is_greedy[index] for index in answered.golds if -size <= index < size))
+
+
+def _brier_score(answered: Answered) -> tuple[Gold, list[float]]:
+    """The right index and the probabilities of the choices: the softmax of their log-likelihoods."""
+    weights = np.exp(np.asarray(answered.lls) - np.max(answered.lls))
+    probabilities: list[float] = (weights / weights.sum()).tolist()
+    return answered.gold, probabilities
+
+
+def _gold_and_prediction(answered: Answered) -> tuple[Gold, int]:
+    return answered.gold, int(np.argmax(answered.lls))
+
+
+def _likelihood(answered: Answered) -> tuple[Gold, tuple[float, ...]]:
+    return answered.gold, answered.lls
+
+
+CHOICE_METRICS: dict[str, Callable[[Answered], Any]] = {
+    "acc": _acc,
+    "f1": _gold_and_prediction,
+    "mcc": _gold_and_prediction,
+    "acc_norm": _acc_norm,
+    "acc_bytes": _acc_bytes,
+    "exact_match": _exact_match,
+    "brier_score": _brier_score,
+    "likelihood": _likelihood,
+    "acc_mutual_info": _acc_mutual_info,
+}
+
+
+def _index(label: Any, choices: Sequence[str]) -> int:
+    if isinstance(label, str):
+        return choices.index(label) if label in choices else NO_CHOICE
+    try:
+        index = operator.index(label)
+    except TypeError:
+        raise MetricError(f"{label!r} is no label of a choice: give its index or its text.") from None
+    return index if index < len(choices) else NO_CHOICE
+
+
+def _gold_indices(gold: Gold, multiple_targets: bool) -> Sequence[int]:
+    if isinstance(gold, int):
+        return (gold,)
+    if not multiple_targets:
+        raise MetricError(f"{list(gold)} are several right choices, but the task declares one right choice.")
+    return gold

@@ -1,0 +1,65 @@
+"""The metrics that task files name, as data: which way is better and how documents become one number.
+
+Source: lm-eval 0.4.13, `lm_eval/api/metrics.py` and `DEFAULT_METRIC_REGISTRY` in `lm_eval/api/registry.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metrics.errors import unknown_name
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    """name: as in task files. aggregation: a name for `metrics.aggregation.aggregation`."""
+
+    name: str
+    higher_is_better: bool
+    aggregation: str
+
+
+METRICS: Mapping[str, MetricDefinition] = {
+    definition.name: definition
+    for definition in (
+        MetricDefinition("acc", True, "mean"),
+        MetricDefinition("acc_norm", True, "mean"),
+        MetricDefinition("acc_bytes", True, "mean"),
+        MetricDefinition("acc_mutual_info", True, "mean"),
+        MetricDefinition("acc_all", True, "mean"),
+        MetricDefinition("exact_match", True, "mean"),
+        MetricDefinition("likelihood", True, "mean"),
+        MetricDefinition("perplexity", False, "perplexity"),
+        MetricDefinition("word_perplexity", False, "weighted_perplexity"),
+        MetricDefinition("byte_perplexity", False, "weighted_perplexity"),
+        MetricDefinition("bits_per_byte", False, "bits_per_byte"),
+        MetricDefinition("brier_score", False, "brier_score"),
+        MetricDefinition("f1", True, "f1"),
+        MetricDefinition("mcc", True, "matthews_corrcoef"),
+        MetricDefinition("bleu", True, "bleu"),
+        MetricDefinition("chrf", True, "chrf"),
+        MetricDefinition("chrf++", True, "chrf++"),
+        MetricDefinition("ter", False, "ter"),
+        MetricDefinition("bypass", True, "bypass"),
+    )
+}
+
+DEFAULT_METRICS: Mapping[str, tuple[str, ...]] = {
+    "loglikelihood": ("perplexity", "acc"),
+    "loglikelihood_rolling": ("word_perplexity", "byte_perplexity", "bits_per_byte"),
+    "multiple_choice": ("acc", "acc_norm"),
+    "generate_until": ("exact_match",),
+}
+
+
+def metric_definition(name: str) -> MetricDefinition:
+    """The metric called `name`; a MetricError names the nearest one if there is none."""
+    if name not in METRICS:
+        raise unknown_name("metric", name, METRICS)
+    return METRICS[name]
+
+
+def default_metrics(output_type: str) -> tuple[str, ...]:
+    """The metrics of a task of this output type whose file has no `metric_list`."""
+    if output_type not in DEFAULT_METRICS:
+        raise unknown_name("output type", output_type, DEFAULT_METRICS)
+    return DEFAULT_METRICS[output_type]

@@ -1,0 +1,314 @@
+"""Documents to requests: what a model is asked for each document of a task."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from backends.requests import Request
+from tasks_lib.blame import Blame
+from tasks_lib.config import FewshotConfig, FunctionRef, TaskConfig
+from tasks_lib.documents import Documents, Resolve
+from tasks_lib.fewshot import Exclusion, Sampler, make_sampler
+from tasks_lib.fields import Doc, Read, choices_reader, plain_reader, target_reader, text_reader
+from tasks_lib.prompts import (
+    ChatRenderer,
+    Delimiters,
+    Turn,
+    answer_text,
+    example_turns,
+    question_turns,
+    render_prompt,
+    system_turns,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """How a run asks, whatever the task.
+
+    num_fewshot: examples before each document; None for the task's own number. A task that says 0 keeps 0.
+    limit: the first so many documents, or, below 1, that fraction of them (rounded up); None for all.
+    seed: of the few-shot draws.
+    system_instruction: put before the task's description.
+    generation: replaces generation parameters of `generate_until` tasks, key by key.
+    compat: follow lm-eval also where it is wrong (docs/lm-eval.md lists where).
+    """
+
+    num_fewshot: int | None = None
+    limit: float | None = None
+    seed: int = 1234
+    system_instruction: str | None = None
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    compat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocRequests:
+    """What is asked for one document; `doc_id` is its position in the evaluated split."""
+
+    doc_id: int
+    doc: Doc
+    requests: list[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """How one kind of document, evaluated or example, is read."""
+
+    text: Read
+    target: Read
+    choices: Read | None
+    gen_prefix: Read
+
+
+class RequestBuilder:
+    """Builds the requests of one task, document by document in the order of the split."""
+
+    def __init__(
+        self,
+        config: TaskConfig,
+        documents: Documents,
+        blame: Blame,
+        resolve: Resolve,
+        options: AskOptions,
+        chat: ChatRenderer | None,
+    ) -> None:
+        self._config = config
+        self._documents = documents
+        self._blame = blame
+        self._resolve = resolve
+        self._options = options
+        self._chat = chat
+        self._examples: dict[int, list[Turn]] = {}
+
+    def __iter__(self) -> Iterator[DocRequests]:
+        sampler = self._sampler()
+        for doc_id, doc in enumerate(self.selected):
+            shots = sampler(doc_id, doc) if sampler else ()
+            yield DocRequests(doc_id, doc, self._requests(doc_id, doc, shots))
+
+    @cached_property
+    def selected(self) -> list[Doc]:
+        """The documents within the limit."""
+        docs, limit = self._documents.evaluated.docs, self._options.limit
+        if limit is None:
+            return docs
+        return docs[: math.ceil(len(docs) * limit) if limit < 1 else int(limit)]
+
+    @property
+    def num_fewshot(self) -> int:
+        own, asked = self._config.num_fewshot, self._options.num_fewshot
+        return own or 0 if own == 0 or asked is None else asked
+
+    @cached_property
+    def generation(self) -> dict[str, Any]:
+        """The generation parameters of the task, its defaults and the run's replacements applied."""
+        config = self._config
+        own = config.generation_kwargs
+        if own is None:
+            own = {"temperature": 0.0, "do_sample": False, "max_gen_toks": 256}
+        merged = {"until": [config.fewshot_delimiter], **own}
+        if "temperature" in merged:
+            merged["temperature"] = float(merged["temperature"])
+        return {**merged, **self._options.generation}
+
+    @cached_property
+    def readers(self) -> Readers:
+        config = self._config
+        return self._make_readers(config, config.gen_prefix, self._documents.evaluated.columns)
+
+    @cached_property
+    def has_multiple_inputs(self) -> bool:
+        """Whether the choices are contexts and the target is the continuation (lm-eval decides it from the
+        first document: `doc_to_text` is an index)."""
+        if self.readers.choices is None:
+            return False
+        doc = self._documents.evaluated.docs[0]
+        with self._blame.on("doc_to_text", 0, doc):
+            return isinstance(self.readers.text(doc), int)
+
+    @cached_property
+    def has_multiple_targets(self) -> bool:
+        """Whether a document has several accepted targets (lm-eval decides it from the first document)."""
+        doc = self._documents.evaluated.docs[0]
+        with self._blame.on("doc_to_target", 0, doc):
+            return isinstance(self.readers.target(doc), list)
+
+    def choices(self, doc_id: int, doc: Doc) -> list[str]:
+        """The texts of a document's choices."""
+        assert self.readers.choices is not None
+        with self._blame.on("doc_to_choice", doc_id, doc):
+            choices = self.readers.choices(doc)
+            if not isinstance(choices, list) or not choices:
+                raise TypeError(f"gives {choices!r}, not a list of choices")
+            return choices
+
+    def target(self, doc_id: int, doc: Doc) -> Any:
+        with self._blame.on("doc_to_target", doc_id, doc):
+            return self.readers.target(doc)
+
+    # Requests
+
+    def _requests(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
+        match self._config.output_type:
+            case "multiple_choice":
+                return self._choice_requests(doc_id, doc, shots)
+            case "loglikelihood":
+                context = self._context(doc_id, doc, shots)
+                return [Request("loglikelihood", context, self._text_target(doc_id, doc))]
+            case "loglikelihood_rolling":
+                return [Request("loglikelihood_rolling", self._text_target(doc_id, doc))]
+            case "generate_until":
+                context = self._context(doc_id, doc, shots)
+                return [Request("generate_until", context, generation=self.generation)]
+
+    def _choice_requests(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
+        choices, delimiter = self.choices(doc_id, doc), self._choice_delimiter
+        if self.has_multiple_inputs:
+            target = f"{delimiter}{self.target(doc_id, doc)}"
+            before, prefix = self._before_question(doc_id, doc, shots)
+            contexts = [self._close(doc_id, before, choice, prefix) for choice in choices]
+            return [Request("loglikelihood", context, target) for context in contexts]
+        context = self._context(doc_id, doc, shots)
+        requests = [Request("loglikelihood", context, f"{delimiter}{choice}") for choice in choices]
+        if self._asks_unconditional:
+            requests += [Request("loglikelihood", "", f"{delimiter}{choice}") for choice in choices]
+        return requests
+
+    @cached_property
+    def _choice_delimiter(self) -> str:
+        """What stands before a choice; nothing after a chat template, unless an answer was begun."""
+        prefix = self._config.gen_prefix
+        if self._chat is not None and (not prefix or prefix[-1].isspace()):
+            return ""
+        return self._config.target_delimiter
+
+    @cached_property
+    def _asks_unconditional(self) -> bool:
+        metrics = self._config.metric_list or []
+        return any(metric.name == "acc_mutual_info" for metric in metrics)
+
+    def _text_target(self, doc_id: int, doc: Doc) -> str:
+        target = self.target(doc_id, doc)
+        if not isinstance(target, str):
+            raise self._blame.error("doc_to_target", f"gives {target!r}, not a text", doc_id)
+        return target
+
+    # Contexts
+
+    def _context(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> str:
+        before, prefix = self._before_question(doc_id, doc, shots)
+        with self._blame.on("doc_to_text", doc_id, doc):
+            question = self.readers.text(doc)
+        return self._close(doc_id, before, question, prefix)
+
+    def _before_question(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> tuple[list[Turn], str | None]:
+        with self._blame.on("description", doc_id, doc):
+            description = self._description(doc) or ""
+        turns = system_turns(self._options.system_instruction, description, self._own_delimiters)
+        for position in shots:
+            turns += self._example(position)
+        with self._blame.on("gen_prefix", doc_id, doc):
+            return turns, self.readers.gen_prefix(doc)
+
+    def _close(self, doc_id: int, before: list[Turn], question: Any, prefix: str | None) -> str:
+        if not isinstance(question, str):
+            raise self._blame.error("doc_to_text", f"gives {question!r}, not a text", doc_id)
+        turns = before + question_turns(question, prefix, self._own_delimiters)
+        with self._blame.on("the chat template", doc_id):
+            return render_prompt(turns, self._chat)
+
+    def _example(self, position: int) -> list[Turn]:
+        if position not in self._examples:
+            doc = self._documents.fewshot_pool[position]
+            with self._blame.on("few-shot example", position, doc):
+                self._examples[position] = self._example_turns(doc)
+        return self._examples[position]
+
+    def _example_turns(self, doc: Doc) -> list[Turn]:
+        readers = self._fewshot_readers
+        question = readers.text(doc)
+        choices = readers.choices(doc) if readers.choices else None
+        if self.has_multiple_inputs and choices is not None:
+            question, choices = choices[question], None
+        if not isinstance(question, str):
+            raise TypeError(f"doc_to_text gives {question!r}, not a text")
+        answer = answer_text(readers.target(doc), choices)
+        return example_turns(question, answer, readers.gen_prefix(doc), self._fewshot_delimiters)
+
+    # What the configuration says
+
+    @cached_property
+    def _own_delimiters(self) -> Delimiters:
+        return Delimiters(self._config.target_delimiter, self._config.fewshot_delimiter)
+
+    @cached_property
+    def _fewshot_delimiters(self) -> Delimiters:
+        own, fewshot = self._own_delimiters, self._config.fewshot_config
+        return Delimiters(
+            own.target if fewshot.target_delimiter is None else fewshot.target_delimiter,
+            own.fewshot if fewshot.fewshot_delimiter is None else fewshot.fewshot_delimiter,
+        )
+
+    @cached_property
+    def _description(self) -> Read:
+        with self._blame.on("description"):
+            return plain_reader(self._value(self._config.description))
+
+    @cached_property
+    def _fewshot_readers(self) -> Readers:
+        """Examples are read as the task's documents, where `fewshot_config` does not say otherwise."""
+        config, fewshot = self._config, self._config.fewshot_config
+        own = {key: getattr(config, key) for key in ("doc_to_text", "doc_to_target", "doc_to_choice")}
+        given = {key: value for key in own if (value := getattr(fewshot, key)) is not None}
+        merged = FewshotConfig.model_construct(**{**own, **given})
+        prefix = config.gen_prefix if fewshot.gen_prefix is None else fewshot.gen_prefix
+        return self._make_readers(merged, prefix, None)
+
+    def _make_readers(
+        self, fields: TaskConfig | FewshotConfig, gen_prefix: str | None, prefix_columns: Sequence[str] | None
+    ) -> Readers:
+        columns = self._documents.evaluated.columns
+        has_choices = self._config.doc_to_choice is not None
+        with self._blame.on("doc_to_text"):
+            if fields.doc_to_text is None:
+                raise TypeError("is missing")
+            text = text_reader(self._value(fields.doc_to_text), columns, has_choices=has_choices)
+        with self._blame.on("doc_to_target"):
+            target = target_reader(self._value(fields.doc_to_target), columns, has_choices=has_choices)
+        with self._blame.on("doc_to_choice"):
+            choice_field = self._value(fields.doc_to_choice)
+            choices = None if choice_field is None else choices_reader(choice_field, columns)
+        with self._blame.on("gen_prefix"):
+            return Readers(text, target, choices, plain_reader(gen_prefix, prefix_columns))
+
+    def _value(self, value: Any) -> Any:
+        return self._resolve(value) if isinstance(value, FunctionRef) else value
+
+    def _sampler(self) -> Sampler | None:
+        if self.num_fewshot == 0:
+            return None
+        sampler = self._config.fewshot_config.sampler
+        if not isinstance(sampler, str):
+            raise self._blame.error("fewshot_config.sampler", "sampler classes are not supported yet")
+        pool = self._documents.fewshot_pool
+        indices = self._config.fewshot_config.fewshot_indices
+        if indices is not None:
+            raise self._blame.error("fewshot_config.fewshot_indices", "is read by no sampler; leave it out")
+        return make_sampler(
+            sampler,
+            self._config.task,
+            pool,
+            self.num_fewshot,
+            seed=self._options.seed,
+            exclusion=self._exclusion,
+        )
+
+    @property
+    def _exclusion(self) -> Exclusion:
+        # lm-eval compares the two names, so that two absent ones count as one split.
+        if self._documents.fewshot_split == self._config.test_split:
+            return "as lm-eval draws"
+        return "replace" if self._documents.pool_is_evaluated_split and not self._options.compat else "none"

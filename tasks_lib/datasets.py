@@ -1,0 +1,188 @@
+"""Where documents come from: local data roots first, then the Hugging Face hub.
+
+A data root holds `<dataset_path>/<dataset_name or default>/<split>.parquet|jsonl`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tasks_lib.config import TaskConfig
+from tasks_lib.errors import TaskError
+
+STARTER_DATA = Path(__file__).parent / "starter" / "data"
+SUFFIXES = (".parquet", ".jsonl")
+
+Row = dict[str, Any]
+
+
+class Source(Protocol):
+    """One dataset configuration, split by split."""
+
+    def rows(self, split: str) -> list[Row]:
+        """All documents of a split, with None for a missing column."""
+        ...
+
+    def dataset(self, split: str) -> Any:
+        """The same split as a `datasets.Dataset`, for a task file's own Python."""
+        ...
+
+    def digest(self, splits: Sequence[str]) -> str:
+        """The identity of those splits' content; splits that do not exist count as such."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSource:
+    """Files of one folder, a file a split."""
+
+    task: str
+    folder: Path
+
+    def file(self, split: str) -> Path | None:
+        files = (self.folder / f"{split}{suffix}" for suffix in SUFFIXES)
+        return next((file for file in files if file.is_file()), None)
+
+    def rows(self, split: str) -> list[Row]:
+        file = self._existing(split)
+        try:
+            return list(_read_jsonl(file)) if file.suffix == ".jsonl" else _read_parquet(file).to_pylist()
+        except (OSError, ValueError) as error:
+            raise TaskError(f"{self.task}: cannot read {file}: {error}") from error
+
+    def dataset(self, split: str) -> Any:
+        from datasets import Dataset, disable_progress_bars
+
+        disable_progress_bars()
+        file = self._existing(split)
+        return (
+            Dataset.from_list(self.rows(split)) if file.suffix == ".jsonl" else Dataset(_read_parquet(file))
+        )
+
+    def digest(self, splits: Sequence[str]) -> str:
+        sha = hashlib.sha256()
+        for split in sorted(set(splits)):
+            file = self.file(split)
+            sha.update(f"{split}:{file.suffix if file else None}:".encode())
+            sha.update(_file_digest(file) if file else b"")
+        return sha.hexdigest()[:32]
+
+    def _existing(self, split: str) -> Path:
+        file = self.file(split)
+        if file is None:
+            splits = sorted({path.stem for path in self.folder.iterdir() if path.suffix in SUFFIXES})
+            raise TaskError(
+                f"{self.task}: no split {split!r} in {self.folder}; there are: {', '.join(splits) or 'none'}"
+            )
+        return file
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A dataset that `datasets.load_dataset` finds: a hub id, or a builder such as `json` with data files."""
+
+    task: str
+    path: str
+    name: str | None
+    options: Mapping[str, Any]
+
+    def rows(self, split: str) -> list[Row]:
+        return list(self.dataset(split))
+
+    def dataset(self, split: str) -> Any:
+        import datasets
+
+        datasets.disable_progress_bars()
+        try:
+            return datasets.load_dataset(self.path, self.name, split=split, **self.options)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise TaskError(
+                f"{self.task}: dataset {self.path!r} ({self.name or 'default'}, split {split!r}) is in no data "
+                f"root and cannot be loaded from the hub: {reason}; --data-root names a folder with a local copy"
+            ) from error
+
+    def digest(self, splits: Sequence[str]) -> str:
+        sha = hashlib.sha256()
+        for split in sorted(set(splits)):
+            sha.update(split.encode())
+            for batch in self.dataset(split).with_format("arrow").iter(1000):
+                sha.update(batch.combine_chunks().to_batches()[0].serialize())
+        return sha.hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSource:
+    """`custom_dataset`: a task file's function that makes the splits."""
+
+    task: str
+    splits: Mapping[str, Any]
+
+    def rows(self, split: str) -> list[Row]:
+        return list(self.dataset(split))
+
+    def dataset(self, split: str) -> Any:
+        if split not in self.splits:
+            raise TaskError(
+                f"{self.task}: custom_dataset makes no split {split!r}, only {sorted(self.splits)}"
+            )
+        return self.splits[split]
+
+    def digest(self, splits: Sequence[str]) -> str:
+        sha = hashlib.sha256()
+        for split in sorted(set(splits)):
+            for row in self.splits.get(split, ()):
+                sha.update(json.dumps(row, sort_keys=True, default=str).encode())
+        return sha.hexdigest()[:32]
+
+
+def find_source(config: TaskConfig, roots: Sequence[Path]) -> Source:
+    """Where the documents of a task are: the first data root that has the dataset, else the hub."""
+    if config.dataset_path is None:
+        raise TaskError(f"{config.task}: the task file has no dataset_path")
+    for root in (*roots, STARTER_DATA):
+        base = root / config.dataset_path
+        if not base.is_dir() or not base.resolve().is_relative_to(root.resolve()):
+            continue
+        folder = base / (config.dataset_name or "default")
+        if folder.is_dir():
+            return LocalSource(config.task, folder)
+    options = {
+        key: value for key, value in (config.dataset_kwargs or {}).items() if key != "trust_remote_code"
+    }
+    return HubSource(config.task, config.dataset_path, config.dataset_name, options)
+
+
+def _read_parquet(file: Path) -> Any:
+    from pyarrow import parquet
+
+    return parquet.read_table(file)
+
+
+def _read_jsonl(file: Path) -> Iterator[Row]:
+    rows = []
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                rows.append(_parse(line, number))
+    columns = dict.fromkeys(key for row in rows for key in row)
+    for row in rows:
+        yield {column: row.get(column) for column in columns}
+
+
+def _parse(line: str, number: int) -> Row:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number} is not JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"line {number} is not a JSON object")
+    return row
+
+
+def _file_digest(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()

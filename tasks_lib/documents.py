@@ -1,0 +1,128 @@
+"""The documents of a task: those that are evaluated and those that serve as few-shot examples."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tasks_lib.blame import Blame
+from tasks_lib.config import FunctionRef, TaskConfig
+from tasks_lib.datasets import FunctionSource, Source, find_source
+from tasks_lib.fields import Doc
+
+Resolve = Callable[[FunctionRef], Callable[..., Any]]
+
+# lm-eval seeds the global generators once with these (`lm_eval/defaults.py`); here they are set anew for each
+# split, so that a task whose Python draws from them does not depend on which tasks were loaded before.
+RANDOM_SEED, NUMPY_SEED = 0, 1234
+
+
+class Documents:
+    """Loads splits when they are asked for, processed by the task's own Python where it has some."""
+
+    def __init__(self, config: TaskConfig, blame: Blame, resolve: Resolve, roots: Sequence[Path]) -> None:
+        self._config = config
+        self._blame = blame
+        self._resolve = resolve
+        self._roots = roots
+
+    @cached_property
+    def source(self) -> Source:
+        function = self._config.custom_dataset
+        if function is None:
+            return find_source(self._config, self._roots)
+        options = {**self._config.metadata, **(self._config.dataset_kwargs or {})}
+        with self._blame.on("custom_dataset"), _seeded():
+            return FunctionSource(self._config.task, self._resolve(function)(**options))
+
+    @property
+    def evaluated_split(self) -> str:
+        split = self._config.test_split or self._config.validation_split
+        if split is None:
+            raise self._blame.error("test_split", "the task has neither a test nor a validation split")
+        return split
+
+    @cached_property
+    def evaluated(self) -> "Split":
+        """All documents of the evaluated split."""
+        split = self._load(self.evaluated_split, self._config.process_docs)
+        if not split.docs:
+            raise self._blame.error("test_split", f"split {self.evaluated_split!r} has no documents")
+        return split
+
+    @cached_property
+    def fewshot_pool(self) -> list[Doc]:
+        """What examples are drawn from: in lm-eval's order split, samples, training, validation, test."""
+        config, fewshot = self._config, self._config.fewshot_config
+        if self.fewshot_split is not None:
+            return self._load(self.fewshot_split, fewshot.process_docs or config.process_docs).docs
+        if fewshot.samples is not None:
+            return self._samples(fewshot.samples)
+        if config.training_split is not None:
+            return self._load(config.training_split, config.process_docs).docs
+        if config.validation_split is not None and config.validation_split != self.evaluated_split:
+            return self._load(config.validation_split, config.process_docs).docs
+        return self.evaluated.docs
+
+    @property
+    def fewshot_split(self) -> str | None:
+        """The split the task file names for examples; None where the order of splits decides."""
+        return self._config.fewshot_config.split or self._config.fewshot_split
+
+    @property
+    def pool_is_evaluated_split(self) -> bool:
+        if self.fewshot_split is not None:
+            return self.fewshot_split == self.evaluated_split
+        config = self._config
+        if config.fewshot_config.samples is not None:
+            return False
+        first = config.training_split or config.validation_split or config.test_split
+        return first == self.evaluated_split
+
+    def digest(self) -> str:
+        """The identity of the content of every split that the task names."""
+        config = self._config
+        named = (config.training_split, config.validation_split, config.test_split, self.fewshot_split)
+        return self.source.digest([split for split in named if split is not None])
+
+    def _samples(self, samples: list[dict[str, Any]] | FunctionRef) -> list[Doc]:
+        if isinstance(samples, list):
+            return list(samples)
+        with self._blame.on("fewshot_config.samples"), _seeded():
+            return list(self._resolve(samples)())
+
+    def _load(self, split: str, process: FunctionRef | None) -> "Split":
+        if process is None:
+            rows = self.source.rows(split)
+            return Split(list(rows), tuple(rows[0]) if rows else ())
+        data = self.source.dataset(split)
+        with self._blame.on("process_docs"), _seeded():
+            processed = self._resolve(process)(data)
+            docs = list(processed)
+        columns = getattr(processed, "column_names", None) or (docs[0] if docs else ())
+        return Split(docs, tuple(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A loaded split; `columns` are the names that count as fields in the task file."""
+
+    docs: list[Doc]
+    columns: tuple[str, ...]
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    import numpy
+
+    state, numpy_state = random.getstate(), numpy.random.get_state()
+    random.seed(RANDOM_SEED)
+    numpy.random.seed(NUMPY_SEED)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        numpy.random.set_state(numpy_state)

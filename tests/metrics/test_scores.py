@@ -1,0 +1,164 @@
+"""Scores of single documents: choices, log-likelihoods, generated texts."""
+
+import math
+
+import pytest
+
+from metrics.choices import choice_scores, resolve_gold
+from metrics.errors import MetricError
+from metrics.likelihood import loglikelihood_scores, rolling_scores
+from metrics.text import exact_match, function_scores, match_type, text_scores
+
+CHOICES = ("no", "certainly", "né")  # 2, 9 and 2 letters; 2, 9 and 3 bytes
+LLS = (-3.0, -9.0, -3.4)
+
+
+def scores(*names, lls=LLS, greedy=(False, True, False), gold=1, multiple=False, unconditional=None):
+    return choice_scores(
+        lls, greedy, CHOICES, gold, multiple_targets=multiple, metrics=names, unconditional=unconditional
+    )
+
+
+def test_the_most_likely_choice_is_the_answer_and_length_can_change_it():
+    assert scores("acc", "acc_norm", "acc_bytes", "exact_match") == {
+        "acc": 0.0,
+        "acc_norm": 1.0,
+        "acc_bytes": 1.0,
+        "exact_match": 1,
+    }
+    lls = (-3.0, -30.0, -3.9)
+    assert scores("acc_norm", "acc_bytes", lls=lls, gold=2) == {"acc_norm": 0.0, "acc_bytes": 1.0}
+
+
+def test_of_equally_likely_choices_the_first_is_the_answer():
+    assert scores("acc", lls=(-1.0, -1.0, -1.0), gold=0) == {"acc": 1.0}
+
+
+def test_mutual_information_takes_off_what_the_choice_has_without_the_prompt():
+    assert scores("acc_mutual_info", unconditional=(-3.0, -12.0, -3.0)) == {"acc_mutual_info": 1.0}
+    with pytest.raises(MetricError, match="without the prompt"):
+        scores("acc_mutual_info")
+
+
+def test_pairs_for_corpus_metrics_hold_gold_and_answer():
+    assert scores("f1", "mcc", "likelihood") == {"f1": (1, 0), "mcc": (1, 0), "likelihood": (1, LLS)}
+
+
+def test_brier_probabilities_are_the_softmax_of_the_log_likelihoods():
+    gold, probabilities = scores("brier_score", lls=(math.log(0.2), math.log(0.6), math.log(0.2)))[
+        "brier_score"
+    ]
+    assert gold == 1
+    assert probabilities == pytest.approx([0.2, 0.6, 0.2])
+
+
+def test_any_of_several_right_choices_is_right():
+    assert scores("acc", "exact_match", gold=[0, 2], multiple=True) == {"acc": 1.0, "exact_match": 0}
+    with pytest.raises(MetricError, match="one right choice"):
+        scores("acc", gold=[0, 2])
+
+
+def test_a_label_that_is_no_choice_is_wrong():
+    assert scores("acc", "exact_match", gold=-100) == {"acc": 0.0, "exact_match": 0}
+
+
+@pytest.mark.parametrize(
+    ("gold", "index"), [(1, 1), (3, -100), (-1, -1), ("né", 2), ("yes", -100), ([0, 7], [0, -100]), (True, 1)]
+)
+def test_a_label_is_resolved_to_an_index(gold, index):
+    assert resolve_gold(gold, CHOICES) == index
+
+
+def test_a_label_that_cannot_be_an_index_is_a_metric_error():
+    with pytest.raises(MetricError, match="None"):
+        resolve_gold(None, CHOICES)
+
+
+def test_an_empty_choice_does_not_break_the_normalised_accuracy():
+    values = choice_scores(
+        (-1.0, -2.0), (True, False), ("", "b"), 0, multiple_targets=False, metrics=["acc_norm"]
+    )
+    assert values == {"acc_norm": 0.0}
+
+
+def test_missing_log_likelihoods_are_a_metric_error():
+    with pytest.raises(MetricError, match="2 log-likelihoods"):
+        scores("acc", lls=(-1.0, -2.0))
+
+
+def test_loglikelihood_scores():
+    assert loglikelihood_scores(-2.5, True, ["acc", "perplexity"]) == {"perplexity": -2.5, "acc": 1}
+    assert loglikelihood_scores(-2.5, False, ["acc"]) == {"acc": 0}
+
+
+def test_rolling_scores_count_words_and_bytes():
+    expected = {"word_perplexity": (-7.0, 3), "byte_perplexity": (-7.0, 10), "bits_per_byte": (-7.0, 10)}
+    assert rolling_scores(-7.0, "zwei Äpfe ", list(expected)) == {
+        **expected,
+        "byte_perplexity": (-7.0, 11),
+        "bits_per_byte": (-7.0, 11),
+    }
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction", "options", "score"),
+    [
+        ("Paris", "Paris", {}, 1.0),
+        ("Paris", "paris", {}, 0.0),
+        ("Paris", "paris", {"ignore_case": True}, 1.0),
+        ("Paris", "Paris!", {"ignore_punctuation": True}, 1.0),
+        ("Paris", "Paris 7", {"ignore_numbers": True}, 0.0),
+        ("1,234", "$1,234.", {"regexes_to_ignore": [",", r"\$", r"\.$"]}, 1.0),
+        ("a", "a ", {}, 0.0),
+        ("a", "a\0", {}, 1.0),
+        (3, 3, {}, 1.0),
+        ("a", ["a", "b"], {}, 0.5),
+    ],
+)
+def test_exact_match(gold, prediction, options, score):
+    assert text_scores("exact_match", gold, prediction, options) == score
+
+
+def test_exact_match_of_several_targets_is_right_if_one_is():
+    assert text_scores("exact_match", ["a", "b"], "b", {}, multiple_targets=True) == 1.0
+    assert text_scores("exact_match", ["a", "b"], "c", {}, multiple_targets=True) == 0.0
+    assert text_scores("exact_match", "c", "c", {}, multiple_targets=True) == 1.0
+    assert exact_match(["a", "b"], ["b", "b"], {}) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ignore_cases": True}, "did you mean 'ignore_case'"),
+        ({"regexes_to_ignore": ["("]}, "no regular expression"),
+        ({"regexes_to_ignore": ","}, "list of texts"),
+    ],
+)
+def test_a_wrong_option_of_exact_match_is_a_metric_error(options, message):
+    with pytest.raises(MetricError, match=message):
+        text_scores("exact_match", "a", "a", options)
+
+
+def test_corpus_metrics_get_the_pair():
+    assert text_scores("bleu", "gold", "said", {}) == ["gold", "said"]
+    assert text_scores("bleu", ["one", "two"], "said", {}, multiple_targets=True) == [["one", "two"], "said"]
+    assert text_scores("bypass", "gold", "said", {}) is None
+    with pytest.raises(MetricError, match="did you mean 'bleu'"):
+        text_scores("bleau", "gold", "said", {})
+
+
+def test_a_function_of_task_code_is_called_as_its_signature_asks():
+    def by_name(references, predictions, scale):
+        return scale * float(references == predictions)
+
+    def by_pair(items):
+        return {"same": items[0] == items[1], "size": len(items[1])}
+
+    assert function_scores("m", by_name, "a", "a", {"scale": 2}) == {"m": 2.0}
+    assert function_scores("m", by_pair, "a", "b", {}) == {"same": False, "size": 1}
+    assert function_scores("same", by_pair, ["x", "b"], "b", {}, multiple_targets=True) == {"same": 1.0}
+
+
+def test_a_target_is_written_as_the_prediction_is():
+    assert match_type(7, "7") == "7"
+    assert match_type("a", ["a", "b"]) == "a"
