@@ -90,9 +90,9 @@ def _evaluate(spec: EvaluationSpec) -> int:
 
     result = evaluate(spec, progress=True)
     print(result.table())
-    for task, reason in result.failures.items():
-        print(f"failed: {task}: {reason}", file=sys.stderr)
     print(f"\nResults: {result.folder}")
+    if result.failures:
+        print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
     return FAILED if result.failures else SCORED
 
 

@@ -106,7 +106,7 @@ class BarReporter(Reporter):
         self._bar.update(self._id, description=what)
 
     def say(self, line: str) -> None:
-        self._bar.console.print(line, highlight=False, markup=False)
+        self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _show(self) -> None:
         self._bar.update(

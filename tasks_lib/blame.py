@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import UndefinedError
 
+from metrics.errors import MetricError
 from tasks_lib.errors import TaskError
 from tasks_lib.fields import Doc
 
@@ -15,17 +16,15 @@ from tasks_lib.fields import Doc
 class Blame:
     """Makes the TaskErrors of one task.
 
-    task: its name. path: its file, None for one defined inside a group's file.
+    task: its name. path: its file, or its group's for one defined there.
     """
 
     task: str
-    path: Path | None
+    path: Path
 
     def error(self, key: str, message: str, doc_id: int | None = None) -> TaskError:
         document = "" if doc_id is None else f", document {doc_id}"
-        return TaskError(
-            f"{self.task}: {key}{document}: {message} (in {self.path or 'the file of its group'})"
-        )
+        return TaskError(f"{self.task}: {key}{document}: {message} (in {self.path})")
 
     @contextmanager
     def on(self, key: str, doc_id: int | None = None, doc: Doc | None = None) -> Iterator[None]:
@@ -34,6 +33,8 @@ class Blame:
             yield
         except TaskError:
             raise
+        except MetricError as error:
+            raise self.error(key, str(error), doc_id) from error
         except Exception as error:
             raise self.error(key, _reason(error, doc), doc_id) from error
 

@@ -100,9 +100,10 @@ class HubSource:
             return datasets.load_dataset(self.path, self.name, split=split, **self.options)
         except (OSError, ValueError, RuntimeError) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            wanted = f"{self.path!r} ({self.name or 'default'}, split {split!r})"
             raise TaskError(
-                f"{self.task}: dataset {self.path!r} ({self.name or 'default'}, split {split!r}) is in no data "
-                f"root and cannot be loaded from the hub: {reason}; --data-root names a folder with a local copy"
+                f"{self.task}: dataset {wanted} is in no data root (--data-root) "
+                f"and cannot be loaded from the hub: {reason}"
             ) from error
 
     def digest(self, splits: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def resolve(ref: FunctionRef, trusted: TrustedRoots) -> Callable[..., Any]:
     if ref.folder not in trusted:
         raise TaskError(
             f"{ref} in {ref.folder} is Python from a folder that is not trusted; "
-            f"after reading it, allow it with --trust-task-code {ref.folder}"
+            f"read it, then allow it with --trust-task-code"
         )
     module_name, name = _split(ref)
     file = _local_file(ref.folder, module_name)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from backends.requests import Response
@@ -20,11 +21,11 @@ from metrics.stderr import stderr
 from metrics.text import function_scores, match_type, text_scores
 from tasks_lib.blame import Blame
 from tasks_lib.building import DocRequests, RequestBuilder
-from tasks_lib.config import FunctionRef, MetricConfig, TaskConfig
+from tasks_lib.config import FunctionRef, MetricConfig, OutputType, TaskConfig
 from tasks_lib.documents import Resolve
 from tasks_lib.fields import Doc
 
-# What filters and metrics see of a response: (log-probability, is greedy), a log-probability, or a text.
+# Of a response: a pair (log-probability, is greedy), a log-probability, or a text; filters make it anything.
 Value = Any
 
 
@@ -90,7 +91,8 @@ class Scorer:
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
         docs = [one.asked.doc for one in answered for _ in one.asked.requests]
-        values = [[_value(r) for r in repeats] for one in answered for repeats in one.responses]
+        read = VALUES[self._config.output_type]
+        values = [[read(r) for r in repeats] for one in answered for repeats in one.responses]
         for name, filters in self._pipelines.items():
             with self._blame.on(f"filter {name!r}"):
                 filtered = iter(apply_pipeline(filters, values, docs))
@@ -228,10 +230,14 @@ def _text_metric(metric: MetricPlan, gold: Any, prediction: Value, several: bool
     return {metric.name: score}
 
 
-def _value(response: Response) -> Value:
-    """What lm-eval's task code gets for a response: a pair, a number or a text, by what was asked."""
-    if response.text is not None:
-        return response.text
-    if response.is_greedy is not None:
-        return (response.logprob, response.is_greedy)
-    return response.logprob
+def _pair(response: Response) -> Value:
+    return (response.logprob, response.is_greedy)
+
+
+# What filters, metrics and lm-eval's task code get for a response.
+VALUES: Mapping[OutputType, Callable[[Response], Value]] = {
+    "multiple_choice": _pair,
+    "loglikelihood": _pair,
+    "loglikelihood_rolling": attrgetter("logprob"),
+    "generate_until": attrgetter("text"),
+}

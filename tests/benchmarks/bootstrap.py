@@ -45,9 +45,7 @@ def main() -> None:
 
     print(f"F1 of {arguments.docs} documents, {arguments.iterations} resamples, one process")
     print(f"ours     {ours:9.2f} s (measured)")
-    print(
-        f"lm-eval  {scaled:9.2f} s (scaled: {measured:.2f} s measured for {arguments.lm_eval_iterations} resamples)"
-    )
+    print(f"lm-eval  {scaled:9.2f} s (scaled: {measured:.2f} s for {arguments.lm_eval_iterations} resamples)")
     print(f"ratio    {scaled / ours:9.0f}")
 
 

@@ -18,7 +18,7 @@ PATTERNS = ["#### (\\-?[0-9\\.\\,]+)", r"\(?([A-B])\)?", r"(a)|(b)|()", r"\d+", 
 PIECES = ["answer: ", "Answer: B", "(A)", "(B", "#### 1,2", "per: x", "Location :", "none", "$$", ":A", " "]
 texts = st.text(LETTERS, max_size=12) | st.lists(st.sampled_from(PIECES), max_size=5).map("".join) | st.text()
 responses = st.lists(st.lists(texts, min_size=1, max_size=3), min_size=1, max_size=3)
-choice_lists = st.lists(st.text(LETTERS, max_size=4), max_size=28)
+choice_lists = st.lists(st.text(LETTERS, max_size=4), max_size=6)
 regex_options = {
     "regex_pattern": st.sampled_from(PATTERNS),
     "group_select": st.integers(-2, 2),
@@ -26,17 +26,6 @@ regex_options = {
 }
 STEPS = st.one_of(
     st.tuples(st.just("regex"), st.fixed_dictionaries({}, optional=regex_options)),
-    st.tuples(
-        st.just("multi_choice_regex"),
-        st.fixed_dictionaries(
-            {},
-            optional={
-                **regex_options,
-                "ignore_case": st.booleans(),
-                "regexes_to_ignore": st.sampled_from([None, ["a", r"\s"], [r"\."]]),
-            },
-        ),
-    ),
     st.tuples(st.just("take_first_k"), st.fixed_dictionaries({"k": st.just(1)})),
     st.tuples(
         st.just("map"),
@@ -81,22 +70,39 @@ def _filters_are_registered():
 
 
 @settings(deadline=None, max_examples=400)
-@given(step=STEPS, values=responses, choices=choice_lists)
-def test_a_filter_gives_lm_evals_values(step, values, choices):
-    compare([step], values, [{"choices": choices}] * len(values))
+@given(step=STEPS, values=responses)
+def test_a_filter_gives_lm_evals_values(step, values):
+    compare([step], values, [{}] * len(values))
 
 
 @settings(deadline=None, max_examples=300)
-@given(steps=st.lists(STEPS, min_size=2, max_size=4), values=responses, choices=choice_lists)
-def test_a_pipeline_gives_lm_evals_values(steps, values, choices):
-    compare(steps, values, [{"choices": choices}] * len(values))
+@given(steps=st.lists(STEPS, min_size=2, max_size=4), values=responses)
+def test_a_pipeline_gives_lm_evals_values(steps, values):
+    compare(steps, values, [{}] * len(values))
 
 
-@settings(deadline=None, max_examples=25)  # lm-eval tables all of Unicode's punctuation on each call
-@given(values=responses, choices=choice_lists, ignore_case=st.booleans())
-def test_ignored_punctuation_is_lm_evals(values, choices, ignore_case):
-    options = {"ignore_punctuation": True, "ignore_case": ignore_case}
-    compare([("multi_choice_regex", options)], values, [{"choices": choices}] * len(values))
+choice_options = st.fixed_dictionaries(
+    {},
+    optional={
+        **regex_options,
+        "ignore_case": st.booleans(),
+        "ignore_punctuation": st.booleans(),
+        "regexes_to_ignore": st.sampled_from([None, ["a", r"\s"], [r"\."]]),
+    },
+)
+
+
+# Few examples of many documents: lm-eval tables all of Unicode's punctuation on each call.
+@settings(deadline=None, max_examples=20)
+@given(
+    documents=st.lists(st.tuples(texts, choice_lists), min_size=5, max_size=20),
+    before=st.sampled_from([[], [("take_first", {})], [("regex", {"regex_pattern": ".*b"})]]),
+    options=choice_options,
+)
+def test_the_choice_read_is_lm_evals(documents, before, options):
+    values = [[text] for text, _ in documents]
+    docs = [{"choices": choices} for _, choices in documents]
+    compare([*before, ("multi_choice_regex", options)], values, docs)
 
 
 @settings(deadline=None, max_examples=100)

@@ -1,0 +1,52 @@
+"""What tests share: a Prefect server for the session, homes of their own, real data where there is some."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real benchmark data, laid out as a data root."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no benchmark data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stories260k() -> Path:
+    """A real model of 260 thousand parameters, as a Hugging Face folder."""
+    folder = SHARED / "models" / "stories260k"
+    if not folder.is_dir():
+        pytest.skip(f"no model at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Prefect server for all tests that run flows, here and in subprocesses; the URL of its API."""
+    from flows.prefect_server import DEFAULTS, TemporaryServer
+
+    os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    server = TemporaryServer()
+    server.wait()
+    os.environ["PREFECT_API_URL"] = server.url
+    yield server.url
+    del os.environ["PREFECT_API_URL"]
+    server.stop()
+
+
+@pytest.fixture()
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ASSAY_HOME."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("ASSAY_HOME", str(folder))
+    monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
+    return folder
