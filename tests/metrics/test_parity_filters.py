@@ -26,7 +26,6 @@ regex_options = {
 }
 STEPS = st.one_of(
     st.tuples(st.just("regex"), st.fixed_dictionaries({}, optional=regex_options)),
-    st.tuples(st.just("take_first_k"), st.fixed_dictionaries({"k": st.just(1)})),
     st.tuples(
         st.just("map"),
         st.fixed_dictionaries(
@@ -90,6 +89,11 @@ choice_options = st.fixed_dictionaries(
         "regexes_to_ignore": st.sampled_from([None, ["a", r"\s"], [r"\."]]),
     },
 )
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_first_k_are_lm_evals(k):
+    compare([("take_first_k", {"k": k})], [["a", "b"], ["c", "d"]], [{}, {}])
 
 
 # Few examples of many documents: lm-eval tables all of Unicode's punctuation on each call.
