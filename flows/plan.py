@@ -105,8 +105,14 @@ def forget_plans() -> None:
     _open_task.cache_clear()
 
 
-@lru_cache(maxsize=1)
 def _backend(model: str, context: BackendContext) -> Backend:
+    """The model of an earlier run of this process, with its weights loaded, unless its files have changed."""
+    now = open_backend(ModelSpec.parse(model), context)
+    return _kept_backend(model, context, fingerprint_key(now.fingerprint))
+
+
+@lru_cache(maxsize=1)
+def _kept_backend(model: str, context: BackendContext, _fingerprint: str) -> Backend:
     return open_backend(ModelSpec.parse(model), context)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metrics.errors import MetricError, unknown_name
-from metrics.matching import compile_pattern, nth_match
+from metrics.matching import compile_pattern, nth_match, responses_of
 
 Docs = Sequence[Mapping[str, Any]]
 Filter = Callable[[Sequence[Any], Docs], list[Any]]
@@ -80,7 +80,7 @@ def regex(regex_pattern: str = DEFAULT_PATTERN, group_select: int = 0, fallback:
         # lm-eval strips the fallback here and only here; a task's number can depend on it.
         return fallback.strip() if isinstance(fallback, str) else fallback
 
-    return each_response(extract)
+    return each_response("Filter 'regex'", extract)
 
 
 def take_first() -> Filter:
@@ -100,7 +100,7 @@ def take_first_k(k: int) -> Filter:
 
     def apply(responses: Sequence[Any], docs: Docs) -> list[Any]:
         for position, values in enumerate(responses):
-            if len(values) < k:
+            if len(responses_of(values, position, "Filter 'take_first_k'")) < k:
                 raise MetricError(
                     f"Filter 'take_first_k': document {position} has {len(values)} responses, not {k}; "
                     "raise the task's `repeats`."
@@ -146,7 +146,7 @@ def map_values(mapping_dict: Mapping[Any, Any] | None = None, default_value: Any
         except TypeError as error:
             raise MetricError(f"Filter 'map' cannot look up {response!r}: {error}.") from error
 
-    return each_response(look_up)
+    return each_response("Filter 'map'", look_up)
 
 
 def custom(filter_fn: Callable[[Sequence[Any], Docs], Any]) -> Filter:
@@ -198,7 +198,7 @@ def regex_pos(
             "Filter 'regex_pos': regex_pattern and group_select have no effect; leave them out."
         )
     none_found = ["invalid"] if fallback is None else fallback
-    return each_response(lambda response: tags_of(response) or none_found)
+    return each_response("Filter 'regex_pos'", lambda response: tags_of(response) or none_found)
 
 
 FILTERS: Mapping[str, Callable[..., Filter]] = {
@@ -217,7 +217,7 @@ FILTERS: Mapping[str, Callable[..., Filter]] = {
 }
 
 
-def each_response(transform: Callable[[Any], Any]) -> Filter:
+def each_response(used_by: str, transform: Callable[[Any], Any]) -> Filter:
     """The filter that applies `transform` to every response of every document.
 
     A document that is already one text (after `take_first`) is taken letter by letter: so does lm-eval, and
@@ -225,7 +225,10 @@ def each_response(transform: Callable[[Any], Any]) -> Filter:
     """
 
     def apply(responses: Sequence[Any], docs: Docs) -> list[Any]:
-        return [[transform(response) for response in values] for values in responses]
+        return [
+            [transform(response) for response in responses_of(values, position, used_by)]
+            for position, values in enumerate(responses)
+        ]
 
     return apply
 
@@ -238,18 +241,18 @@ def each_text(name: str, transform: Callable[[str], Any]) -> Filter:
             raise MetricError(f"Filter {name!r} works on text, not on {response!r}.")
         return transform(response)
 
-    return each_response(checked)
+    return each_response(f"Filter {name!r}", checked)
 
 
 def _first(values: Sequence[Any], position: int) -> Any:
-    if not values:
+    if not responses_of(values, position, "Filter 'take_first'"):
         raise MetricError(f"Filter 'take_first': document {position} has no response.")
     return values[0]
 
 
 def _most_frequent(values: Sequence[Any], position: int) -> Any:
     try:
-        return Counter(values).most_common(1)[0][0]
+        return Counter(responses_of(values, position, "Filter 'majority_vote'")).most_common(1)[0][0]
     except IndexError:
         raise MetricError(f"Filter 'majority_vote': document {position} has no response.") from None
     except TypeError as error:

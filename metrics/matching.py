@@ -1,10 +1,21 @@
-"""Regular expressions as filters and metrics use them: compiled once, wrong ones told to the user."""
+"""What filters share: the responses of a document, and regular expressions with errors a user can read."""
 
 import functools
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from metrics.errors import MetricError
+
+
+def responses_of(values: Any, position: int, used_by: str) -> Sequence[Any]:
+    """The responses of document `position`: a sequence, where a text is one of letters; else a MetricError."""
+    if not isinstance(values, Sequence):
+        raise MetricError(
+            f"{used_by}: document {position} has {values!r} instead of responses; "
+            "a filter that reads one value per document must come last."
+        )
+    return values
 
 
 def compile_pattern(pattern: str, used_by: str) -> re.Pattern[str]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.errors import MetricError
-from metrics.matching import compile_pattern, nth_match
+from metrics.matching import compile_pattern, nth_match, responses_of
 
 NAME = "Filter 'multi_choice_regex'"
 
@@ -57,7 +57,7 @@ class ChoiceReader:
         if len(responses) != len(docs):
             raise MetricError(f"{NAME}: {len(responses)} documents have responses, {len(docs)} are given.")
         return [
-            self._read_document(values, _choices(doc, position))
+            self._read_document(responses_of(values, position, NAME), _choices(doc, position))
             for position, (values, doc) in enumerate(zip(responses, docs, strict=True))
         ]
 

@@ -5,12 +5,34 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 
-def _regex_replace(text: str, pattern: str, replacement: str, count: int = 0) -> str:
-    return re.sub(pattern, replacement, text, count=count)
+class Template:
+    """A compiled template.
+
+    Raises `jinja2.TemplateSyntaxError` if the text is none.
+    """
+
+    __slots__ = ("_globals", "_template")
+
+    def __init__(self, text: str) -> None:
+        self._template = _environment().from_string(text)
+        self._globals = dict(self._template.globals)
+
+    def render(self, doc: Mapping[str, Any]) -> str:
+        """The text with the fields of `doc` as variables; raises what rendering raises, such as
+        `jinja2.UndefinedError`."""
+        # What jinja2's own `render` does, without copying the globals for each document (3 times as fast).
+        context = self._template.new_context({**self._globals, **doc}, shared=True)
+        return "".join(self._template.root_render_func(context))
+
+
+@lru_cache(maxsize=10_000)
+def compile_template(text: str) -> Template:
+    """The compiled template of `text`; the same object for the same text."""
+    return Template(text)
 
 
 @lru_cache(maxsize=1)
@@ -20,15 +42,5 @@ def _environment() -> SandboxedEnvironment:
     return environment
 
 
-@lru_cache(maxsize=10_000)
-def compile_template(text: str) -> Template:
-    """The compiled template of `text`; the same object for the same text.
-
-    Raises `jinja2.TemplateSyntaxError` if it is not a template.
-    """
-    return _environment().from_string(text)
-
-
-def render(text: str, doc: Mapping[str, Any]) -> str:
-    """`text` rendered with the fields of `doc` as variables; an undefined variable raises."""
-    return compile_template(text).render(doc)
+def _regex_replace(text: str, pattern: str, replacement: str, count: int = 0) -> str:
+    return re.sub(pattern, replacement, text, count=count)

@@ -91,7 +91,7 @@ def _row(sample: Sample, schema: pa.Schema) -> dict[str, Any]:
         "doc": as_json(asked.doc),
         "target": as_json(sample.target),
         "arguments": as_json([_arguments(request) for request in asked.requests]),
-        "resps": as_json([[_said(one) for one in repeats] for repeats in sample.answered.responses]),
+        "resps": as_json(_responses(sample)),
         "filtered_resps": as_json(list(sample.filtered)),
         "filter": sample.filter,
         "doc_hash": doc_hash(asked.doc),
@@ -116,7 +116,17 @@ def _arguments(request: Request) -> list[Any]:
             return [request.prompt, dict(request.generation)]
 
 
-def _said(response: Response) -> Any:
-    if response.text is not None:
-        return response.text
-    return response.logprob if response.is_greedy is None else [response.logprob, response.is_greedy]
+def _responses(sample: Sample) -> list[list[Any]]:
+    """What the model said to each request, once a repeat."""
+    pairs = zip(sample.answered.asked.requests, sample.answered.responses, strict=True)
+    return [[_said(request, response) for response in repeats] for request, repeats in pairs]
+
+
+def _said(request: Request, response: Response) -> Any:
+    match request.kind:
+        case "loglikelihood":
+            return [response.logprob, response.is_greedy]
+        case "loglikelihood_rolling":
+            return response.logprob
+        case "generate_until":
+            return response.text

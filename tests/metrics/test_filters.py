@@ -71,6 +71,13 @@ def test_a_filter_after_take_first_sees_letters_as_in_lm_eval():
     assert apply_pipeline(pipeline, [["ab"]], [{}]) == [["A", "B"]]
 
 
+@pytest.mark.parametrize("name", ["regex", "take_first", "majority_vote", "lowercase", "map"])
+def test_a_filter_over_values_that_are_no_responses_says_so(name):
+    pipeline = [build_filter("map", {}), build_filter("take_first", {}), build_filter(name, {})]
+    with pytest.raises(MetricError, match="must come last"):
+        apply_pipeline(pipeline, [["a"]], [{}])
+
+
 def test_a_class_of_task_code_is_a_filter():
     class Suffix:
         def __init__(self, suffix):

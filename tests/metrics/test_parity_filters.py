@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import types
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +48,7 @@ def oracle(steps, values, docs):
 
     for name, options in steps:
         values = get_filter(name)(**options).apply(values, docs)
-        values = [list(value) if not isinstance(value, str) else value for value in values]
+        values = [list(value) if isinstance(value, types.GeneratorType) else value for value in values]
     return values
 
 

@@ -122,6 +122,17 @@ def test_exact_match_is_lm_evals(pairs, options):
         assert exact_match(references, predictions, options) == expected
 
 
+@pytest.mark.parametrize(
+    ("gold", "prediction"), [("i", "İ"), ("i", "İx"), ("a", "a\0"), ("a", "\0a"), ("a", "a\0!"), ("ß", "SS")]
+)
+@pytest.mark.parametrize("options", [{}, {"ignore_case": True}, {"ignore_punctuation": True}])
+def test_exact_match_has_the_corners_of_numpys_texts(gold, prediction, options):
+    from lm_eval.api.metrics import exact_match_hf_evaluate
+
+    expected = exact_match_hf_evaluate([prediction], [gold], **options)["exact_match"]
+    assert exact_match([gold], [prediction], options) == expected
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     gold=texts | st.integers(0, 12) | st.floats(0, 3),

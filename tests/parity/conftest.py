@@ -1,6 +1,5 @@
-"""Both libraries' state, once for the session: a home with the catalog's index, and a data root."""
+"""Both libraries' state, once for the session: a home with the catalog's index, and data roots."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,3 +14,28 @@ def parity_home(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -
         patch.setenv("ASSAY_HOME", str(home))
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
         yield home
+
+
+@pytest.fixture(scope="session")
+def data_roots(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> tuple[Path, ...]:
+    """The real data, and before it what it lacks: training splits that are only there to draw examples from,
+    and GLUE's RTE, which is SuperGLUE's under other column names."""
+    return patched(tmp_path_factory.mktemp("data"), shared_data), shared_data
+
+
+def patched(root: Path, shared: Path) -> Path:
+    from pyarrow import parquet
+
+    for dataset in ("aps/super_glue/copa", "Rowan/hellaswag/default"):
+        folder = root / dataset
+        folder.mkdir(parents=True)
+        for split in ("train", "validation"):
+            (folder / f"{split}.parquet").symlink_to(shared / dataset / "validation.parquet")
+    rte = root / "nyu-mll" / "glue" / "rte"
+    rte.mkdir(parents=True)
+    for split in ("train", "validation"):
+        table = parquet.read_table(shared / "aps/super_glue/rte" / f"{split}.parquet")
+        parquet.write_table(
+            table.rename_columns({"premise": "sentence1", "hypothesis": "sentence2"}), rte / f"{split}.parquet"
+        )
+    return root
