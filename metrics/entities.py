@@ -39,7 +39,7 @@ def listed_entities(text: str) -> str:
         for label, values in _LABELLED.findall(lines)
         for entity in values.split(",")
     ]
-    return " $ ".join(f"{label}: {entity}" for label, entity in entities if entity.lower() != "none")
+    return " $ ".join(f"{label}: {entity}" for label, entity in entities if entity != "none")
 
 
 def tags_of(response: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from metrics.errors import MetricError
 
 
 def responses_of(values: Any, position: int, used_by: str) -> Sequence[Any]:
-    """The responses of document `position`: a sequence, where a text is one of letters; else a MetricError."""
+    """The responses of document `position`: a sequence (a text is one of letters), or a MetricError."""
     if not isinstance(values, Sequence):
         raise MetricError(
             f"{used_by}: document {position} has {values!r} instead of responses; "

@@ -9,24 +9,33 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 
+_MARKS = ("{{", "{%", "{#")
+
+
 class Template:
     """A compiled template.
 
     Raises `jinja2.TemplateSyntaxError` if the text is none.
     """
 
-    __slots__ = ("_globals", "_template")
+    __slots__ = ("_constant", "_globals", "_template")
 
     def __init__(self, text: str) -> None:
         self._template = _environment().from_string(text)
         self._globals = dict(self._template.globals)
+        self._constant = None if any(mark in text for mark in _MARKS) else self._template.render()
 
     def render(self, doc: Mapping[str, Any]) -> str:
         """The text with the fields of `doc` as variables; raises what rendering raises, such as
         `jinja2.UndefinedError`."""
-        # What jinja2's own `render` does, without copying the globals for each document (3 times as fast).
-        context = self._template.new_context({**self._globals, **doc}, shared=True)
-        return "".join(self._template.root_render_func(context))
+        if self._constant is not None:
+            return self._constant
+        # What jinja2's own `render` does, without copying the globals twice for each document.
+        template, environment = self._template, self._template.environment
+        context = environment.context_class(
+            environment, {**self._globals, **doc}, template.name, template.blocks
+        )
+        return "".join(template.root_render_func(context))
 
 
 @lru_cache(maxsize=10_000)

@@ -16,8 +16,6 @@ def catalog_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture()
 def lab(tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     lab = Lab(tmp_path)
-    lab.home.mkdir()
     (lab.home / "catalog").symlink_to(catalog_index)
-    monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
     return lab

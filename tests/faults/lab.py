@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
@@ -35,14 +36,17 @@ class Finished:
 class Lab:
     """`<root>/{home, data, tasks, results, asked}`: all that a run reads and writes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, beside: "Lab | None" = None) -> None:
+        """beside: a lab whose tasks and data this one has too."""
         self.home = root / "home"
-        self.data = root / "data"
-        self.tasks = root / "tasks"
+        self.data = beside.data if beside else root / "data"
+        self.tasks = beside.tasks if beside else root / "tasks"
         self.results = root / "results"
         self.log = root / "asked"
-        for folder in (self.data, self.tasks):
-            folder.mkdir()
+        for folder in (self.data, self.tasks, self.home):
+            folder.mkdir(parents=True, exist_ok=True)
+        if beside and (beside.home / "catalog").exists():
+            (self.home / "catalog").symlink_to(beside.home / "catalog")
 
     # What is asked
 
@@ -100,17 +104,27 @@ class Lab:
 
     def evaluate(self, tasks: str, model: str = "scripted:hash", **keys: object) -> EvaluationResult:
         """The run, in this process."""
-        return evaluate(self.spec(tasks, model, **keys))
+        with patch.dict(os.environ, ASSAY_HOME=str(self.home)):
+            return evaluate(self.spec(tasks, model, **keys))
 
     def start(
-        self, *flags: str, tasks: str = "", model: str = "scripted:hash", prefix: Sequence[str] = (), **env: str
+        self,
+        *flags: str,
+        tasks: str = "",
+        model: str = "scripted:hash",
+        through: Sequence[str] = (sys.executable,),
+        **env: str,
     ) -> Process:
-        """The run as a command, in a process group of its own; environment values of "" are taken out."""
+        """The run as a command, in a process group of its own; what is "" is left out.
+
+        flags: more, which win over the lab's. through: the command that runs the script. env: more of the
+        environment.
+        """
         keys = {key.replace("_", "-"): value for key, value in self._keys(tasks, model).items() if value}
-        given = [f"--{key}={value}" for key, value in keys.items() if f"--{key}" not in flags]
+        given = [f"--{key}={value}" for key, value in keys.items()]
         environment = {**os.environ, "ASSAY_HOME": str(self.home), **env}
         return subprocess.Popen(
-            [*prefix, sys.executable, str(SCRIPT), *given, *flags],
+            [*through, str(SCRIPT), *given, *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -136,6 +150,10 @@ class Lab:
             return model
         return f"{model}{'&' if '?' in model else '?'}log={self.log}"
 
+    def undisturbed(self, root: Path, tasks: str) -> Any:
+        """The scores of a run of the same tasks with a home of its own, to which nothing happens."""
+        return Lab(root, beside=self).evaluate(tasks).results["results"]
+
     # What came of them
 
     @property
@@ -149,6 +167,12 @@ class Lab:
         newest = max(self.results.glob("*/*/results.json"), key=lambda file: file.stat().st_mtime_ns)
         content: dict[str, Any] = json.loads(newest.read_text(encoding="utf-8"))
         return content
+
+    @property
+    def all_results(self) -> list[Any]:
+        """The scores of all runs that came to their end."""
+        files = self.results.glob("*/*/results.json")
+        return [json.loads(file.read_text(encoding="utf-8"))["results"] for file in files]
 
 
 def finish(process: Process) -> Finished:

@@ -32,7 +32,7 @@ def sentences(generator):
     return " ".join(generator.choices(WORDS, k=generator.randint(1, 9)))
 
 
-def corpus(name, seed, n=23):
+def corpus(name, seed, n=24):
     generator = random.Random(seed)
     kinds = {
         "mean": lambda: generator.choice([0, 1, 1.0, 0.5]),

@@ -1,0 +1,86 @@
+"""Files of the home that are gone, cut off or of another time: the next run does what is missing."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.lab import Lab
+
+
+def delete(file: Path) -> None:
+    file.unlink()
+
+
+def cut_off(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def files(lab: Lab, folder: str) -> list[Path]:
+    return [file for file in (lab.home / "steps" / folder).rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("damage", [delete, cut_off, empty], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("folder", ["prepared", "scored", "finished"])
+def test_a_damaged_step_is_done_again_without_the_model(
+    lab: Lab, folder: str, damage: Callable[[Path], None]
+) -> None:
+    lab.add_choices("facts", 4)
+    lab.add_texts("sums", 5)
+    before = lab.evaluate("facts,sums")
+    damaged = files(lab, folder)
+    assert damaged
+    for file in damaged:
+        damage(file)
+    after = lab.evaluate("facts,sums")
+    assert after.failures == {}
+    assert after.results["results"] == before.results["results"]
+    assert lab.asked == 13
+    assert len(after.samples("sums")) == 5
+    again = lab.evaluate("facts,sums")
+    assert again.results["results"] == before.results["results"]
+
+
+def test_a_deleted_store_is_asked_for_anew(lab: Lab) -> None:
+    lab.add_texts("sums", 5)
+    before = lab.evaluate("sums").results["results"]
+    for file in lab.home.glob("responses.sqlite*"):
+        file.unlink()
+    assert lab.evaluate("sums").results["results"] == before
+    assert lab.asked == 10
+
+
+def test_an_earlier_copy_of_the_store_is_filled_up(lab: Lab, tmp_path: Path) -> None:
+    lab.add_texts("sums", 5)
+    lab.evaluate("sums", limit=2)
+    store = lab.home / "responses.sqlite"
+    sqlite3.connect(store).execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    shutil.copy(store, tmp_path / "copy")
+    before = lab.evaluate("sums").results["results"]
+    assert lab.asked == 5
+    for file in lab.home.glob("responses.sqlite*"):
+        file.unlink()
+    shutil.copy(tmp_path / "copy", store)
+    after = lab.evaluate("sums")
+    assert after.failures == {}
+    assert after.results["results"] == before
+    assert lab.asked in (5, 8), "the scores were kept, or what was missing was asked"
+    lab.edit_task("sums", metric_list=[{"metric": "bypass"}])
+    assert lab.evaluate("sums").failures == {}
+    assert lab.asked == 8
+
+
+def test_a_store_that_is_none_is_refused_before_the_model_is_asked(lab: Lab) -> None:
+    lab.add_texts("sums", 5)
+    (lab.home / "responses.sqlite").write_bytes(b"something else entirely" * 100)
+    ended = lab.run(tasks="sums")
+    assert (ended.status, lab.asked) == (2, 0)
+    assert "responses.sqlite: the file is not a response store" in ended.errors
+    assert "Traceback" not in ended.errors

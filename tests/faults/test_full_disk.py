@@ -1,0 +1,106 @@
+"""Places that cannot be written: an error before the model is asked, or a failed run with all answers kept."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.lab import Finished, Lab, finish, wait_until
+
+LIMITED = """
+import resource, runpy, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def with_limit(lab: Lab, file_bytes: int, tasks: str) -> Finished:
+    """The command where no file may grow over so many bytes."""
+    return lab.run(tasks=tasks, through=[sys.executable, "-c", LIMITED, str(file_bytes)])
+
+
+def lines(ended: Finished) -> list[str]:
+    assert "Traceback" not in ended.errors
+    return ended.errors.strip().splitlines()
+
+
+def test_an_output_folder_that_cannot_be_made_is_said_before_the_model_is_asked(lab: Lab) -> None:
+    lab.add_texts("sums", 5)
+    lab.results.write_text("a file, not a folder")
+    ended = lab.run(tasks="sums")
+    assert (ended.status, lab.asked) == (2, 0)
+    assert str(lab.results) in ended.errors
+    assert len(lines(ended)) == 1
+
+
+@pytest.mark.parametrize("inside", ["", "responses.sqlite"])
+def test_a_home_that_cannot_be_made_is_said_before_the_model_is_asked(
+    lab: Lab, tmp_path: Path, inside: str
+) -> None:
+    lab.add_texts("sums", 5)
+    home = tmp_path / "blocked"
+    if inside:
+        (home / inside).mkdir(parents=True)
+    else:
+        home.write_text("a file, not a folder")
+    ended = lab.run(tasks="sums", ASSAY_HOME=str(home))
+    assert (ended.status, lab.asked) == (2, 0)
+    assert str(home) in ended.errors
+    assert len(lines(ended)) <= 2
+
+
+def test_a_full_disk_fails_the_run_and_keeps_what_was_answered(lab: Lab) -> None:
+    lab.add_texts("sums", 400)
+    lab.evaluate("sums", limit=1)  # the step files are small; what grows is the store
+    ended = with_limit(lab, 90_000, "sums")
+    assert ended.status in (1, 2)
+    assert 1 < lab.asked < 400
+    assert "full" in ended.errors
+    lines(ended)
+    asked = lab.asked
+    again = lab.run(tasks="sums")
+    assert again.status == 0, again.errors
+    assert lab.last["assay"]["requests_asked"] == 400 - (asked - 16)
+    assert lab.asked == 400 + 16
+
+
+@pytest.fixture()
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_results_that_do_not_fit_are_an_error_and_every_answer_is_kept(lab: Lab, small_disk: Path) -> None:
+    lab.add_texts("sums", 20)
+    run = small_disk / "results"
+    fill = small_disk / "fill"
+    process = lab.start(f"--output={run}", tasks="sums", model="scripted:hash?delay=0.5")
+    assert wait_until(lambda: lab.asked > 0, process)
+    with pytest.raises(OSError, match="No space"):
+        fill.write_bytes(bytes(2_000_000))
+    ended = finish(process)
+    assert ended.status == 2
+    assert str(run) in ended.errors
+    assert "No space left" in ended.errors
+    assert len(lines(ended)) == 1
+    fill.unlink()
+    again = lab.run(f"--output={run}", tasks="sums")
+    assert (again.status, lab.asked) == (0, 20)
+
+
+def test_an_unmounted_data_root_is_named(lab: Lab) -> None:
+    lab.add_texts("sums", 2)
+    ended = lab.run(f"--data-root={lab.data}/gone", tasks="sums")
+    assert (ended.status, lab.asked) == (2, 0)
+    assert f"--data-root: there is no folder {lab.data}/gone" in ended.errors

@@ -1,0 +1,34 @@
+"""Ctrl-C: a line that says how to go on, and nothing that was answered is lost."""
+
+import signal
+
+from tests.faults.lab import Lab, finish, wait_until
+
+
+def test_ctrl_c_keeps_what_was_answered_and_says_how_to_go_on(lab: Lab) -> None:
+    lab.add_texts("sums", 60)
+    process = lab.start(tasks="sums", model="scripted:hash?batch_size=4&delay=0.2")
+    assert wait_until(lambda: lab.asked >= 12, process)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.status == 130
+    assert "Traceback" not in ended.errors
+    assert "Interrupted. What was answered is kept; the same command goes on from here." in ended.errors
+    assert len(ended.errors.strip().splitlines()) == 1
+    asked = lab.asked
+    assert asked < 60
+    again = lab.run(tasks="sums", model="scripted:hash?batch_size=4")
+    assert again.status == 0, again.errors
+    assert lab.asked <= 60 + 4
+    assert lab.last["assay"]["requests_reused"] >= asked - 4
+
+
+def test_ctrl_c_while_the_run_starts_is_as_quiet(lab: Lab) -> None:
+    lab.add_texts("sums", 60)
+    process = lab.start(tasks="sums", model="scripted:hash?batch_size=4&delay=0.2")
+    assert wait_until(lambda: any(lab.results.glob("*/*/spec.yaml")), process)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.status == 130
+    assert "Traceback" not in ended.errors
+    assert "Interrupted." in ended.errors
