@@ -288,8 +288,8 @@ class RequestBuilder:
         return self._resolve(value) if isinstance(value, FunctionRef) else value
 
     def _sampler(self) -> Sampler | None:
-        if self.num_fewshot == 0:
-            return None
+        if self.num_fewshot == 0 or self._config.output_type == "loglikelihood_rolling":
+            return None  # a rolling log-likelihood reads no prompt
         sampler = self._config.fewshot_config.sampler
         if not isinstance(sampler, str):
             raise self._blame.error("fewshot_config.sampler", "sampler classes are not supported yet")

@@ -8,7 +8,7 @@ import ast
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from tasks_lib.templates import compile_template
+from tasks_lib.templates import ListTemplate, compile_template
 
 Doc = Mapping[str, Any]
 Read = Callable[[Doc], Any]
@@ -54,8 +54,7 @@ def choices_reader(value: FieldValue, columns: Collection[str]) -> Read:
         return value if callable(value) else _constant(value)
     if value in columns:
         return _field(value)
-    template = compile_template(value)
-    return lambda doc: ast.literal_eval(template.render(doc))
+    return ListTemplate(value).read
 
 
 def plain_reader(value: str | None, columns: Collection[str] | None = None) -> Read:

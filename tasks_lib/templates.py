@@ -1,15 +1,17 @@
 """Jinja templates of task files: compiled once, rendered in Jinja's sandbox."""
 
+import ast
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
-
 _MARKS = ("{{", "{%", "{#")
+_LONE_EXPRESSION = re.compile(r"\{\{(?![-+])([^{}%#]+)(?<![-+])\}\}")
 
 
 class Template:
@@ -30,12 +32,38 @@ class Template:
         `jinja2.UndefinedError`."""
         if self._constant is not None:
             return self._constant
-        # What jinja2's own `render` does, without copying the globals twice for each document.
+        return "".join(self._template.root_render_func(self._context(doc)))
+
+    def variable(self, name: str, doc: Mapping[str, Any]) -> Any:
+        """The value of a variable that the template sets."""
+        context = self._context(doc)
+        for _ in self._template.root_render_func(context):
+            pass
+        return context.vars[name]
+
+    def _context(self, doc: Mapping[str, Any]) -> Context:
+        # What jinja2's own `render` makes, without copying the globals twice for each document.
         template, environment = self._template, self._template.environment
-        context = environment.context_class(
-            environment, {**self._globals, **doc}, template.name, template.blocks
-        )
-        return "".join(template.root_render_func(context))
+        variables = {**self._globals, **doc}
+        return environment.context_class(environment, variables, template.name, template.blocks)
+
+
+class ListTemplate:
+    """A template that writes a Python list, such as `{{choices.text}}`, read as the list that it writes."""
+
+    __slots__ = ("_text", "_value")
+
+    def __init__(self, text: str) -> None:
+        self._text = compile_template(text)
+        expression = _LONE_EXPRESSION.fullmatch(text)
+        self._value = expression and compile_template(f"{{% set value = ({expression[1]}) %}}")
+
+    def read(self, doc: Mapping[str, Any]) -> Any:
+        """The list; raises what rendering raises, or SyntaxError or ValueError for what is no literal."""
+        value = self._value and self._value.variable("value", doc)
+        if type(value) is list and all(type(one) is str for one in value):
+            return list(value)  # what its text would be read as, without writing and parsing it
+        return ast.literal_eval(self._text.render(doc))
 
 
 @lru_cache(maxsize=10_000)

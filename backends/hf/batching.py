@@ -11,7 +11,7 @@ Answers = TypeVar("Answers")
 
 
 # Padded tokens in a batch on the CPU, measured to be fast.
-CPU_TOKENS = 2048
+CPU_TOKENS = 1024
 # On a GPU: more only adds waiting for a batch; and the part of the free memory that may be used.
 GPU_TOKENS = 1 << 17
 GPU_SHARE = 0.4

@@ -58,13 +58,20 @@ def load_model(
 
     options = {} if attn_implementation is None else {"attn_implementation": attn_implementation}
     with _readable(source, "model"):
-        model = AutoModelForCausalLM.from_pretrained(
+        model, loaded = AutoModelForCausalLM.from_pretrained(
             source.name,
             config=config,
             revision=source.commit or "main",
             trust_remote_code=trust_remote_code,
             dtype=torch_dtype(dtype),
+            output_loading_info=True,
             **options,
+        )
+    if loaded["missing_keys"]:
+        missing = sorted(loaded["missing_keys"])
+        raise BackendError(
+            f"{source.name}: the weight files lack {len(missing)} tensors of the model, {missing[0]} among them; "
+            "check that the download is complete"
         )
     if not getattr(model, "is_quantized", False):  # a quantised model is on its device already
         model = model.to(device)
@@ -125,12 +132,24 @@ def _adapted(model: Any, adapter: Source) -> Any:
 def _readable(source: Source, part: str) -> Iterator[None]:
     """Loading `part` of the model, quietly; what cannot be read is a BackendError."""
     require_packages()
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError
+
     try:
         with quiet():
             yield
     except BackendError:
         raise
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        KeyError,
+        RuntimeError,
+        SafetensorError,
+        UnpicklingError,
+    ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackendError(f"{source.name}: the {part} cannot be loaded: {reason}") from error
 

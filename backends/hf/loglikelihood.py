@@ -125,14 +125,16 @@ class LogLikelihoods:
         scored = self._tensor(layout.scored)
         match self._slicing:
             case "each":
-                logits = self.model(**inputs, logits_to_keep=scored).logits
+                logits: torch.Tensor = self.model(**inputs, logits_to_keep=scored).logits
                 return logits.reshape(-1, logits.shape[-1])
             case "columns":
                 columns = scored.any(dim=0)
                 kept = columns.nonzero().squeeze(-1)
-                return self.model(**inputs, logits_to_keep=kept).logits[scored[:, columns]]
-            case _:
-                return self.model(**inputs).logits[scored]
+                logits = self.model(**inputs, logits_to_keep=kept).logits
+                return logits[scored[:, columns]]
+            case "none":
+                logits = self.model(**inputs).logits
+                return logits[scored]
 
     @cached_property
     def _slicing(self) -> Literal["each", "columns", "none"]:
@@ -146,7 +148,7 @@ class LogLikelihoods:
     def _score(self, logits: torch.Tensor, layout: "Layout") -> tuple[Array, Array]:
         """Log-probability (float64) of each asked token, and whether it is the most probable one."""
         sums, best = [], []
-        for part in logits.split(max(1, LOGITS_AT_ONCE // logits.shape[-1])):
+        for part in torch.split(logits, max(1, LOGITS_AT_ONCE // logits.shape[-1])):
             sums.append(part.float().logsumexp(dim=-1))
             best.append(part.argmax(dim=-1))
         asked, targets = self._tensor(layout.asked), self._tensor(layout.targets)
@@ -253,8 +255,8 @@ def _shared_by_ends(rows: Sequence[Row]) -> int:
 def sharing_window(model: Any) -> int:
     """Up to how many tokens of text rows may branch and follow a header; 0 if the model cannot do that.
 
-    It can if it says so: a model of transformers itself, that builds its mask with `create_causal_mask`
-    (which lets ours through), takes positions, keeps nothing but keys and values, and attends with a kernel that
+    It can if it says so: a model of transformers itself that builds its mask with `create_causal_mask`, which
+    lets ours through, takes positions, keeps nothing but keys and values, and attends with a kernel that
     takes a mask. Where attention slides, our mask is right for texts that are within the window.
     """
     config = model.config.get_text_config(decoder=True)

@@ -56,6 +56,6 @@ def _on_hub(name: str, revision: str | None, config: str) -> Source:
         version = f" at revision {revision}" if revision else ""
         raise BackendError(
             f"{name}{version}: neither a folder nor found on the hub or in its cache "
-            f"({type(error).__name__}); check the name and the network, or give the path of a downloaded folder"
+            f"({type(error).__name__}); check the name and the network, or give a downloaded folder"
         ) from error
     return Source(name, path.parent, path.parent.name)

@@ -147,14 +147,14 @@ def stories() -> Any:
     return harness(STORIES), HFBackend(str(STORIES), device="cpu")
 
 
-@pytest.mark.parity
-def test_a_greedy_continuation_is_seen_as_greedy(folders: Callable[[str], Path]) -> None:
-    backend = HFBackend(str(folders("llama")), device="cpu")
-    generated = answers(
-        backend.generate_until([Request("generate_until", "the dog", generation={"max_gen_toks": 3})])
+@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the stories260k model beside the repository")
+def test_what_the_model_writes_is_greedy_and_nothing_else_is(stories: Any) -> None:
+    _, backend = stories
+    (written,) = answers(
+        backend.generate_until([Request("generate_until", "Once upon", generation={"max_gen_toks": 8})])
     )
-    (asked,) = answers(backend.loglikelihood(pairs([("the dog", str(generated[0].text))])))
-    assert asked.is_greedy
+    asked = answers(backend.loglikelihood(pairs([("Once upon", f" {written.text}"), ("Once upon", " blue")])))
+    assert [a.is_greedy for a in asked] == [True, False]
 
 
 @pytest.mark.parity
@@ -169,7 +169,9 @@ def test_one_text_split_at_two_points_scores_as_each_alone(folders: Callable[[st
 @pytest.mark.parity
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "mamba"])
 def test_rolling_scores_are_those_of_lm_eval(folders: Callable[[str], Path], architecture: str) -> None:
-    texts = [TEXT * 5, "the sky", "", TEXT[:9], "<s>" + TEXT * 2]
+    # No text repeats itself: lm-eval scores windows that read the same tokens as one, split at the wrong point.
+    long = " ".join(f"{number} {word}" for number, word in enumerate(TEXT.split() * 3))
+    texts = [long, "the sky", "", TEXT[:9], "<s>" + TEXT * 2]
     expected = by_harness(
         harness(folders(architecture)), "loglikelihood_rolling", [(text,) for text in texts]
     )
@@ -250,6 +252,25 @@ def test_choices_and_headers_are_read_once(folders: Callable[[str], Path]) -> No
     )
     asked = answers(backend.loglikelihood(pairs(texts)))
     assert sum(read) < sum(a.tokens_in for a in asked) / 5
+
+
+@pytest.mark.parity
+def test_an_adapter_changes_scores_as_in_lm_eval(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    models = pytest.importorskip("lm_eval.models.huggingface")
+    torch.manual_seed(3)
+    lora = peft.LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    base = transformers.AutoModelForCausalLM.from_pretrained(folders("llama"))
+    peft.get_peft_model(base, lora).save_pretrained(tmp_path)
+    texts = WORKLOADS["a common header"]
+    model = models.HFLM(str(folders("llama")), peft=str(tmp_path), device="cpu", dtype="float32")
+    expected = by_harness(model, "loglikelihood", texts)
+    got = answers(
+        HFBackend(str(folders("llama")), device="cpu", peft=str(tmp_path)).loglikelihood(pairs(texts))
+    )
+    plain = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    assert [a.logprob for a in got] == pytest.approx([logprob for logprob, _ in expected], abs=1e-4)
+    assert [a.logprob for a in got] != pytest.approx([a.logprob for a in plain], abs=1e-2)
 
 
 def test_models_share_where_they_say_they_can(folders: Callable[[str], Path]) -> None:

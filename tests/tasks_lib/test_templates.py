@@ -1,0 +1,66 @@
+"""Templates are what Jinja renders, compiled once and without the interpreter's back doors."""
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError
+from jinja2.exceptions import SecurityError
+
+from tasks_lib.templates import ListTemplate, compile_template
+
+JINJA = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+TEXTS = st.text(max_size=20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Question: {{question}}\nAnswer:\n",
+        "a line\r\nand another {# a comment #}",
+        "{% set x = question %}{% for i in range(3) %}{{ i }}{{ x }}{% endfor %}",
+        "{{question.strip() | upper}} {% if question %}yes{% else %}no{% endif %}",
+    ],
+)
+@given(question=TEXTS)
+def test_a_template_renders_as_jinja_renders_it(text: str, question: str) -> None:
+    doc = {"question": question}
+    assert compile_template(text).render(doc) == JINJA.from_string(text).render(**doc)
+
+
+@pytest.mark.parametrize(
+    "text", ["{{choices}}", "{{-choices-}}", "{{[choices[0], value]}}", "['{{value}}', 'b']"]
+)
+@given(
+    choices=st.lists(st.one_of(TEXTS, st.integers()), min_size=1, max_size=4), value=st.sampled_from("xyz")
+)
+def test_a_list_template_is_the_literal_that_its_text_is(
+    text: str, choices: list[object], value: str
+) -> None:
+    doc = {"choices": choices, "value": value}
+    assert ListTemplate(text).read(doc) == ast.literal_eval(JINJA.from_string(text).render(**doc))
+
+
+def test_an_undefined_variable_raises() -> None:
+    with pytest.raises(UndefinedError, match="quesion"):
+        compile_template("{{quesion}}").render({"question": ""})
+    with pytest.raises(UndefinedError, match="choice"):
+        ListTemplate("{{choice}}").read({"choices": []})
+
+
+def test_what_is_no_template_raises() -> None:
+    with pytest.raises(TemplateError):
+        compile_template("{{question")
+    with pytest.raises((SyntaxError, ValueError)):
+        ListTemplate("{{question}}").read({"question": "not a list"})
+
+
+def test_the_interpreter_is_out_of_reach() -> None:
+    with pytest.raises(SecurityError):
+        compile_template("{{ question.__class__.__mro__ }}").render({"question": ""})
+
+
+def test_a_replacement_filter_is_there_as_in_lm_eval() -> None:
+    assert compile_template("{{ q | regex_replace('a+', 'b') }}").render({"q": "aacaa"}) == "bcb"
