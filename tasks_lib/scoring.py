@@ -86,7 +86,7 @@ class Scorer:
 
     def check(self) -> None:
         """Raise TaskError now for a filter, metric or aggregation that could not be used later."""
-        _ = self._pipelines, self.metrics, self._process_results
+        _ = self._pipelines, self._configured, self._process_results
 
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
@@ -111,8 +111,14 @@ class Scorer:
                 values[metric, sample.filter].append(value)
         return [self._aggregate(metric, name, items, compat) for (metric, name), items in values.items()]
 
+    @property
+    def metrics(self) -> Mapping[str, MetricPlan]:
+        """The metrics by name: those of the task, and, once documents are scored, each number that a metric
+        function gave."""
+        return self._expanded | self._configured
+
     @cached_property
-    def metrics(self) -> dict[str, MetricPlan]:
+    def _configured(self) -> dict[str, MetricPlan]:
         entries = self._config.metric_list
         if entries is None:
             entries = [MetricConfig(metric=name) for name in default_metrics(self._config.output_type)]
@@ -130,9 +136,9 @@ class Scorer:
                 return self._score_choices(asked.doc_id, asked.doc, values)
             case "loglikelihood":
                 logprob, is_greedy = values[0]
-                return loglikelihood_scores(logprob, is_greedy, self.metrics)
+                return loglikelihood_scores(logprob, is_greedy, self._configured)
             case "loglikelihood_rolling":
-                return rolling_scores(values[0], asked.requests[0].prompt, self.metrics)
+                return rolling_scores(values[0], asked.requests[0].prompt, self._configured)
             case "generate_until":
                 return self._score_text(asked.doc_id, asked.doc, values[0])
 
@@ -147,7 +153,7 @@ class Scorer:
             choices,
             resolve_gold(gold, choices),
             multiple_targets=self._builder.has_multiple_targets,
-            metrics=self.metrics,
+            metrics=self._configured,
             unconditional=lls[len(choices) :] or None,
         )
 
@@ -157,10 +163,10 @@ class Scorer:
             gold = self._builder.choices(doc_id, doc)[gold]
         elif several:
             gold = list(gold) if isinstance(gold, list | tuple) else [gold]
-        elif "bypass" not in self.metrics:
+        elif "bypass" not in self._configured:
             gold = match_type(gold, prediction)
         scores: dict[str, Any] = {}
-        for metric in self.metrics.values():
+        for metric in self._configured.values():
             found = _text_metric(metric, gold, prediction, several)
             self._expanded.update(dict.fromkeys(found, metric))
             scores |= found
@@ -211,7 +217,7 @@ class Scorer:
         return MetricPlan(entry.name, function, entry.options, how, better)
 
     def _aggregate(self, metric: str, name: str, items: list[Any], compat: bool) -> MetricScore:
-        plan = self.metrics.get(metric) or self._expanded.get(metric)
+        plan = self.metrics.get(metric)
         how = plan.aggregation if plan else "mean"
         with self._blame.on(f"aggregation of {metric}"):
             if not isinstance(how, str):

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,8 @@ def write(path: Path, asked: Iterable[DocRequests], repeats: int) -> Written:
 
 def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str, Request]]:
     """Document, index, digest and request of the rows in a range, or of all."""
-    table = parquet.read_table(path)
-    if rows is not None:
-        table = table.slice(rows.start, len(rows))
     generations: dict[str, Any] = {"": NO_GENERATION}
-    for row in table.to_pylist():
+    for row in _table(path, rows).to_pylist():
         text = row["generation"]
         if text not in generations:
             generations[text] = json.loads(text)
@@ -68,8 +65,24 @@ def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str,
 
 def digests(path: Path, rows: range) -> list[str]:
     """The digests of the rows in a range."""
-    column: list[str] = parquet.read_table(path, columns=["digest"])["digest"].to_pylist()
-    return column[rows.start : rows.stop]
+    column: list[str] = _table(path, rows, ["digest"])["digest"].to_pylist()
+    return column
+
+
+def _table(path: Path, rows: range | None, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a range, reading only the row groups that they are in."""
+    if rows is None:
+        return parquet.read_table(path, columns=columns)
+    with parquet.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        starts = list(accumulate(sizes, initial=0))
+        groups = [
+            group
+            for group, (start, stop) in enumerate(pairwise(starts))
+            if start < rows.stop and rows.start < stop
+        ]
+        table = file.read_row_groups(groups, columns=columns)
+    return table.slice(rows.start - starts[groups[0]], len(rows)) if groups else table
 
 
 def _groups(asked: Iterable[DocRequests]) -> Iterator[list[DocRequests]]:

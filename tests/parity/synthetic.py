@@ -11,7 +11,7 @@ dataset_path: parity
 training_split: train
 test_split: test
 """
-CHOICE = "output_type: multiple_choice\ndoc_to_text: 'Q: {{question}}\\nA:'\ndoc_to_choice: options\n"
+CHOICE = "output_type: multiple_choice\ndoc_to_text: 'Q: {{question}}\\nA:'\ndoc_to_choice: choices\n"
 TEXT = "output_type: generate_until\ndoc_to_text: 'Q: {{question}}\\nA:'\ndoc_to_target: answer\n"
 
 TASKS = {
@@ -60,12 +60,12 @@ fewshot_config:
     "several_answers_in_examples": TEXT.replace("answer\n", "answers\n") + "num_fewshot: 2",
     # choices
     "default_choice_metrics": CHOICE + "doc_to_target: gold",
-    "choices_by_template": CHOICE.replace("doc_to_choice: options", "doc_to_choice: '{{options[:2]}}'")
+    "choices_by_template": CHOICE.replace("doc_to_choice: choices", "doc_to_choice: '{{choices[:2]}}'")
     + "doc_to_target: '{{gold % 2}}'",
-    "choices_by_mapping": CHOICE.replace("options", "{a: First, b: Second, c: Third, d: Fourth}")
+    "choices_by_mapping": CHOICE.replace("choices", "{a: First, b: Second, c: Third, d: Fourth}")
     + "doc_to_target: gold",
-    "choices_by_function": CHOICE.replace("options", "!function utils.choices") + "doc_to_target: gold",
-    "gold_as_text": CHOICE + "doc_to_target: '{{options[gold]}}'\nmetric_list: [{metric: acc}]",
+    "choices_by_function": CHOICE.replace("choices", "!function utils.choices") + "doc_to_target: gold",
+    "gold_as_text": CHOICE + "doc_to_target: '{{choices[gold]}}'\nmetric_list: [{metric: acc}]",
     "gold_beyond_the_choices": CHOICE + "doc_to_target: '{{gold + 3 * (number % 2)}}'\nmetric_list: [{metric: acc},"
     " {metric: acc_norm}, {metric: exact_match}]",
     "several_right_choices": CHOICE + "doc_to_target: golds\nmetric_list: [{metric: acc}, {metric: acc_norm},"
@@ -73,7 +73,7 @@ fewshot_config:
     "choices_in_the_prompt": """
 output_type: multiple_choice
 doc_to_text: gold
-doc_to_choice: "{{[question ~ ' ' ~ options[0], question ~ ' ' ~ options[1], question, subject]}}"
+doc_to_choice: "{{[question ~ ' ' ~ choices[0], question ~ ' ' ~ choices[1], question, subject]}}"
 doc_to_target: "so {{answer}}."
 num_fewshot: 2
 """,
@@ -94,7 +94,7 @@ num_fewshot: 2
     " ignore_numbers: true, regexes_to_ignore: ['So the answer is', '^ +']}]",
     "several_targets": TEXT.replace("answer\n", "answers\n") + "metric_list: [{metric: exact_match,"
     " ignore_case: true, regexes_to_ignore: ['.*is ', '\\.$']}]",
-    "text_with_choices": TEXT.replace("answer\n", "gold\n") + "doc_to_choice: options",
+    "text_with_choices": TEXT.replace("answer\n", "gold\n") + "doc_to_choice: choices",
     "number_target": TEXT.replace("answer\n", "gold\n"),
     "translation": TEXT.replace("answer\n", "prose\n") + "metric_list: [{metric: bleu}, {metric: chrf},"
     " {metric: ter}]",
@@ -131,7 +131,7 @@ filter_list:
   - {name: custom, filter: [{function: custom, filter_fn: !function utils.second}]}
 """,
     "lettered": TEXT.replace("doc_to_target: answer", "doc_to_target: letter").replace(
-        "{{question}}\\n", "{{question}}\\n(A) {{options[0]}}\\n(B) {{options[1]}}\\n"
+        "{{question}}\\n", "{{question}}\\n(A) {{choices[0]}}\\n(B) {{choices[1]}}\\n"
     )
     + """
 filter_list:
@@ -157,7 +157,7 @@ filter_list:
     " {name: b, filter: [{function: uppercase}, {function: take_first}]}]",
 }
 SLOW_IN_LM_EVAL = {  # its bootstrap calls scikit-learn 100,000 times
-    "f1_and_mcc": CHOICE.replace("options", "['no', 'yes']") + "doc_to_target: '{{gold % 2}}'\nmetric_list:"
+    "f1_and_mcc": CHOICE.replace("choices", "['no', 'yes']") + "doc_to_target: '{{gold % 2}}'\nmetric_list:"
     " [{metric: f1}, {metric: mcc}, {metric: acc}]",
 }
 GROUPS = {
@@ -185,7 +185,7 @@ from lm_eval.api.filter import Filter
 
 
 def choices(doc):
-    return [option.upper() for option in doc["options"]]
+    return [option.upper() for option in doc["choices"]]
 
 
 def mean_of_gold(items):
@@ -254,16 +254,16 @@ def write(root: Path) -> None:
 
 def _row(stream: random.Random, number: int) -> dict[str, Any]:
     gold = stream.randrange(4)
-    options = stream.sample(WORDS, 4)
+    choices = stream.sample(WORDS, 4)
     return {
         "number": number,
         "question": f"Which of {number}?" + stream.choice(["", " ", "\n"]),
         "subject": stream.choice(["colours", "towns\n", ""]),
-        "options": options,
+        "choices": choices,
         "gold": gold,
         "golds": sorted({gold, stream.randrange(4)}),
-        "answer": options[gold],
-        "answers": [options[gold], options[0].lower()],
+        "answer": choices[gold],
+        "answers": [choices[gold], choices[0].lower()],
         "hint": stream.choice(["I say", "Well, ", "", " so"]),
         "letter": f"({'ABCD'[gold % 2]})",
         "prose": " ".join(stream.choices(WORDS, k=stream.randint(3, 12))),
