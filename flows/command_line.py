@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from flows.errors import USER_ERRORS, SpecError
+from flows.errors import USER_ERRORS, ResultError, SpecError
 from flows.spec import EvaluationSpec
 
 SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -75,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if known.list_tasks is not None:
             return _list_tasks(read_spec(known), known.list_tasks)
         return _evaluate(read_spec(known))
+    except ResultError as error:
+        print(
+            f"error: {error}; what was answered is kept, the same command goes on from here", file=sys.stderr
+        )
+        return FAILED
     except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG

@@ -1,9 +1,10 @@
-"""Writing files so that they are whole or not there."""
+"""Files that are whole or not there, and what says whether they still are as they were written."""
 
+import hashlib
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flows.errors import ResultError
@@ -25,7 +26,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise ResultError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # gone, or nothing can be made there at all
+            temporary.unlink()
+
+
+def reference(path: Path) -> dict[str, str]:
+    """A file by its path and content, as steps pass it on."""
+    with path.open("rb") as stream:
+        return {"path": str(path), "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+def is_intact(file: Mapping[str, str]) -> bool:
+    """Whether a referenced file is there with the content it was written with."""
+    try:
+        return reference(Path(file["path"])) == file
+    except OSError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:

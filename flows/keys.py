@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.plan import Plan
 
-CODE = {"prepare": 1, "infer": 1, "score": 1}
+CODE = {"prepare": 2, "infer": 1, "score": 2}
 
 Parts = Mapping[str, Any]
 
@@ -25,13 +25,13 @@ def key_of(parts: Parts) -> str:
 
 def prepare_parts(plan: Plan, task: str) -> Parts:
     """What decides the requests of a task. Raises TaskError where its data cannot be found."""
-    template = plan.backend.chat_template() if plan.spec.apply_chat_template else None
     return {
         "code": CODE["prepare"],
         "task": task,
         "task file and its Python": plan.selection.tasks[task].digest,
         "dataset": plan.task(task).documents.digest(),
-        "chat template": template and hashlib.sha256(template.encode()).hexdigest()[:32],
+        # A rendered chat depends on the template and on the tokenizer's special tokens.
+        "chat as of the model": plan.model_key if plan.spec.apply_chat_template else None,
         **asdict(plan.ask_options),
     }
 

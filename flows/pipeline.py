@@ -5,9 +5,10 @@ next are prepared and those before are scored. A task that fails takes none with
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
@@ -17,6 +18,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from backends.identity import request_key
 from flows import explain, keys
 from flows.errors import USER_ERRORS
 from flows.plan import Plan, cut_shards, plan_for
@@ -29,7 +31,7 @@ from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
 from flows.steps.score import score
-from flows.steps.step import Incomplete, References, exists
+from flows.steps.step import Incomplete, References, are_intact
 from tasks_lib.errors import TaskError
 
 
@@ -61,12 +63,11 @@ class Evaluation:
     def run(self) -> None:
         started, clock = datetime.now(UTC), monotonic()
         self._call(load_model, "load_model", key=keys.key_of({"model": self.plan.model_key}))
-        preparing = [self._prepare(bundle) for bundle in self.plan.bundles]
-        scoring = [
-            self._ask(bundle, future) for bundle, future in zip(self.plan.bundles, preparing, strict=True)
-        ]
-        for bundle, future in zip(self.plan.bundles, scoring, strict=True):
-            self._collect(bundle, future)
+        bundles = self.plan.bundles
+        preparing = [self._prepare(bundle) for bundle in bundles]
+        scoring = [self._ask(bundle, step) for bundle, step in zip(bundles, preparing, strict=True)]
+        for bundle, step in zip(bundles, scoring, strict=True):
+            self._collect(bundle, step)
         facts = {
             "started": started.isoformat(),
             "seconds": round(monotonic() - clock, 3),
@@ -77,21 +78,14 @@ class Evaluation:
 
     # A bundle's way through the steps
 
-    def _prepare(self, bundle: Sequence[str]) -> PrefectFuture[Any]:
+    def _prepare(self, bundle: Sequence[str]) -> "Submitted":
         tasks = {name: self._prepare_key(name) for name in bundle}
         return self._submit(prepare, f"prepare {_label(bundle)}", tasks=tasks, key=keys.key_of(tasks))
 
-    def _ask(self, bundle: Sequence[str], preparing: PrefectFuture[Any]) -> PrefectFuture[Any] | None:
-        """Put the bundle's requests to the model; the future of its scores."""
+    def _ask(self, bundle: Sequence[str], preparing: "Submitted") -> "Submitted | None":
+        """Put the bundle's requests to the model; the step that scores the answers."""
         reporter().working_on(_label(bundle))
-        preparing.wait()
-        prepared = self._outcome(bundle, preparing.state)
-        if not exists(prepared):
-            tasks = {name: self._prepare_key(name) for name in prepared}
-            again = self._call(
-                prepare, f"prepare {_label(bundle)}", anew=True, tasks=tasks, key=keys.key_of(tasks)
-            )
-            prepared = self._outcome(bundle, again)
+        prepared = self._references(bundle, preparing)
         for name, reference in prepared.items():
             reporter().prepared(reference["kind"], reference["requests"])
             if self.plan.spec.explain_cache:
@@ -109,6 +103,8 @@ class Evaluation:
         digests = [requests_file.digests(Path(piece.path), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
         state = self._call(infer, name, pieces=pieces, key=key)
+        if state.name == "Cached" and not self._has_answers(digests):
+            state = self._call(infer, name, anew=True, pieces=pieces, key=key)
         done = self._outcome([piece.task for piece in pieces], state)
         is_cached = state.name == "Cached"
         for piece in pieces:
@@ -118,13 +114,17 @@ class Evaluation:
         self.asked += asked
         self.reused += sum(one["requests"] for one in done.values()) - asked
 
-    def _collect(self, bundle: Sequence[str], scoring: PrefectFuture[Any] | None) -> None:
+    def _has_answers(self, digests: Sequence[Sequence[str]]) -> bool:
+        """Whether the store, which may be an earlier copy of itself, has all answers to these requests."""
+        wanted = {request_key(self.plan.model_key, digest) for own in digests for digest in own}
+        return len(self.plan.store.has_many(list(wanted))) == len(wanted)
+
+    def _collect(self, bundle: Sequence[str], scoring: "Submitted | None") -> None:
         if scoring is None:
             return
-        scoring.wait()
-        scored = self._outcome(bundle, scoring.state)
+        scored = self._references(bundle, scoring)
         for name, reference in scored.items():
-            self.run_folder.add_samples(name, Path(reference["files"]["samples"]))
+            self.run_folder.add_samples(name, Path(reference["files"]["samples"]["path"]))
             explain.remember(self.plan, name)
         self.scored |= scored
 
@@ -134,9 +134,9 @@ class Evaluation:
         """Run a step here and now; its final state."""
         return self._named(step, name, anew)(spec=self.plan.spec, **parameters, return_state=True)
 
-    def _submit(self, step: Any, name: str, **parameters: Any) -> PrefectFuture[Any]:
-        future: PrefectFuture[Any] = self._named(step, name).submit(spec=self.plan.spec, **parameters)
-        return future
+    def _submit(self, step: Any, name: str, **parameters: Any) -> "Submitted":
+        future = self._named(step, name).submit(spec=self.plan.spec, **parameters)
+        return Submitted(future, partial(self._call, step, name, anew=True, **parameters))
 
     def _named(self, step: Any, name: str, anew: bool = False) -> Any:
         return step.with_options(
@@ -144,6 +144,12 @@ class Evaluation:
             result_storage=self.plan.home.step_results,
             refresh_cache=anew,
         )
+
+    def _references(self, bundle: Sequence[str], step: "Submitted") -> References:
+        """What a step wrote; done again where the files of an earlier run are gone or damaged."""
+        step.future.wait()
+        found = self._outcome(bundle, step.future.state)
+        return found if are_intact(found) else self._outcome(bundle, step.again())
 
     def _outcome(self, bundle: Sequence[str], state: Any) -> References:
         """The references of a step that has ended; tasks that failed in it are noted."""
@@ -173,8 +179,18 @@ class Evaluation:
             return uuid.uuid4().hex
 
     def _explain(self, task: str, reference: Mapping[str, Any]) -> None:
-        digests = requests_file.digests(Path(reference["files"]["requests"]), range(reference["requests"]))
+        digests = requests_file.digests(
+            Path(reference["files"]["requests"]["path"]), range(reference["requests"])
+        )
         reporter().say(explain.explain(self.plan, task, digests))
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A step on its way. again: runs it here and now, whatever is cached; its final state."""
+
+    future: PrefectFuture[Any]
+    again: Callable[[], Any]
 
 
 def _pieces(prepared: References, shard: range) -> list[Piece]:
@@ -183,7 +199,7 @@ def _pieces(prepared: References, shard: range) -> list[Piece]:
     for name, one in prepared.items():
         start, stop = max(shard.start - first, 0), min(shard.stop - first, one["requests"])
         if start < stop:
-            pieces.append(Piece(name, one["files"]["requests"], start, stop))
+            pieces.append(Piece(name, one["files"]["requests"]["path"], start, stop))
         first += one["requests"]
     return pieces
 

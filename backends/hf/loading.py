@@ -70,8 +70,8 @@ def load_model(
     if loaded["missing_keys"]:
         missing = sorted(loaded["missing_keys"])
         raise BackendError(
-            f"{source.name}: the weight files lack {len(missing)} tensors of the model, {missing[0]} among them; "
-            "check that the download is complete"
+            f"{source.name}: the weight files lack {len(missing)} tensors of the model, {missing[0]} "
+            "among them; check that the download is complete"
         )
     if not getattr(model, "is_quantized", False):  # a quantised model is on its device already
         model = model.to(device)

@@ -1,6 +1,7 @@
 """Log-probabilities of continuations, with what queries share read once."""
 
 import inspect
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -185,9 +186,18 @@ class LogLikelihoods:
         """Whether the rows, without `shared` tokens of each that are read once, may be one batch."""
         if self.batch_size != "auto":
             return len(rows) <= self.batch_size
-        if sum(len(row.asked) for row in rows) > self._most_queries:
-            return False
-        return len(rows) * (max(row.width for row in rows) - shared) <= self._most_tokens
+        widths = [row.width - shared for row in rows]
+        padded = len(rows) * max(widths)
+        return (
+            sum(len(row.asked) for row in rows) <= self._most_queries
+            and padded <= self._most_tokens
+            and padded <= self._most_padding * sum(widths)
+        )
+
+    @cached_property
+    def _most_padding(self) -> float:
+        """What a batch may be with padding, as a multiple of what it is without: on the CPU padding is work."""
+        return 1.15 if self.model.device.type == "cpu" else math.inf
 
     @cached_property
     def _most_queries(self) -> int:

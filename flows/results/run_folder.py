@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from flows.errors import ResultError
+from flows.errors import ResultError, SpecError
 from flows.files import atomic_path, write_text
 from flows.spec import EvaluationSpec
 
@@ -28,12 +28,16 @@ class RunFolder:
 
     @classmethod
     def create(cls, spec: EvaluationSpec) -> "RunFolder":
-        """Make the folder with its `spec.yaml`. Raises ResultError where that cannot be written."""
+        """Make the folder with its `spec.yaml`. Raises SpecError where that cannot be written."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         model = safe_name(f"{spec.model.backend}_{spec.model.name.strip('/')}")
         path = spec.output.expanduser().absolute() / model / f"{stamp}-{secrets.token_hex(3)}"
         folder = cls(path)
-        write_text(path / "spec.yaml", yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True))
+        text = yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True)
+        try:
+            write_text(path / "spec.yaml", text)
+        except ResultError as error:
+            raise SpecError(f"--output {spec.output}: {error}") from error
         return folder
 
     @property

@@ -22,7 +22,9 @@ def persist(
 ) -> str:
     """Write the results. facts: what the flow knows of the run (times, counts). Raises ResultError."""
     plan = plan_for(spec)
-    scores = {name: json.loads(Path(one["files"]["scores"]).read_text()) for name, one in scored.items()}
+    scores = {
+        name: json.loads(Path(one["files"]["scores"]["path"]).read_text()) for name, one in scored.items()
+    }
     content = {
         **Tables(plan.selection, scores).sections(),
         "config": _config(plan),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flows.files import reference
 from flows.plan import Plan, plan_for
 from flows.spec import EvaluationSpec
 from flows.steps import requests_file
@@ -22,7 +23,7 @@ def _prepare(plan: Plan, name: str, key: str) -> dict[str, Any]:
     written = requests_file.write(path, task.builder, task.file.config.repeats)
     return {
         "key": key,
-        "files": {"requests": str(path)},
+        "files": {"requests": reference(path)},
         "kind": next(requests_file.read(path, range(1)))[3].kind,
         "docs": written.docs,
         "original": len(task.documents.evaluated.docs),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.identity import request_key
-from flows.files import write_text
+from flows.files import reference, write_text
 from flows.plan import Plan, plan_for
 from flows.results.run_folder import safe_name
 from flows.results.samples import write_samples
@@ -29,14 +29,14 @@ def score(spec: EvaluationSpec, prepared: References, key: str) -> References:
 
 def _score(plan: Plan, name: str, prepared: dict[str, Any], folder: Path) -> dict[str, Any]:
     task = plan.task(name)
-    answered = list(_answered(plan, name, Path(prepared["files"]["requests"])))
+    answered = list(_answered(plan, name, Path(prepared["files"]["requests"]["path"])))
     samples = list(task.scorer.samples(answered))
     scores = task.scorer.aggregate(samples, compat=plan.ask_options.compat)
     stem = safe_name(name)
     samples_path, scores_path = folder / f"{stem}.parquet", folder / f"{stem}.json"
     write_samples(samples_path, samples)
     write_text(scores_path, json.dumps(_scores(plan, name, prepared, scores, answered)))
-    return {"files": {"scores": str(scores_path), "samples": str(samples_path)}}
+    return {"files": {"scores": reference(scores_path), "samples": reference(samples_path)}}
 
 
 def _scores(
@@ -47,7 +47,7 @@ def _scores(
     responses = [response for one in answered for repeats in one.responses for response in repeats]
     return {
         "scores": [asdict(one) for one in scores],
-        "higher_is_better": {metric.name: metric.higher_is_better for metric in metrics.values()},
+        "higher_is_better": {key: metric.higher_is_better for key, metric in metrics.items()},
         "original": prepared["original"],
         "effective": len(answered),
         "num_fewshot": prepared["num_fewshot"],

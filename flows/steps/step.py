@@ -1,13 +1,13 @@
 """What all steps share: how a Prefect task is made of them, and how one says that some tasks failed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.context import TaskRunContext
 
 from backends.errors import BackendError
+from flows.files import is_intact
 from metrics.errors import MetricError
 from tasks_lib.errors import TaskError
 
@@ -63,10 +63,9 @@ def for_each(names: Iterable[str], make: Callable[[str], dict[str, Any]]) -> Ref
     return done
 
 
-def exists(references: References) -> bool:
-    """Whether every file that references name is still there."""
-    paths = [value for reference in references.values() for value in reference.get("files", {}).values()]
-    return all(Path(path).is_file() for path in paths)
+def are_intact(references: References) -> bool:
+    """Whether every file that references name is as it was written."""
+    return all(is_intact(file) for one in references.values() for file in one["files"].values())
 
 
 def _key(_: TaskRunContext, parameters: dict[str, Any]) -> str:

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from backends.errors import BackendError  # noqa: E402
-from backends.hf.backend import HFBackend  # noqa: E402
-from backends.hf.generation import Settings, settings_of  # noqa: E402
-from backends.requests import Request, Response  # noqa: E402
+from backends.errors import BackendError
+from backends.hf.backend import HFBackend
+from backends.hf.generation import Settings, settings_of
+from backends.requests import Request, Response
 
 STORIES = Path(__file__).resolve().parents[2] / "../shared/models/stories260k"
 pytestmark = pytest.mark.skipif(

@@ -169,7 +169,7 @@ def test_one_text_split_at_two_points_scores_as_each_alone(folders: Callable[[st
 @pytest.mark.parity
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "mamba"])
 def test_rolling_scores_are_those_of_lm_eval(folders: Callable[[str], Path], architecture: str) -> None:
-    # No text repeats itself: lm-eval scores windows that read the same tokens as one, split at the wrong point.
+    # No text repeats itself: lm-eval takes windows that read the same tokens for one, with one split.
     long = " ".join(f"{number} {word}" for number, word in enumerate(TEXT.split() * 3))
     texts = [long, "the sky", "", TEXT[:9], "<s>" + TEXT * 2]
     expected = by_harness(

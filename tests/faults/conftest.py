@@ -13,7 +13,7 @@ def catalog_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("catalog")
 
 
-@pytest.fixture()
+@pytest.fixture
 def lab(tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     lab = Lab(tmp_path)
     (lab.home / "catalog").symlink_to(catalog_index)

@@ -103,9 +103,9 @@ class Lab:
         return EvaluationSpec.model_validate({**self._keys(tasks, model), **keys})
 
     def evaluate(self, tasks: str, model: str = "scripted:hash", **keys: object) -> EvaluationResult:
-        """The run, in this process."""
+        """The run, in this process; what it says goes to standard error."""
         with patch.dict(os.environ, ASSAY_HOME=str(self.home)):
-            return evaluate(self.spec(tasks, model, **keys))
+            return evaluate(self.spec(tasks, model, **keys), progress=True)
 
     def start(
         self,
@@ -181,7 +181,9 @@ def finish(process: Process) -> Finished:
     return Finished(process.returncode, out, errors)
 
 
-def wait_until(condition: Callable[[], bool], process: Process | None = None, seconds: float = PATIENCE) -> bool:
+def wait_until(
+    condition: Callable[[], bool], process: Process | None = None, seconds: float = PATIENCE
+) -> bool:
     """Wait for a condition, at most until the process has ended; whether it came true."""
     deadline = time.monotonic() + seconds
     while not condition():

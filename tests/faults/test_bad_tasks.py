@@ -68,7 +68,10 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
     "unknown metric": (edit(metric_list=[{"metric": "acuracy"}]), ["metric_list", "acuracy"]),
     "missing function": (function("def other(docs): return docs\n"), ["process_docs", "process"]),
-    "failing function": (function("def process(docs): return 1 / 0\n"), ["process_docs", "ZeroDivisionError"]),
+    "failing function": (
+        function("def process(docs): return 1 / 0\n"),
+        ["process_docs", "ZeroDivisionError"],
+    ),
     "failing process_results": (
         function("def process(doc, results): return {'acc': doc['gone']}\n", "process_results"),
         ["document 0", "'gone'", "the document has question, choices, answer"],
@@ -77,7 +80,9 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_task_fails_alone_and_says_where(lab: Lab, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_task_fails_alone_and_says_where(
+    lab: Lab, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     lab.add_choices("broken", 4)
     lab.add_texts("sums", 3)
@@ -98,7 +103,7 @@ def test_the_command_says_what_failed_and_writes_the_rest(lab: Lab) -> None:
     lab.add_texts("sums", 3)
     ended = lab.run(tasks="broken,sums")
     assert ended.status == 1
-    assert f"failed: broken: doc_to_text, document 0: UndefinedError: 'qestion' is undefined" in ended.errors
+    assert "failed: broken: doc_to_text, document 0: UndefinedError: 'qestion' is undefined" in ended.errors
     assert str(file) in ended.errors
     assert "Traceback" not in ended.errors
     assert len(ended.errors.strip().splitlines()) <= 3

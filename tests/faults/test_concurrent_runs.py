@@ -9,7 +9,7 @@ from tests.faults.lab import Lab, finish
 SLOW_MODEL = "scripted:hash?batch_size=4&delay=0.1"
 
 
-@pytest.fixture()
+@pytest.fixture
 def expected(lab: Lab, tmp_path: Path) -> object:
     """The scores of a run of its own."""
     lab.add_choices("facts", 10)

@@ -69,7 +69,7 @@ def test_a_full_disk_fails_the_run_and_keeps_what_was_answered(lab: Lab) -> None
     assert lab.asked == 400 + 16
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB."""
     folder = tmp_path / "disk"

@@ -61,9 +61,7 @@ def test_an_edited_answer_changes_the_score_and_asks_nothing(lab: Lab) -> None:
     lab.add_texts("sums", 5)
     first = lab.evaluate("sums")
     said = first.samples("sums")["filtered_resps"]
-    lab.write_data(
-        "sums", [{"question": f"sums {i}?", "answer": one[0]} for i, one in enumerate(said)]
-    )
+    lab.write_data("sums", [{"question": f"sums {i}?", "answer": one[0]} for i, one in enumerate(said)])
     second = lab.evaluate("sums")
     assert lab.asked == 5
     assert second.results["results"]["sums"]["exact_match,number"] == 1.0

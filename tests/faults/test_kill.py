@@ -89,5 +89,3 @@ def test_the_temporary_server_of_a_killed_run_does_not_stay(lab: Lab) -> None:
     process.communicate(timeout=PATIENCE)
     _, alive = psutil.wait_procs(servers, timeout=60)
     assert not alive
-
-

@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,13 +27,11 @@ from flows.spec import EvaluationSpec
 
 RECORDED = "scripted:tests.parity.oracle:recorded"
 ANSWERS: dict[str, Response] = {}
-NUMBER = 1e-6
-LOGPROB = 1e-4
 
 
 @dataclass(frozen=True)
 class Case:
-    """One run of both. options: as of `EvaluationSpec`, those that lm-eval has too."""
+    """What both are asked. options: as of `EvaluationSpec`; lm-eval calls them the same but for `seed`."""
 
     tasks: Sequence[str]
     data_roots: tuple[Path, ...]
@@ -42,7 +40,51 @@ class Case:
     bootstrap_iters: int = 100_000
 
 
-# Answers from nowhere: lm-eval asks first, and what it was told is told to Assay.
+# Both runs
+
+
+def run_recorded(case: Case, output: Path) -> "Both":
+    """Run both with made-up answers: lm-eval asks first, and what it was told is told to Assay."""
+    theirs = ask_lm_eval(case, Recorder())
+    version = output.as_posix().encode().hex()  # another model each time: no stored answer serves
+    return Both(theirs, ask_assay(case, f"{RECORDED}?version={version}", output))
+
+
+def ask_lm_eval(case: Case, lm: LM) -> dict[str, Any]:
+    options = {key: value for key, value in case.options.items() if key not in ("compat", "seed")}
+    with _local_data(case.data_roots), mock.patch.dict(os.environ, DISABLE_MULTIPROC="1"):
+        found = simple_evaluate(
+            lm,
+            tasks=list(case.tasks),
+            task_manager=_catalog(case.include),
+            bootstrap_iters=case.bootstrap_iters,
+            fewshot_random_seed=case.options.get("seed", 1234),
+            **options,
+        )
+    assert found is not None
+    return found
+
+
+def ask_assay(case: Case, model: str, output: Path) -> EvaluationResult:
+    given = {
+        "model": model,
+        "tasks": list(case.tasks),
+        "data_root": list(case.data_roots),
+        "include_path": [] if case.include is None else [case.include],
+        "trust_task_code": True,
+        "output": output,
+        **case.options,
+    }
+    return evaluate(EvaluationSpec.model_validate(given))
+
+
+@cache
+def _catalog(include: Path | None) -> TaskManager:
+    """lm-eval's own tasks, or only those of a folder."""
+    return TaskManager() if include is None else TaskManager(include_path=include, include_defaults=False)
+
+
+# Made-up answers
 
 
 class Recorder(LM):
@@ -50,19 +92,21 @@ class Recorder(LM):
     some are right; it notes what it said."""
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
-        answers = [_note(Request("loglikelihood", *one.args)) for one in requests]
+        answers = [_note(hashed(request), request) for request in _asked("loglikelihood", requests)]
         return [(answer.logprob, answer.is_greedy) for answer in answers]
 
     def loglikelihood_rolling(self, requests: list[Any]) -> list[float]:
-        return [_note(Request("loglikelihood_rolling", *one.args)).logprob for one in requests]
+        return [
+            _note(hashed(request), request).logprob for request in _asked("loglikelihood_rolling", requests)
+        ]
 
     def generate_until(self, requests: list[Any]) -> list[str]:
         texts = []
-        for number, one in enumerate(requests):
-            repeat = sum(1 for before in requests[max(0, number - one.repeats) : number] if before is one)
+        for position, one in enumerate(requests):
+            repeat = sum(before is one for before in requests[max(0, position - one.repeats) : position])
             prompt, generation = one.args
             request = Request("generate_until", prompt, generation=generation, repeat=repeat)
-            texts.append(_note(request, list(_texts(one.doc))).text)
+            texts.append(_note(_text(request, one.doc), request).text)
         return texts
 
 
@@ -72,72 +116,42 @@ def recorded(request: Request) -> Response:
     return ANSWERS.get(request.digest(), unknown)
 
 
-def _note(request: Request, said: Sequence[str] = ()) -> Response:
-    answer = hashed(request)
-    if request.kind == "generate_until":
-        number = int(request.digest()[:8], 16)
-        candidates = [*said, *(f" So the answer is {text}." for text in said), answer.text or ""]
-        text = cut_at_stop(candidates[number % len(candidates)], request.generation)
-        answer = Response(text=text)
+def _asked(kind: Any, requests: list[Any]) -> Iterator[Request]:
+    return (Request(kind, *one.args) for one in requests)
+
+
+def _note(answer: Response, request: Request) -> Response:
     ANSWERS[request.digest()] = answer
     return answer
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _text(request: Request, doc: Any) -> Response:
+    said = list(_texts_in(doc))
+    candidates = [*said, *(f" So the answer is {text}." for text in said), hashed(request).text or ""]
+    chosen = candidates[int(request.digest()[:8], 16) % len(candidates)]
+    return Response(text=cut_at_stop(chosen, request.generation))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping | list):
         for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(inner)
+            yield from _texts_in(inner)
     elif value is not None and value != "":
         yield str(value)
 
 
-# Both runs
-
-
-@cache
-def catalog(include: Path | None) -> TaskManager:
-    """lm-eval's own tasks, or only those of a folder."""
-    return TaskManager() if include is None else TaskManager(include_path=include, include_defaults=False)
-
-
-def ask_lm_eval(case: Case, lm: LM) -> dict[str, Any]:
-    options = dict(case.options)
-    options.pop("compat", None)
-    seed = options.pop("seed", 1234)
-    with _local_data(case.data_roots), mock.patch.dict(os.environ, DISABLE_MULTIPROC="1"):
-        found = simple_evaluate(
-            lm,
-            tasks=list(case.tasks),
-            task_manager=catalog(case.include),
-            bootstrap_iters=case.bootstrap_iters,
-            fewshot_random_seed=seed,
-            **options,
-        )
-    assert found is not None
-    return found
-
-
-def ask_assay(case: Case, model: str, output: Path) -> EvaluationResult:
-    include = [] if case.include is None else [case.include]
-    spec = EvaluationSpec.model_validate(
-        {
-            "model": model,
-            "tasks": list(case.tasks),
-            "data_root": list(case.data_roots),
-            "include_path": include,
-            "trust_task_code": True,
-            "output": output,
-            **case.options,
-        }
-    )
-    return evaluate(spec)
+# Data
 
 
 @contextlib.contextmanager
 def _local_data(roots: Sequence[Path]) -> Iterator[None]:
-    def load(path: str, name: str | None = None, **_: Any) -> Splits:
+    """lm-eval finds datasets in the data roots; what is in none is loaded as ever."""
+    builder = datasets.load_dataset
+
+    def load(path: str, name: str | None = None, **options: Any) -> Any:
         folders = (root / path / (name or "default") for root in roots)
-        return _splits(next(folder for folder in folders if folder.is_dir()))
+        folder = next((folder for folder in folders if folder.is_dir()), None)
+        return builder(path, name, **options) if folder is None else _splits(folder)
 
     with mock.patch("lm_eval.api.task.datasets.load_dataset", load):
         yield
@@ -153,85 +167,88 @@ class Splits(dict[str, Any]):
 @cache
 def _splits(folder: Path) -> Splits:
     readers = {".parquet": datasets.Dataset.from_parquet, ".jsonl": datasets.Dataset.from_json}
-    with tempfile.TemporaryDirectory() as cache:
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in readers]
+    with tempfile.TemporaryDirectory() as cache_dir:
         return Splits(
-            (file.stem, readers[file.suffix](str(file), cache_dir=cache, keep_in_memory=True))
-            for file in sorted(folder.iterdir())
-            if file.suffix in readers
+            (file.stem, readers[file.suffix](str(file), cache_dir=cache_dir, keep_in_memory=True))
+            for file in files
         )
 
 
 # What differs
 
+SAMPLE = ("doc_hash", "prompt_hash", "target_hash", "arguments", "target", "resps", "filtered_resps")
+SECTIONS = ("results", "groups", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples")
 
-def differences(theirs: Mapping[str, Any], ours: EvaluationResult, *, exact: bool) -> list[str]:
-    """What differs in prompts, samples and scores, a line each.
-
-    exact: whether both were told the very same; a real model may differ by `LOGPROB`.
-    """
-    if ours.failures:
-        return [f"{task} failed: {reason}" for task, reason in ours.failures.items()]
-    found = []
-    for task, samples in theirs["samples"].items():
-        rows = ours.samples(task).to_dict("records")
-        found += [f"{task}: {line}" for line in _sample_differences(samples, rows, exact)]
-    found += _differences("", _scores(theirs), _scores(ours.results), NUMBER)
-    return [line for line in found if not _is_known(line)]
+# What Assay has in addition (docs/lm-eval.md).
+STDERR_OF_OURS = r"_stderr,[^:]*: lm-eval 'N/A', Assay \d"
+GROUP_OF_GROUPS = r"^/(n-shot|higher_is_better)/[^/:]*: lm-eval 'missing', Assay "
 
 
-def _sample_differences(theirs: list[Any], ours: list[Any], exact: bool) -> Iterator[str]:
-    order = [(one["filter"], one["doc_id"]) for one in theirs]
-    if order != [(one["filter"], one["doc_id"]) for one in ours]:
-        yield f"samples {order[:5]}... are {[(one['filter'], one['doc_id']) for one in ours][:5]}..."
-        return
-    tolerance = 1e-9 if exact else LOGPROB
-    for one, other in zip(theirs, ours, strict=True):
-        where = f"doc {one['doc_id']}, {one['filter']}"
-        keys = ("doc_hash", "prompt_hash", "target_hash", "arguments", "target", "resps", "filtered_resps")
-        for key in keys:
-            yield from _differences(f"{where}, {key}", _plain(one[key]), other[key], tolerance)
-        for metric in one["metrics"]:
-            value = other.get(metric, "missing")
-            value = json.loads(value) if isinstance(value, str) and value != "missing" else value
-            yield from _differences(f"{where}, {metric}", _plain(one[metric]), value, tolerance)
+@dataclass(frozen=True)
+class Both:
+    """theirs: lm-eval's results with samples. logprob: how far log-probabilities may be apart."""
+
+    theirs: Mapping[str, Any]
+    ours: EvaluationResult
+    logprob: float = 1e-12
+
+    def differences(self, *known: str) -> list[str]:
+        """What differs in prompts, samples and scores, a line each, but for what matches one of `known`."""
+        return [line for line in self._found if not any(re.search(pattern, line) for pattern in known)]
+
+    @cached_property
+    def _found(self) -> list[str]:
+        failed = [f"{task} failed: {reason}" for task, reason in self.ours.failures.items()]
+        return failed or [*self._samples(), *self._scores()]
+
+    def _samples(self) -> Iterator[str]:
+        for task, samples in self.theirs["samples"].items():
+            rows = self.ours.samples(task).to_dict("records")
+            order, other = ([(one["filter"], one["doc_id"]) for one in rows] for rows in (samples, rows))
+            if order != other:
+                yield f"{task}: lm-eval has samples {order[:5]}..., Assay {other[:5]}..."
+                continue
+            for one, row in zip(samples, rows, strict=True):
+                yield from self._sample(f"{task}, doc {one['doc_id']}, {one['filter']}", one, row)
+
+    def _sample(self, where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[str]:
+        for key in SAMPLE:
+            yield from _compare(f"{where}, {key}", _plain(theirs[key]), ours[key], self.logprob)
+        for metric in theirs["metrics"]:
+            value = ours.get(metric)
+            value = json.loads(value) if isinstance(value, str) else value
+            yield from _compare(f"{where}, {metric}", _plain(theirs[metric]), value, self.logprob)
+
+    def _scores(self) -> Iterator[str]:
+        for section in SECTIONS:
+            theirs, ours = self.theirs.get(section, {}), self.ours.results.get(section, {})
+            yield from _compare(f"/{section}", _plain(theirs), ours, 1e-6)
 
 
-def _scores(results: Mapping[str, Any]) -> dict[str, Any]:
-    sections = ("results", "groups", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples")
-    return {name: _plain(results.get(name, {})) for name in sections}
-
-
-def _differences(where: str, theirs: Any, ours: Any, tolerance: float) -> Iterator[str]:
+def _compare(where: str, theirs: Any, ours: Any, tolerance: float) -> Iterator[str]:
     if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
         for key in dict.fromkeys((*theirs, *ours)):
-            left, right = theirs.get(key, "missing"), ours.get(key, "missing")
-            yield from _differences(f"{where}/{key}", left, right, tolerance)
+            yield from _compare(
+                f"{where}/{key}", theirs.get(key, "missing"), ours.get(key, "missing"), tolerance
+            )
     elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        for position, (left, right) in enumerate(zip(theirs, ours, strict=True)):
-            yield from _differences(f"{where}[{position}]", left, right, tolerance)
+        for position, pair in enumerate(zip(theirs, ours, strict=True)):
+            yield from _compare(f"{where}[{position}]", *pair, tolerance)
     elif not _same(theirs, ours, tolerance):
         yield f"{where}: lm-eval {_short(theirs)}, Assay {_short(ours)}"
 
 
 def _same(theirs: Any, ours: Any, tolerance: float) -> bool:
     if isinstance(theirs, int | float) and isinstance(ours, int | float):
-        return math.isclose(theirs, ours, rel_tol=NUMBER, abs_tol=tolerance) or (theirs != theirs != ours)
+        both_nan = math.isnan(theirs) and math.isnan(ours)
+        return both_nan or math.isclose(theirs, ours, rel_tol=min(tolerance, 1e-6), abs_tol=tolerance)
     return bool(theirs == ours)
 
 
-# docs/lm-eval.md: what is there in addition.
-KNOWN = (
-    r"_stderr,[^:]*: lm-eval 'N/A', Assay \d",
-    r"^/(n-shot|higher_is_better)/[^/:]*: lm-eval 'missing', Assay ",
-)
-
-
-def _is_known(line: str) -> bool:
-    return any(re.search(pattern, line) for pattern in KNOWN)
-
-
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=lambda one: one.tolist() if hasattr(one, "tolist") else str(one)))
+    """As JSON can say it; that of numpy as Python's."""
+    return json.loads(json.dumps(value, default=lambda one: one.tolist()))
 
 
 def _short(value: Any) -> str:
