@@ -17,6 +17,7 @@ from flows.errors import USER_ERRORS, ResultError, SpecError
 from flows.spec import EvaluationSpec
 
 SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+GO_ON = "What was answered is kept; the same command goes on from here."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,17 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list_tasks(read_spec(known), known.list_tasks)
         return _evaluate(read_spec(known))
     except ResultError as error:
-        print(
-            f"error: {error}; what was answered is kept, the same command goes on from here", file=sys.stderr
-        )
+        print(f"error: {error}\n{GO_ON}", file=sys.stderr)
         return FAILED
     except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
-        print(
-            "\nInterrupted. What was answered is kept; the same command goes on from here.", file=sys.stderr
-        )
+        print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
         return INTERRUPTED
 
 

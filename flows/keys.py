@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.plan import Plan
 
-CODE = {"prepare": 2, "infer": 1, "score": 2}
+CODE = {"prepare": 3, "infer": 1, "score": 2}
 
 Parts = Mapping[str, Any]
 

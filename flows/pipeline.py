@@ -179,9 +179,8 @@ class Evaluation:
             return uuid.uuid4().hex
 
     def _explain(self, task: str, reference: Mapping[str, Any]) -> None:
-        digests = requests_file.digests(
-            Path(reference["files"]["requests"]["path"]), range(reference["requests"])
-        )
+        path, rows = Path(reference["files"]["requests"]["path"]), range(reference["requests"])
+        digests = requests_file.digests(path, rows)
         reporter().say(explain.explain(self.plan, task, digests))
 
 

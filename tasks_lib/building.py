@@ -138,9 +138,11 @@ class RequestBuilder:
 
     def choices(self, doc_id: int, doc: Doc) -> list[str]:
         """The texts of a document's choices."""
-        assert self.readers.choices is not None
+        read = self.readers.choices
+        if read is None:
+            raise self._blame.error("doc_to_choice", "is missing")
         with self._blame.on("doc_to_choice", doc_id, doc):
-            choices = self.readers.choices(doc)
+            choices = read(doc)
             if not isinstance(choices, list) or not choices:
                 raise TypeError(f"gives {choices!r}, not a list of choices")
             return choices

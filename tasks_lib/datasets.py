@@ -6,6 +6,7 @@ A data root holds `<dataset_path>/<dataset_name or default>/<split>.parquet|json
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,24 +44,25 @@ class LocalSource:
     folder: Path
 
     def file(self, split: str) -> Path | None:
+        if Path(split).name != split:
+            return None  # a path, which could lead out of the folder
         files = (self.folder / f"{split}{suffix}" for suffix in SUFFIXES)
         return next((file for file in files if file.is_file()), None)
 
     def rows(self, split: str) -> list[Row]:
         file = self._existing(split)
-        try:
+        with self._reading(file):
             return list(_read_jsonl(file)) if file.suffix == ".jsonl" else _read_parquet(file).to_pylist()
-        except (OSError, ValueError) as error:
-            raise TaskError(f"{self.task}: cannot read {file}: {error}") from error
 
     def dataset(self, split: str) -> Any:
         from datasets import Dataset, disable_progress_bars
 
         disable_progress_bars()
         file = self._existing(split)
-        return (
-            Dataset.from_list(self.rows(split)) if file.suffix == ".jsonl" else Dataset(_read_parquet(file))
-        )
+        with self._reading(file):
+            if file.suffix == ".jsonl":
+                return Dataset.from_list(list(_read_jsonl(file)))
+            return Dataset(_read_parquet(file))
 
     def digest(self, splits: Sequence[str]) -> str:
         sha = hashlib.sha256()
@@ -78,6 +80,14 @@ class LocalSource:
                 f"{self.task}: no split {split!r} in {self.folder}; there are: {', '.join(splits) or 'none'}"
             )
         return file
+
+    @contextmanager
+    def _reading(self, file: Path) -> Iterator[None]:
+        """Name the file in what a damaged one raises; Arrow's own errors are of these kinds."""
+        try:
+            yield
+        except (OSError, ValueError, TypeError) as error:
+            raise TaskError(f"{self.task}: cannot read {file}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +155,8 @@ def find_source(config: TaskConfig, roots: Sequence[Path]) -> Source:
     if config.dataset_path is None:
         raise TaskError(f"{config.task}: the task file has no dataset_path")
     for root in (*roots, STARTER_DATA):
-        base = root / config.dataset_path
-        if not base.is_dir() or not base.resolve().is_relative_to(root.resolve()):
-            continue
-        folder = base / (config.dataset_name or "default")
-        if folder.is_dir():
+        folder = root / config.dataset_path / (config.dataset_name or "default")
+        if folder.is_dir() and folder.resolve().is_relative_to(root.resolve()):
             return LocalSource(config.task, folder)
     options = {
         key: value for key, value in (config.dataset_kwargs or {}).items() if key != "trust_remote_code"

@@ -30,10 +30,10 @@ def make_sampler(
     makers = {"default": _random, "first_n": _first_n}
     if name not in makers:
         raise TaskError(f"{task}: unknown few-shot sampler {name!r}; there are: {', '.join(makers)}")
-    spare = 0 if exclusion == "none" else 1
-    if len(pool) < count + spare:
+    needed = count + 1 if name == "default" and exclusion == "as lm-eval draws" else count
+    if len(pool) < needed:
         raise TaskError(
-            f"{task}: {count} few-shot examples are asked for, but their split has {len(pool)} documents"
+            f"{task}: {count} few-shot examples need {needed} documents, but their split has {len(pool)}"
         )
     return makers[name](task, pool, count, seed, exclusion)
 

@@ -196,7 +196,7 @@ class LogLikelihoods:
 
     @cached_property
     def _most_padding(self) -> float:
-        """What a batch may be with padding, as a multiple of what it is without: on the CPU padding is work."""
+        """Tokens of a batch with padding for each one without: on the CPU padding costs what text does."""
         return 1.15 if self.model.device.type == "cpu" else math.inf
 
     @cached_property

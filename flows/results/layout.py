@@ -81,7 +81,7 @@ class Tables:
 
     def _config(self, name: str) -> dict[str, Any]:
         config = self.selection.tasks[name].config
-        dumped = config.model_dump(exclude_none=True, fallback=str)
+        dumped = config.model_dump(mode="json", exclude_none=True, fallback=str)
         return {**dumped, "num_fewshot": self.scores[name]["num_fewshot"]}
 
     def _versions(self) -> dict[str, Any]:

@@ -70,10 +70,12 @@ def safe_name(name: str) -> str:
     cleaned = _UNSAFE.sub("_", name).lstrip(".")
     if cleaned == name and name:
         return name
-    return f"{cleaned}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    # No name that stays as it is has a `~`.
+    return f"{cleaned}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _written(spec: EvaluationSpec) -> dict[str, Any]:
-    """The spec as `--config` reads it, without what is left at its default."""
+    """The spec as `--config` reads it, without what is left at its default, unless that may change."""
     dumped = spec.model_dump(mode="json", exclude_defaults=True)
-    return {**dumped, "model": str(spec.model), "tasks": spec.tasks}
+    roots = [str(root) for root in spec.data_root]
+    return {**dumped, "model": str(spec.model), "tasks": spec.tasks, "data_root": roots}

@@ -7,6 +7,7 @@ Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's respon
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
@@ -22,6 +23,7 @@ from tasks_lib.scoring import Sample
 
 _TEXTS = ("doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash")
 _ROWS_A_GROUP = 1000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
@@ -41,8 +43,12 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
 
 
 def as_json(value: Any) -> str:
-    """JSON of any document or score; what JSON does not know is written as lm-eval writes it."""
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    """JSON of any document or score; what JSON does not know is written as lm-eval writes it.
+
+    A lone surrogate, which no file in UTF-8 can hold, is escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def doc_hash(doc: Any) -> str:
@@ -50,7 +56,7 @@ def doc_hash(doc: Any) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plain(value: Any) -> Any:
@@ -64,7 +70,7 @@ def _schema(samples: Sequence[Sample]) -> pa.Schema:
     numeric: dict[str, bool] = {}
     for sample in samples:
         for name, value in sample.scores.items():
-            numeric[name] = numeric.get(name, True) and isinstance(value, Real)
+            numeric[name] = numeric.get(name, True) and isinstance(value, Real | np.bool_)
     return pa.schema(
         [
             ("doc_id", pa.int64()),

@@ -22,9 +22,7 @@ def persist(
 ) -> str:
     """Write the results. facts: what the flow knows of the run (times, counts). Raises ResultError."""
     plan = plan_for(spec)
-    scores = {
-        name: json.loads(Path(one["files"]["scores"]["path"]).read_text()) for name, one in scored.items()
-    }
+    scores = {name: _read(one["files"]["scores"]["path"]) for name, one in scored.items()}
     content = {
         **Tables(plan.selection, scores).sections(),
         "config": _config(plan),
@@ -60,6 +58,11 @@ def _config(plan: Plan) -> dict[str, Any]:
         "chat_template": plan.backend.chat_template() if spec.apply_chat_template else None,
         "compat": spec.compat,
     }
+
+
+def _read(path: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return content
 
 
 def _usage(scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,14 @@ SCHEMA = pa.schema(
         ("index", pa.int32()),
         ("repeat", pa.int32()),
         ("kind", pa.dictionary(pa.int8(), pa.string())),
-        ("prompt", pa.large_string()),
-        ("continuation", pa.large_string()),
+        # UTF-8; not Arrow's strings, which refuse the lone surrogates that documents may have.
+        ("prompt", pa.large_binary()),
+        ("continuation", pa.large_binary()),
         ("generation", pa.dictionary(pa.int16(), pa.string())),
         ("digest", pa.string()),
     ]
 )
+_TEXTS = ("prompt", "continuation")
 _DOCS_A_GROUP = 500
 
 
@@ -59,7 +61,8 @@ def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str,
         text = row["generation"]
         if text not in generations:
             generations[text] = json.loads(text)
-        request = Request(row["kind"], row["prompt"], row["continuation"], generations[text], row["repeat"])
+        prompt, continuation = (row[name].decode("utf-8", "surrogatepass") for name in _TEXTS)
+        request = Request(row["kind"], prompt, continuation, generations[text], row["repeat"])
         yield row["doc_id"], row["index"], row["digest"], request
 
 
@@ -100,8 +103,7 @@ def _rows(asked: DocRequests, repeats: int) -> Iterator[dict[str, Any]]:
                 "index": index,
                 "repeat": repeat,
                 "kind": request.kind,
-                "prompt": request.prompt,
-                "continuation": request.continuation,
+                **{name: getattr(request, name).encode("utf-8", "surrogatepass") for name in _TEXTS},
                 "generation": json.dumps(request.generation) if request.generation else "",
                 "digest": repeated.digest(),
             }

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ PROMPTS = (
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[HFBackend]:
+def backend() -> HFBackend:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     return HFBackend(str(STORIES), device="cpu")
 

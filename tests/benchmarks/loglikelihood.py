@@ -3,8 +3,8 @@
     python tests/benchmarks/loglikelihood.py [--model FOLDER] [--data FOLDER] [--repeats 3]
 
 Each workload is asked of both in turn, `--repeats` times after a warm-up, and the medians are compared. The
-scores are compared before, and a difference above 1e-3 ends the run. Without `--model` it is a random Llama of
-17 million parameters with a tokenizer trained on the questions.
+scores are compared before, and a difference above 1e-3 ends the run. Without `--model` it is a random Llama
+of 17 million parameters with a tokenizer trained on the questions.
 """
 
 import argparse

@@ -39,8 +39,8 @@ class Lab:
     def __init__(self, root: Path, beside: "Lab | None" = None) -> None:
         """beside: a lab whose tasks and data this one has too."""
         self.home = root / "home"
-        self.data = beside.data if beside else root / "data"
-        self.tasks = beside.tasks if beside else root / "tasks"
+        self.data: Path = beside.data if beside else root / "data"
+        self.tasks: Path = beside.tasks if beside else root / "tasks"
         self.results = root / "results"
         self.log = root / "asked"
         for folder in (self.data, self.tasks, self.home):

@@ -1,5 +1,6 @@
 """Tasks that cannot be asked or scored: they fail with a message that helps, and take no other with them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,11 +55,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
         edit(doc_to_text="{{qestion}}"),
         ["doc_to_text, document 0", "'qestion' is undefined", "the document has question, choices, answer"],
     ),
-    "typo in a field": (edit(doc_to_target="anwser"), ["doc_to_target"]),
-    "choice index out of range": (edit(doc_to_target=5), ["doc_to_target", "document 0"]),
-    "one document's index": (document(2, answer=7), ["document 2"]),
     "one document's choices": (document(3, choices=[]), ["doc_to_choice, document 3"]),
-    "missing dataset": (edit(dataset_path="no_such/dataset"), ["no_such/dataset", "--data-root"]),
     "missing split": (edit(test_split="tset"), ["no split 'tset'", "there are: test"]),
     "empty split": (empty_split, ["test_split", "split 'test' has no documents"]),
     "damaged data": (damaged_line, ["test.jsonl", "line 2 is not JSON"]),
@@ -67,7 +64,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
         ["filter_list, f", "regx"],
     ),
     "unknown metric": (edit(metric_list=[{"metric": "acuracy"}]), ["metric_list", "acuracy"]),
-    "missing function": (function("def other(docs): return docs\n"), ["process_docs", "process"]),
+    "missing function": (function("def other(docs): return docs\n"), ["!function code.process"]),
     "failing function": (
         function("def process(docs): return 1 / 0\n"),
         ["process_docs", "ZeroDivisionError"],
@@ -79,11 +76,11 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
 }
 
 
+IN_THE_DATA = {"missing split", "damaged data"}
+
+
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_task_fails_alone_and_says_where(
-    lab: Lab, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_broken_task_fails_alone_and_says_where(lab: Lab, kind: str) -> None:
     lab.add_choices("broken", 4)
     lab.add_texts("sums", 3)
     break_it, named = BROKEN[kind]
@@ -91,7 +88,7 @@ def test_a_broken_task_fails_alone_and_says_where(
     result = lab.evaluate("broken,sums", trust_task_code=True)
     assert list(result.failures) == ["broken"]
     message = result.failures["broken"]
-    for part in ("broken", *named):
+    for part in ("broken", *named, str(lab.data if kind in IN_THE_DATA else lab.tasks)):
         assert part in message
     assert len(message.splitlines()) <= 2
     assert list(result.results["results"]) == ["sums"]
@@ -109,6 +106,18 @@ def test_the_command_says_what_failed_and_writes_the_rest(lab: Lab) -> None:
     assert len(ended.errors.strip().splitlines()) <= 3
     assert "exact_match" in ended.out
     assert list(lab.last["assay"]["failed"]) == ["broken"]
+
+
+def test_a_missing_dataset_is_named_with_where_it_was_looked_for(lab: Lab) -> None:
+    lab.add_choices("broken", 4, dataset_path="no_such/dataset")
+    lab.add_texts("sums", 3)
+    ended = lab.run(tasks="broken,sums", HF_HUB_OFFLINE="1")
+    assert ended.status == 1
+    message = lab.last["assay"]["failed"]["broken"]
+    assert "'no_such/dataset' (default, split 'test')" in message
+    assert "--data-root" in message
+    assert f"failed: {message}" in ended.errors
+    assert list(lab.last["results"]) == ["sums"]
 
 
 def test_a_repaired_task_is_scored_by_the_same_command(lab: Lab) -> None:
@@ -143,8 +152,8 @@ def test_a_request_without_an_answer_fails_its_task_and_is_asked_again(lab: Lab,
     lab.add_texts("sums", 3)
     lab.add_texts("more", 3)
     table = tmp_path / "answers.json"
-    failing = '"Question: sums 1?\\nAnswer:": {"status": "failed", "error": "no answer came"}'
-    table.write_text('{"*": "1", %s}' % failing)
+    failure = {"status": "failed", "error": "no answer came"}
+    table.write_text(json.dumps({"*": "1", "Question: sums 1?\nAnswer:": failure}))
     result = lab.evaluate("sums,more", f"scripted:{table}")
     assert list(result.failures) == ["sums"]
     assert "1 of 3 requests" in result.failures["sums"]

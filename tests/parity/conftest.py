@@ -35,8 +35,10 @@ def data_roots(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> t
     root = tmp_path_factory.mktemp("data")
     for dataset in ("aps/super_glue/copa", "Rowan/hellaswag/default"):
         (root / dataset).mkdir(parents=True)
+        # lm-eval processes all of a split six times a run
+        table = parquet.read_table(shared_data / dataset / "validation.parquet").slice(0, 400)
         for split in ("train", "validation"):
-            (root / dataset / f"{split}.parquet").symlink_to(shared_data / dataset / "validation.parquet")
+            parquet.write_table(table, root / dataset / f"{split}.parquet")
     rte = root / "nyu-mll/glue/rte"
     rte.mkdir(parents=True)
     for split in ("train", "validation"):

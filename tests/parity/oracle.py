@@ -185,13 +185,17 @@ STDERR_OF_OURS = r"_stderr,[^:]*: lm-eval 'N/A', Assay \d"
 GROUP_OF_GROUPS = r"^/(n-shot|higher_is_better)/[^/:]*: lm-eval 'missing', Assay "
 
 
+Tolerance = tuple[float, float]  # absolute and relative
+
+
 @dataclass(frozen=True)
 class Both:
-    """theirs: lm-eval's results with samples. logprob: how far log-probabilities may be apart."""
+    """theirs: lm-eval's results with samples. logprob: how far apart log-probabilities may be, and what a task
+    makes of them; all other scores are within 1e-6."""
 
     theirs: Mapping[str, Any]
     ours: EvaluationResult
-    logprob: float = 1e-12
+    logprob: float = 0.0
 
     def differences(self, *known: str) -> list[str]:
         """What differs in prompts, samples and scores, a line each, but for what matches one of `known`."""
@@ -213,20 +217,23 @@ class Both:
                 yield from self._sample(f"{task}, doc {one['doc_id']}, {one['filter']}", one, row)
 
     def _sample(self, where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[str]:
+        tolerance = self.logprob, min(self.logprob, 1e-6)
         for key in SAMPLE:
-            yield from _compare(f"{where}, {key}", _plain(theirs[key]), ours[key], self.logprob)
+            yield from _compare(f"{where}, {key}", _plain(theirs[key]), ours[key], tolerance)
         for metric in theirs["metrics"]:
             value = ours.get(metric)
             value = json.loads(value) if isinstance(value, str) else value
-            yield from _compare(f"{where}, {metric}", _plain(theirs[metric]), value, self.logprob)
+            yield from _compare(f"{where}, {metric}", _plain(theirs[metric]), value, tolerance)
 
     def _scores(self) -> Iterator[str]:
+        # relative, too: a perplexity is the exponential of log-probabilities
+        tolerance = (max(self.logprob, 1e-6),) * 2
         for section in SECTIONS:
             theirs, ours = self.theirs.get(section, {}), self.ours.results.get(section, {})
-            yield from _compare(f"/{section}", _plain(theirs), ours, 1e-6)
+            yield from _compare(f"/{section}", _plain(theirs), ours, tolerance)
 
 
-def _compare(where: str, theirs: Any, ours: Any, tolerance: float) -> Iterator[str]:
+def _compare(where: str, theirs: Any, ours: Any, tolerance: Tolerance) -> Iterator[str]:
     if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
         for key in dict.fromkeys((*theirs, *ours)):
             yield from _compare(
@@ -239,10 +246,11 @@ def _compare(where: str, theirs: Any, ours: Any, tolerance: float) -> Iterator[s
         yield f"{where}: lm-eval {_short(theirs)}, Assay {_short(ours)}"
 
 
-def _same(theirs: Any, ours: Any, tolerance: float) -> bool:
+def _same(theirs: Any, ours: Any, tolerance: Tolerance) -> bool:
     if isinstance(theirs, int | float) and isinstance(ours, int | float):
         both_nan = math.isnan(theirs) and math.isnan(ours)
-        return both_nan or math.isclose(theirs, ours, rel_tol=min(tolerance, 1e-6), abs_tol=tolerance)
+        absolute, relative = tolerance
+        return both_nan or math.isclose(theirs, ours, rel_tol=relative, abs_tol=absolute)
     return bool(theirs == ours)
 
 

@@ -145,7 +145,9 @@ filter_list:
 """,
     # data
     "processed_docs": TEXT + "process_docs: !function utils.keep_some\nnum_fewshot: 1",
-    "strange_rows": TEXT + "dataset_path: strange\ntraining_split: null",
+    "rows_with_gaps": TEXT + "dataset_path: gaps\ntraining_split: null",
+    "rows_read_by_datasets": TEXT.replace("'Q: {{question}}", "'Q: {{question}} {{when}} {{n}} {{d}}")
+    + "dataset_path: json\ndataset_kwargs: {data_files: {test: FOLDER/typed.jsonl}}\ntraining_split: null",
     "made_rows": TEXT + "dataset_path: null\ntraining_split: null\ncustom_dataset: !function utils.make\n"
     "metadata: {size: 4, version: 3}",
     # groups
@@ -240,7 +242,8 @@ def write(root: Path) -> None:
     for name, text in {**TASKS, **SLOW_IN_LM_EVAL}.items():
         own = {line.split(":")[0] for line in text.splitlines()}
         base = "\n".join(line for line in BASE.splitlines() if line.split(":")[0] not in own)
-        (tasks / f"{name}.yaml").write_text(f"task: {name}\n{base}\n{text}\n")
+        content = f"task: {name}\n{base}\n{text}\n".replace("FOLDER", str(root))
+        (tasks / f"{name}.yaml").write_text(content)
     for name, text in GROUPS.items():
         (tasks / f"{name}.yaml").write_text(f"group: {name}\n{text}\n")
     stream = random.Random(0)
@@ -249,7 +252,8 @@ def write(root: Path) -> None:
     _write(root / "data/parity/default/test.jsonl", [*rows, rows[2]])
     _write(root / "data/small/default/train.jsonl", rows[9:])
     _write(root / "data/small/default/test.jsonl", rows[:5])
-    _write(root / "data/strange/default/test.jsonl", STRANGE)
+    _write(root / "data/gaps/default/test.jsonl", GAPS)
+    _write(root / "typed.jsonl", TYPED)
 
 
 def _row(stream: random.Random, number: int) -> dict[str, Any]:
@@ -270,14 +274,17 @@ def _row(stream: random.Random, number: int) -> dict[str, Any]:
     }
 
 
-STRANGE = [
-    {"question": "One?", "answer": "2020-01-01", "when": "2020-01-01T00:00:00", "x": None, "n": 1, "d": {"a": 1}},
-    {"question": "Two?", "answer": "2021-02-03", "when": "2021-02-03T04:05:06", "x": "x", "n": 2.5, "d": {"b": 2}},
-    {"question": "\u2028 é \ud83d\ude00?", "answer": "", "when": "2020-01-01T00:00:00", "n": 3, "l": [], "d": None},
-    {"question": "Four?", "answer": "[1, 2", "when": "2020-01-01T00:00:00", "n": 3, "l": ["a", None]},
+GAPS: list[dict[str, Any]] = [
+    {"question": "One?", "answer": "2020-01-01", "x": None, "d": {"a": 1, "b": None}},
+    {"question": "\u2028 é \U0001f600?", "answer": "", "x": "x", "l": [], "d": None},
+    {"question": "Three?", "answer": "[1, 2", "l": ["a", None]},
+]
+TYPED: list[dict[str, Any]] = [
+    {"question": "One?", "answer": "a", "when": "2020-01-01T00:00:00", "n": 1, "d": {"a": 1}},
+    {"question": "Two?", "answer": "b", "when": "2021-02-03T04:05:06", "n": 2.5, "d": {"b": 2}},
 ]
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True)if not path.parent.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -1,0 +1,87 @@
+"""A file is whole or not there, and nothing is left beside it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.errors import ResultError
+from flows.files import atomic_path, is_intact, reference, write_text
+
+
+def half_written(file: Path, error: BaseException) -> None:
+    """Fail while a file is written."""
+    with atomic_path(file) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+def test_a_file_appears_with_its_whole_content_and_its_folders(tmp_path: Path) -> None:
+    file = tmp_path / "a/b/file"
+    with atomic_path(file) as temporary:
+        temporary.write_text("half")
+        assert not file.exists()
+        temporary.write_text("whole")
+    assert file.read_text() == "whole"
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), OSError(28, "disk is full")])
+def test_an_error_leaves_what_was_there_and_no_temporary_file(
+    tmp_path: Path, before: str | None, error: BaseException
+) -> None:
+    file = tmp_path / "file"
+    if before is not None:
+        file.write_text(before)
+    with pytest.raises((type(error), ResultError)):
+        half_written(file, error)
+    left = {path: path.read_text() for path in tmp_path.iterdir()}
+    assert left == ({} if before is None else {file: before})
+
+
+def test_a_failed_write_is_an_error_that_names_the_file_and_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match=f"cannot write {tmp_path / 'file'}: disk is full"):
+        half_written(tmp_path / "file", OSError(28, "disk is full"))
+
+
+@pytest.mark.parametrize("inside", ["", "/deeper"])
+def test_a_file_in_the_way_of_a_folder_is_an_error(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "way").write_text("here")
+    with pytest.raises(ResultError, match="cannot write"):
+        write_text(tmp_path / f"way{inside}/file", "text")
+    assert (tmp_path / "way").read_text() == "here"
+
+
+def test_a_folder_in_the_way_of_a_file_is_an_error_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(ResultError, match="cannot write"):
+        write_text(tmp_path / "file", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with atomic_path(file) as one, atomic_path(file) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert file.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_text_is_written_as_utf_8_line_ends_as_they_are(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "\u00fc\n\u2028x\n")
+    assert (tmp_path / "file").read_bytes() == "\u00fc\n\u2028x\n".encode()
+
+
+def test_a_referenced_file_is_intact_until_it_changes_or_goes(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    write_text(file, "content")
+    written = json.loads(json.dumps(reference(file)))
+    assert is_intact(written)
+    write_text(file, "Content")
+    assert not is_intact(written)
+    write_text(file, "content")
+    assert is_intact(written)
+    file.unlink()
+    assert not is_intact(written)

@@ -1,0 +1,56 @@
+"""Where Assay does not follow lm-eval on purpose, and `compat` that does (docs/lm-eval.md)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.parity.oracle import Both, Case, run_recorded
+
+pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+# Its examples come from the evaluated split, which lm-eval does not notice.
+TASK = """
+task: falls_back
+dataset_path: falls_back
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{question}}"
+doc_to_choice: ['no', 'yes']
+doc_to_target: gold
+fewshot_config: {sampler: SAMPLER}
+"""
+ROWS = 12
+
+
+def run(folder: Path, sampler: str, **options: object) -> Both:
+    data = folder / "data/falls_back/default"
+    data.mkdir(parents=True)
+    rows = [f'{{"question": "<{number}>", "gold": {number % 2}}}\n' for number in range(ROWS)]
+    (data / "test.jsonl").write_text("".join(rows))
+    (folder / "tasks").mkdir()
+    (folder / "tasks/falls_back.yaml").write_text(TASK.replace("SAMPLER", sampler))
+    case = Case(("falls_back",), (folder / "data",), folder / "tasks", {"num_fewshot": 3, **options})
+    return run_recorded(case, folder / "output")
+
+
+def prompts(both: Both) -> tuple[list[str], list[str]]:
+    """Of each document: lm-eval's and ours."""
+    ours = both.ours.samples("falls_back")["arguments"]
+    return [one["arguments"][0][0] for one in both.theirs["samples"]["falls_back"]], [one[0][0] for one in ours]
+
+
+@pytest.mark.parametrize("sampler", ["default", "first_n"])
+def test_only_prompts_that_would_give_their_own_answer_away_differ(sampler: str, tmp_path: Path) -> None:
+    theirs, ours = prompts(run(tmp_path, sampler))
+    given_away = {number for number in range(ROWS) if theirs[number].count(f"<{number}>") > 1}
+    differ = {number for number in range(ROWS) if theirs[number] != ours[number]}
+    assert given_away
+    assert differ == given_away
+    for number, prompt in enumerate(ours):
+        assert prompt.count(f"<{number}>") == 1
+        assert prompt.count("<") == 4
+
+
+@pytest.mark.parametrize("sampler", ["default", "first_n"])
+def test_with_compat_all_prompts_are_lm_evals(sampler: str, tmp_path: Path) -> None:
+    assert run(tmp_path, sampler, compat="lm-eval").differences() == []

@@ -1,0 +1,271 @@
+"""What a model is asked for each document, and what a task that cannot be asked says."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from backends.requests import Request
+from tasks_lib.building import AskOptions
+from tasks_lib.errors import TaskError
+from tests.tasks_lib.task_maker import ROWS, TaskMaker, prompts, requests
+
+CHOICES = {"output_type": "multiple_choice", "doc_to_choice": "choices", "doc_to_target": "label"}
+
+
+@pytest.fixture
+def made(maker: TaskMaker) -> TaskMaker:
+    """Eight documents to evaluate and three for examples."""
+    maker.data(ROWS)
+    maker.data([{**row, "question": f"shot {row['question']}"} for row in ROWS[:3]], "train")
+    return maker
+
+
+def chat(messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> str:
+    turns = "".join(f"<{message['role']}>{message['content']}" for message in messages)
+    return turns if continue_final else f"{turns}<assistant>"
+
+
+# Kinds of requests
+
+
+def test_a_generation_is_one_request_a_document(made: TaskMaker) -> None:
+    generation = {"until": ["\n"], "max_gen_toks": 5}
+    asked = requests(made.task(generation_kwargs=generation))
+    assert asked == [[Request("generate_until", f"q{i}", generation=generation)] for i in range(8)]
+
+
+def test_a_choice_is_one_request_with_the_delimiter_before_it(made: TaskMaker) -> None:
+    first, *_ = requests(made.task(**CHOICES))
+    assert first == [Request("loglikelihood", "q0", " a0"), Request("loglikelihood", "q0", " b0")]
+
+
+def test_mutual_information_also_asks_for_choices_without_the_prompt(made: TaskMaker) -> None:
+    first, *_ = requests(made.task(**CHOICES, metric_list=[{"metric": "acc_mutual_info"}]))
+    assert [(one.prompt, one.continuation) for one in first] == [
+        ("q0", " a0"),
+        ("q0", " b0"),
+        ("", " a0"),
+        ("", " b0"),
+    ]
+
+
+def test_choices_are_contexts_where_the_text_is_an_index(made: TaskMaker) -> None:
+    task = made.task(**{**CHOICES, "doc_to_text": "{{label}}", "doc_to_target": "so {{question}}"})
+    first, *_ = requests(task)
+    assert [(one.prompt, one.continuation) for one in first] == [("a0", " so q0"), ("b0", " so q0")]
+
+
+def test_a_target_is_asked_for_as_it_stands(made: TaskMaker) -> None:
+    first, *_ = requests(made.task(output_type="loglikelihood"))
+    assert first == [Request("loglikelihood", "q0", "a0")]
+
+
+def test_a_rolling_task_asks_for_the_target_alone_whatever_the_examples(made: TaskMaker) -> None:
+    task = made.task(AskOptions(num_fewshot=2), output_type="loglikelihood_rolling", description="D")
+    first, *_ = requests(task)
+    assert first == [Request("loglikelihood_rolling", "a0")]
+
+
+# Prompts
+
+
+def test_a_prompt_is_instruction_description_examples_and_question(made: TaskMaker) -> None:
+    task = made.task(
+        AskOptions(system_instruction="Be brief."),
+        description="Count.\n",
+        num_fewshot=1,
+        training_split="train",
+        fewshot_config={"sampler": "first_n"},
+    )
+    assert prompts(task)[1] == "Be brief.\n\nCount.\nshot q0 a0\n\nq1"
+
+
+def test_a_description_is_rendered_for_each_document(made: TaskMaker) -> None:
+    assert prompts(made.task(description="About {{answer}}: "))[:2] == ["About a0: q0", "About a1: q1"]
+
+
+def test_an_example_may_be_written_otherwise_than_a_document(made: TaskMaker) -> None:
+    own = {
+        "sampler": "first_n",
+        "doc_to_text": "E {{question}}",
+        "doc_to_target": "{{answer}}!",
+        "target_delimiter": "->",
+        "fewshot_delimiter": "##",
+    }
+    task = made.task(num_fewshot=2, training_split="train", fewshot_config=own)
+    assert prompts(task)[0] == "E shot q0->a0!##E shot q1->a1!##q0"
+
+
+def test_an_example_without_an_answer_is_its_question_alone(made: TaskMaker) -> None:
+    own = {"sampler": "first_n", "samples": [{"question": "hint", "answer": ""}]}
+    assert prompts(made.task(num_fewshot=1, fewshot_config=own))[0] == "hintq0"
+
+
+def test_an_answer_that_is_begun_stands_in_examples_and_at_the_end(made: TaskMaker) -> None:
+    own = {"sampler": "first_n"}
+    task = made.task(num_fewshot=1, training_split="train", fewshot_config=own, gen_prefix="It is")
+    assert prompts(task)[0] == "shot q0 It is a0\n\nq0 It is"
+
+
+def test_a_chat_template_gets_roles_and_no_delimiter_stands_before_a_choice(made: TaskMaker) -> None:
+    own = {"num_fewshot": 1, "training_split": "train", "fewshot_config": {"sampler": "first_n"}}
+    first, *_ = requests(made.task(chat=chat, description="D", **own, **CHOICES))
+    assert first[0].prompt == "<system>D<user>shot q0<assistant>a0<user>q0<assistant>"
+    assert [one.continuation for one in first] == ["a0", "b0"]
+
+
+def test_a_delimiter_stands_before_a_choice_of_a_chat_where_an_answer_was_begun(made: TaskMaker) -> None:
+    first, *_ = requests(made.task(chat=chat, gen_prefix="It is", **CHOICES))
+    assert first[0].prompt == "<user>q0<assistant>It is"
+    assert [one.continuation for one in first] == [" a0", " b0"]
+
+
+# Options of a run
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 8), (3, 3), (100, 8), (0.5, 4), (0.3, 3), (1, 1)])
+def test_a_limit_is_a_number_of_documents_or_below_one_a_fraction_rounded_up(
+    made: TaskMaker, limit: float | None, count: int
+) -> None:
+    assert prompts(made.task(AskOptions(limit=limit))) == [f"q{i}" for i in range(count)]
+
+
+def test_a_limit_does_not_change_what_is_asked_for_the_first_documents(made: TaskMaker) -> None:
+    whole = prompts(made.task(num_fewshot=2))
+    assert prompts(made.task(AskOptions(limit=3), num_fewshot=2)) == whole[:3]
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "count"), [(None, None, 0), (2, None, 2), (2, 3, 3), (None, 1, 1), (0, 3, 0), (2, 0, 0)]
+)
+def test_a_run_sets_the_number_of_examples_unless_the_task_says_none(
+    made: TaskMaker, own: int | None, asked: int | None, count: int
+) -> None:
+    task = made.task(AskOptions(num_fewshot=asked), num_fewshot=own, training_split="train")
+    assert task.builder.num_fewshot == count
+    assert all(prompt.count("shot") == count for prompt in prompts(task))
+
+
+def test_examples_of_another_split_are_lm_evals_draws_of_that_seed(made: TaskMaker) -> None:
+    stream = random.Random(5)
+    keys = {"training_split": "train", "fewshot_split": "train", "num_fewshot": 2}
+    for i, prompt in enumerate(prompts(made.task(AskOptions(seed=5), **keys))):
+        drawn = stream.sample(range(3), 2)
+        assert prompt == "".join(f"shot q{n} a{n}\n\n" for n in drawn) + f"q{i}"
+
+
+def test_no_document_is_its_own_example_but_where_lm_eval_is_followed(made: TaskMaker) -> None:
+    ours = prompts(made.task(num_fewshot=7))
+    assert all(f"q{i} a{i}" not in prompt for i, prompt in enumerate(ours))
+    followed = prompts(made.task(AskOptions(compat=True), num_fewshot=7))
+    assert any(f"q{i} a{i}" in prompt for i, prompt in enumerate(followed))
+
+
+def test_a_generation_ends_at_the_examples_delimiter_unless_the_task_says_where(made: TaskMaker) -> None:
+    assert made.task(fewshot_delimiter="##").builder.generation == {
+        "until": ["##"],
+        "temperature": 0.0,
+        "do_sample": False,
+        "max_gen_toks": 256,
+    }
+    assert made.task(generation_kwargs={"temperature": 1}).builder.generation == {
+        "until": ["\n\n"],
+        "temperature": 1.0,
+    }
+    assert made.task(generation_kwargs={"until": []}).builder.generation == {"until": []}
+
+
+def test_a_run_replaces_generation_parameters_key_by_key(made: TaskMaker) -> None:
+    options = AskOptions(generation={"max_gen_toks": 9, "top_p": 0.5})
+    task = made.task(options, generation_kwargs={"until": ["\n"], "max_gen_toks": 5})
+    assert task.builder.generation == {"until": ["\n"], "max_gen_toks": 9, "top_p": 0.5}
+
+
+# Tasks that cannot be asked
+
+
+def refusal(task_of: Callable[[], object]) -> str:
+    with pytest.raises(TaskError) as caught:
+        task_of()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["doc_to_text", "doc_to_target", "description", "gen_prefix"])
+def test_an_undefined_variable_is_named_with_the_fields_there_are(made: TaskMaker, key: str) -> None:
+    task = made.task(**{"output_type": "loglikelihood", key: "{{quesion}}"})
+    message = refusal(lambda: requests(task))
+    assert message.startswith(f"made: {key}, document 0: UndefinedError: 'quesion' is undefined")
+    assert "the document has question, answer, choices, label" in message
+    assert message.endswith(f"(in {made.file})")
+
+
+def test_the_document_an_error_is_in_is_named(maker: TaskMaker) -> None:
+    maker.data([*ROWS[:2], {**ROWS[2], "question": None}])
+    message = refusal(lambda: requests(maker.task(doc_to_text="{{question.upper()}}")))
+    assert message.startswith("made: doc_to_text, document 2: UndefinedError")
+
+
+@pytest.mark.parametrize("choices", ["{{label}}", "label", "{{[]}}", {}])
+def test_choices_that_are_no_list_are_an_error(made: TaskMaker, choices: object) -> None:
+    message = refusal(lambda: requests(made.task(**{**CHOICES, "doc_to_choice": choices})))
+    assert message.startswith("made: doc_to_choice, document 0: TypeError: gives ")
+    assert "not a list of choices" in message
+
+
+@pytest.mark.parametrize("kind", ["loglikelihood", "loglikelihood_rolling"])
+def test_a_target_that_is_no_text_is_an_error(made: TaskMaker, kind: str) -> None:
+    message = refusal(lambda: requests(made.task(output_type=kind, doc_to_target="label")))
+    assert message == f"made: doc_to_target, document 0: gives 0, not a text (in {made.file})"
+
+
+def test_a_question_that_is_no_text_is_an_error(made: TaskMaker) -> None:
+    message = refusal(lambda: requests(made.task(doc_to_text="label")))
+    assert message == f"made: doc_to_text, document 0: gives 0, not a text (in {made.file})"
+
+
+def test_a_function_that_fails_is_an_error_of_its_key(made: TaskMaker) -> None:
+    fail = made.function("def fail(doc):\n    return doc['nothing']")
+    message = refusal(lambda: requests(made.task(doc_to_text=fail)))
+    assert message.startswith("made: doc_to_text, document 0: KeyError: 'nothing'; the document has question")
+
+
+def test_an_example_that_fails_is_named_by_its_place_in_the_pool(made: TaskMaker) -> None:
+    own = {"samples": [{"question": "?"}], "sampler": "first_n"}
+    message = refusal(lambda: requests(made.task(num_fewshot=1, fewshot_config=own)))
+    assert message.startswith("made: few-shot example, document 0: KeyError: 'answer'; the document has q")
+
+
+def test_a_template_that_is_none_is_an_error_before_any_document(made: TaskMaker) -> None:
+    message = refusal(lambda: made.task(doc_to_text="{{question").builder.readers)
+    assert message.startswith("made: doc_to_text: TemplateSyntaxError")
+
+
+def test_a_task_without_doc_to_text_is_an_error(made: TaskMaker) -> None:
+    assert refusal(lambda: requests(made.task(doc_to_text=None))).startswith("made: doc_to_text: ")
+
+
+def test_a_task_without_doc_to_target_is_an_error(made: TaskMaker) -> None:
+    task = made.task(output_type="loglikelihood", doc_to_target=None)
+    assert refusal(lambda: requests(task)).startswith("made: doc_to_target")
+
+
+def test_a_task_of_choices_without_doc_to_choice_is_an_error(made: TaskMaker) -> None:
+    message = refusal(lambda: requests(made.task(output_type="multiple_choice")))
+    assert message == f"made: doc_to_choice: is missing (in {made.file})"
+
+
+@pytest.mark.parametrize("key", ["sampler", "fewshot_indices"])
+def test_what_is_not_read_is_refused(made: TaskMaker, key: str) -> None:
+    value = made.function("class Own:\n    pass") if key == "sampler" else [0, 1]
+    message = refusal(lambda: requests(made.task(num_fewshot=1, fewshot_config={key: value})))
+    assert message.startswith(f"made: fewshot_config.{key}: ")
+    assert message.endswith(f"(in {made.file})")
+
+
+def test_a_chat_template_that_fails_is_named_with_the_document(made: TaskMaker) -> None:
+    def refusing(messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> str:
+        raise ValueError("no system role")
+
+    message = refusal(lambda: requests(made.task(chat=refusing)))
+    assert message.startswith("made: the chat template, document 0: ValueError: no system role")

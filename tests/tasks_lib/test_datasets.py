@@ -1,0 +1,221 @@
+"""Documents come from the first data root that has them, whole, or not at all."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from tasks_lib.config import TaskConfig
+from tasks_lib.datasets import FunctionSource, HubSource, LocalSource, Source, find_source
+from tasks_lib.errors import TaskError
+
+ROWS = [{"q": "one", "n": 1}, {"q": "two", "n": 2}]
+
+
+def lines(file: Path, rows: Sequence[Any]) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def table(file: Path, rows: list[dict[str, Any]]) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.Table.from_pylist(rows), file)
+    return file
+
+
+def source(*roots: Path, path: str = "org/data", name: str | None = None, **keys: Any) -> Source:
+    config = TaskConfig(task="made", dataset_path=path, dataset_name=name, **keys)
+    return find_source(config, roots)
+
+
+@pytest.mark.parametrize("write", [lines, table])
+def test_a_split_is_a_file_of_its_configuration(tmp_path: Path, write: Any) -> None:
+    suffix = "jsonl" if write is lines else "parquet"
+    write(tmp_path / f"org/data/main/test.{suffix}", ROWS)
+    found = source(tmp_path, name="main")
+    assert found.rows("test") == ROWS
+    assert found.dataset("test").column_names == ["q", "n"]
+    assert list(found.dataset("test")) == ROWS
+
+
+def test_parquet_comes_before_json_lines(tmp_path: Path) -> None:
+    lines(tmp_path / "org/data/default/test.jsonl", [{"from": "jsonl"}])
+    table(tmp_path / "org/data/default/test.parquet", [{"from": "parquet"}])
+    assert source(tmp_path).rows("test") == [{"from": "parquet"}]
+
+
+def test_the_first_root_that_has_the_dataset_wins(tmp_path: Path) -> None:
+    for root in ("a", "b"):
+        lines(tmp_path / root / "org/data/default/test.jsonl", [{"from": root}])
+    (tmp_path / "empty").mkdir()
+    roots = [tmp_path / name for name in ("missing", "empty", "b", "a")]
+    assert source(*roots).rows("test") == [{"from": "b"}]
+
+
+def test_a_root_that_lacks_the_configuration_is_passed_over(tmp_path: Path) -> None:
+    lines(tmp_path / "a/org/data/other/test.jsonl", [{"from": "a"}])
+    lines(tmp_path / "b/org/data/default/test.jsonl", [{"from": "b"}])
+    assert source(tmp_path / "a", tmp_path / "b").rows("test") == [{"from": "b"}]
+
+
+def test_what_is_in_no_root_is_looked_for_on_the_hub(tmp_path: Path) -> None:
+    options = {"data_dir": "x", "trust_remote_code": True}
+    found = source(tmp_path, name="main", dataset_kwargs=options)
+    assert found == HubSource("made", "org/data", "main", {"data_dir": "x"})
+
+
+def test_the_starter_data_is_found_without_any_root() -> None:
+    assert len(source(path="starter_choices").rows("test")) > 10
+
+
+def test_a_missing_split_is_an_error_that_names_those_that_are_there(tmp_path: Path) -> None:
+    lines(tmp_path / "org/data/default/train.jsonl", ROWS)
+    table(tmp_path / "org/data/default/dev.parquet", ROWS)
+    with pytest.raises(
+        TaskError, match=r"made: no split 'test' in .*org/data/default; there are: dev, train"
+    ):
+        source(tmp_path).rows("test")
+    with pytest.raises(TaskError, match="no split 'test'"):
+        source(tmp_path).dataset("test")
+
+
+def test_a_column_that_a_row_lacks_is_null(tmp_path: Path) -> None:
+    lines(tmp_path / "org/data/default/test.jsonl", [{"a": 1}, {"b": 2}, {"a": None, "c": []}])
+    rows = source(tmp_path).rows("test")
+    assert rows == [
+        {"a": 1, "b": None, "c": None},
+        {"a": None, "b": 2, "c": None},
+        {"a": None, "b": None, "c": []},
+    ]
+    assert all(list(row) == ["a", "b", "c"] for row in rows)
+
+
+def test_empty_lines_are_no_documents(tmp_path: Path) -> None:
+    file = lines(tmp_path / "org/data/default/test.jsonl", ROWS)
+    file.write_text("\n" + file.read_text() + "\n  \n")
+    assert source(tmp_path).rows("test") == ROWS
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ab"), st.text()), max_size=3))
+def test_any_text_comes_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]
+) -> None:
+    root = tmp_path_factory.mktemp("data")
+    file = lines(root / "org/data/default/test.jsonl", ())
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    columns = dict.fromkeys(key for row in rows for key in row)
+    assert source(root).rows("test") == [{key: row.get(key) for key in columns} for row in rows]
+
+
+@pytest.mark.parametrize("path", ["../outside", "inner/../../outside", "/{root}/../outside", "link"])
+def test_a_dataset_path_does_not_leave_the_data_root(tmp_path: Path, path: str) -> None:
+    lines(tmp_path / "outside/default/test.jsonl", [{"secret": 1}])
+    root = tmp_path / "root"
+    (root / "inner").mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path / "outside")
+    assert isinstance(source(root, path=path.format(root=root)), HubSource)
+
+
+@pytest.mark.parametrize("name", ["../../../outside", "../../../outside/default", "/{outside}", "link"])
+def test_a_dataset_name_does_not_leave_the_data_root(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    lines(outside / "default/test.jsonl", [{"secret": 1}])
+    lines(outside / "test.jsonl", [{"secret": 1}])
+    base = tmp_path / "root" / "org/data"
+    base.mkdir(parents=True)
+    (base / "link").symlink_to(outside)
+    found = source(tmp_path / "root", name=name.format(outside=outside))
+    assert isinstance(found, HubSource)
+
+
+@pytest.mark.parametrize("split", ["../../../../outside/test", "../other/test"])
+def test_a_split_does_not_leave_its_folder(tmp_path: Path, split: str) -> None:
+    lines(tmp_path / "outside/test.jsonl", [{"secret": 1}])
+    lines(tmp_path / "root/org/data/other/test.jsonl", [{"secret": 1}])
+    lines(tmp_path / "root/org/data/default/train.jsonl", ROWS)
+    with pytest.raises(TaskError, match="no split"):
+        source(tmp_path / "root").rows(split)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (b'{"q": 1}\n{"q": \n', "line 2 is not JSON"),
+        (b'{"q": 1}\n[1]\n', "line 2 is not a JSON object"),
+        (b'{"q": 1}\n\n{"q": "\xff"}\n', "decode"),
+    ],
+)
+def test_damaged_json_lines_are_an_error_with_file_and_line(
+    tmp_path: Path, damage: bytes, message: str
+) -> None:
+    file = lines(tmp_path / "org/data/default/test.jsonl", ())
+    file.write_bytes(damage)
+    for read in (source(tmp_path).rows, source(tmp_path).dataset):
+        with pytest.raises(TaskError, match=f"made: cannot read {file}: .*{message}"):
+            read("test")
+
+
+@pytest.mark.parametrize("keep", [0, 5, -20])
+def test_damaged_parquet_is_an_error_with_its_file(tmp_path: Path, keep: int) -> None:
+    file = table(tmp_path / "org/data/default/test.parquet", ROWS)
+    file.write_bytes(file.read_bytes()[:keep])
+    for read in (source(tmp_path).rows, source(tmp_path).dataset):
+        with pytest.raises(TaskError, match=f"made: cannot read {file}"):
+            read("test")
+
+
+@pytest.mark.parametrize("rows", [[{"a": 1}, {"a": "x"}], [{"a": "x"}, {"a": 1}]])
+def test_a_column_of_two_types_is_an_error_only_where_a_dataset_is_wanted(
+    tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    file = lines(tmp_path / "org/data/default/test.jsonl", rows)
+    assert source(tmp_path).rows("test") == rows
+    with pytest.raises(TaskError, match=f"made: cannot read {file}"):
+        source(tmp_path).dataset("test")
+
+
+def test_a_task_without_dataset_path_is_an_error() -> None:
+    with pytest.raises(TaskError, match="made: the task file has no dataset_path"):
+        find_source(TaskConfig(task="made"), ())
+
+
+def test_the_digest_changes_with_one_byte_of_a_named_split_and_nothing_else(tmp_path: Path) -> None:
+    test = lines(tmp_path / "org/data/default/test.jsonl", ROWS)
+    train = lines(tmp_path / "org/data/default/train.jsonl", ROWS)
+    before = source(tmp_path).digest(["test"])
+    assert source(tmp_path).digest(["test", "test"]) == before
+    train.write_text(train.read_text().replace("one", "won"))
+    assert source(tmp_path).digest(["test"]) == before
+    test.write_text(test.read_text().replace("one", "onE"))
+    assert source(tmp_path).digest(["test"]) != before
+
+
+def test_the_digest_knows_which_split_has_which_content_and_which_is_missing(tmp_path: Path) -> None:
+    test = lines(tmp_path / "org/data/default/test.jsonl", ROWS)
+    train = lines(tmp_path / "org/data/default/train.jsonl", ROWS[:1])
+    found = source(tmp_path)
+    assert isinstance(found, LocalSource)
+    both = found.digest(["test", "train"])
+    assert found.digest(["train", "test"]) == both != found.digest(["test"])
+    test.rename(tmp_path / "moved")
+    train.rename(test)
+    (tmp_path / "moved").rename(train)
+    assert found.digest(["test", "train"]) != both
+    train.unlink()
+    assert found.digest(["test", "train"]) != found.digest(["test"])
+
+
+def test_the_splits_of_a_function_are_what_it_made() -> None:
+    found = FunctionSource("made", {"test": ROWS})
+    assert found.rows("test") == ROWS
+    with pytest.raises(TaskError, match=r"made: custom_dataset makes no split 'train', only \['test'\]"):
+        found.rows("train")
+    assert found.digest(["test"]) == FunctionSource("made", {"test": list(ROWS)}).digest(["test"])
+    assert found.digest(["test"]) != FunctionSource("made", {"test": ROWS[::-1]}).digest(["test"])

@@ -1,0 +1,272 @@
+"""Responses become scores through the filters, metrics and aggregations that the task names."""
+
+import math
+from typing import Any
+
+import pytest
+
+from backends.requests import Response
+from tasks_lib.errors import TaskError
+from tasks_lib.scoring import MetricScore, Sample
+from tasks_lib.task import Task
+from tests.tasks_lib.task_maker import ROWS, TaskMaker, likely, scored, text
+
+CHOICES: dict[str, object] = {
+    "output_type": "multiple_choice",
+    "doc_to_choice": "choices",
+    "doc_to_target": "label",
+}
+FIRST = {"name": "first", "filter": [{"function": "take_first"}]}
+LOUD = {"name": "loud", "filter": [{"function": "uppercase"}, {"function": "take_first"}]}
+
+
+@pytest.fixture
+def made(maker: TaskMaker) -> TaskMaker:
+    """Two documents, whose answers are a0 and a1."""
+    maker.data(ROWS[:2])
+    return maker
+
+
+def metric(of: object, **keys: object) -> dict[str, object]:
+    return {"metric_list": [{"metric": of, **keys}]}
+
+
+def aggregates(task: Task, *answers: Response | list[Response]) -> dict[tuple[str, str], MetricScore]:
+    found = task.scorer.aggregate(scored(task, *answers), compat=False)
+    return {(one.metric, one.filter): one for one in found}
+
+
+def scores(samples: list[Sample]) -> list[dict[str, Any]]:
+    return [dict(sample.scores) for sample in samples]
+
+
+def refusal(task: Task) -> str:
+    with pytest.raises(TaskError) as caught:
+        task.scorer.check()
+    return str(caught.value)
+
+
+# Filters
+
+
+def test_without_filters_the_first_response_of_each_document_counts(made: TaskMaker) -> None:
+    samples = scored(made.task(repeats=2), [text("a0"), text("x")], [text("x"), text("a1")])
+    assert [(one.filter, list(one.filtered)) for one in samples] == [("none", ["a0"]), ("none", ["x"])]
+    assert scores(samples) == [{"exact_match": 1.0}, {"exact_match": 0.0}]
+
+
+def test_each_pipeline_gives_samples_and_numbers_of_its_own(made: TaskMaker) -> None:
+    task = made.task(filter_list=[FIRST, LOUD], doc_to_target="{{answer|upper}}")
+    samples = scored(task, text("a0"), text("A1"))
+    assert [(one.filter, *one.filtered) for one in samples] == [
+        ("first", "a0"),
+        ("first", "A1"),
+        ("loud", "A0"),
+        ("loud", "A1"),
+    ]
+    found = aggregates(task, text("a0"), text("A1"))
+    assert [(key, one.value) for key, one in found.items()] == [
+        (("exact_match", "first"), 0.5),
+        (("exact_match", "loud"), 1.0),
+    ]
+
+
+def test_a_filter_of_the_task_gets_responses_and_documents(made: TaskMaker) -> None:
+    own = made.function(
+        "class Own:\n"
+        "    def __init__(self, mark):\n        self.mark = mark\n"
+        "    def apply(self, resps, docs):\n"
+        "        return [doc['answer'] + self.mark + one[0] for one, doc in zip(resps, docs)]"
+    )
+    pipeline = {"name": "own", "filter": [{"function": own, "mark": "-"}]}
+    samples = scored(made.task(filter_list=[pipeline]), text("x"), text("y"))
+    assert [one.filtered for one in samples] == [["a0-x"], ["a1-y"]]
+
+
+def test_filters_of_choices_see_a_response_of_each_choice(made: TaskMaker) -> None:
+    samples = scored(made.task(**CHOICES), likely(-1.0), likely(-2.0, True), likely(-4.0), likely(-3.0))
+    assert [one.filtered for one in samples] == [
+        [(-1.0, False), (-2.0, True)],
+        [(-4.0, False), (-3.0, False)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"function": "take_frist"}, "Unknown filter 'take_frist': did you mean 'take_first'?"),
+        ({"function": "regex", "patern": "x"}, "did you mean 'regex_pattern'?"),
+    ],
+)
+def test_a_filter_that_cannot_be_made_is_an_error_before_anything_is_scored(
+    made: TaskMaker, step: dict[str, str], message: str
+) -> None:
+    said = refusal(made.task(filter_list=[{"name": "wrong", "filter": [step]}]))
+    assert said.startswith("made: filter_list, wrong: ")
+    assert message in said
+    assert said.endswith(f"(in {made.file})")
+
+
+# Scores by kind of task
+
+
+def test_a_choice_is_right_where_the_target_is_most_likely(made: TaskMaker) -> None:
+    found = aggregates(made.task(**CHOICES), likely(-1.0), likely(-2.0), likely(-4.0), likely(-3.0))
+    assert {key: one.value for key, one in found.items()} == {
+        ("acc", "none"): 0.5,
+        ("acc_norm", "none"): 0.5,
+    }
+
+
+def test_mutual_information_takes_off_what_a_choice_is_worth_without_the_prompt(made: TaskMaker) -> None:
+    task = made.task(**CHOICES, **metric("acc_mutual_info"))
+    samples = scored(task, *map(likely, (-5.0, -3.0, -9.0, -1.0, -1.0, -2.0, -1.0, -2.0)))
+    assert scores(samples) == [{"acc_mutual_info": 1.0}, {"acc_mutual_info": 1.0}]
+
+
+def test_a_label_may_be_the_text_of_a_choice(made: TaskMaker) -> None:
+    task = made.task(**{**CHOICES, "doc_to_target": "answer"})
+    assert [one["acc"] for one in scores(scored(task, *map(likely, (-1.0, -2.0, -4.0, -3.0))))] == [1.0, 0.0]
+
+
+def test_a_log_likelihood_gives_perplexity_and_accuracy(made: TaskMaker) -> None:
+    found = aggregates(made.task(output_type="loglikelihood"), likely(-1.0, True), likely(-2.0))
+    assert found["perplexity", "none"].value == pytest.approx(math.exp(1.5))
+    assert found["acc", "none"].value == 0.5
+
+
+def test_a_rolling_log_likelihood_is_weighed_by_words_and_bytes(made: TaskMaker) -> None:
+    task = made.task(output_type="loglikelihood_rolling", doc_to_target="{{question}} {{answer}}")
+    found = aggregates(task, likely(-1.0), likely(-2.0))
+    assert found["word_perplexity", "none"].value == pytest.approx(math.exp(3 / 4))
+    assert found["bits_per_byte", "none"].value == pytest.approx(3 / 10 / math.log(2))
+
+
+def test_any_of_several_targets_is_right(made: TaskMaker) -> None:
+    task = made.task(doc_to_target="choices")
+    assert scores(scored(task, text("b0"), text("x"))) == [{"exact_match": 1.0}, {"exact_match": 0.0}]
+
+
+def test_a_number_as_target_is_compared_as_text(made: TaskMaker) -> None:
+    task = made.task(doc_to_target="label")
+    assert scores(scored(task, text("0"), text("1"))) == [{"exact_match": 1.0}, {"exact_match": 0.0}]
+
+
+def test_a_generation_with_choices_is_compared_with_the_text_of_the_right_one(made: TaskMaker) -> None:
+    task = made.task(doc_to_target="label", doc_to_choice="choices")
+    assert scores(scored(task, text("a0"), text("0"))) == [{"exact_match": 1.0}, {"exact_match": 0.0}]
+
+
+# Metrics and aggregations of the task's own
+
+
+def test_a_metric_may_be_a_function(made: TaskMaker) -> None:
+    own = made.function("def length(references, predictions, times):\n    return times * len(predictions[0])")
+    task = made.task(**metric(own, times=3, higher_is_better=False))
+    found = aggregates(task, text("xx"), text("xxxx"))["length", "none"]
+    assert (found.value, found.count) == (9.0, 2)
+    assert task.scorer.metrics["length"].higher_is_better is False
+
+
+def test_each_number_of_a_metric_function_is_aggregated_as_the_metric_is(made: TaskMaker) -> None:
+    own = made.function("def both(items):\n    return {'size': len(items[1]), 'same': items[0] == items[1]}")
+    task = made.task(**metric(own, aggregation="median", higher_is_better=True))
+    found = aggregates(task, text("a0"), text("xxxx"))
+    assert {key: one.value for key, one in found.items()} == {("size", "none"): 4.0, ("same", "none"): 1.0}
+    assert {name: plan.higher_is_better for name, plan in task.scorer.metrics.items()} == {
+        "size": True,
+        "same": True,
+        "both": True,
+    }
+
+
+def test_an_aggregation_may_be_a_function_and_has_no_standard_error(made: TaskMaker) -> None:
+    largest = made.function("def largest(items):\n    return max(items)")
+    found = aggregates(made.task(**metric("exact_match", aggregation=largest)), text("a0"), text("x"))
+    assert found["exact_match", "none"] == MetricScore("exact_match", "none", 1.0, None, 2)
+
+
+def test_process_results_gives_all_scores(made: TaskMaker) -> None:
+    own = made.function(
+        "def results(doc, results):\n    return {'mine': len(results[0]), 'acc': doc['label']}"
+    )
+    task = made.task(process_results=own, **metric("mine", aggregation="mean"))
+    found = aggregates(task, text("xx"), text("xxxx"))
+    assert {key: one.value for key, one in found.items()} == {("mine", "none"): 3.0, ("acc", "none"): 0.0}
+
+
+def test_process_results_of_choices_gets_a_pair_a_choice(made: TaskMaker) -> None:
+    own = made.function("def results(doc, results):\n    return {'mine': results[1][0]}")
+    task = made.task(**CHOICES, process_results=own)
+    assert [one["mine"] for one in scores(scored(task, *map(likely, (-1.0, -2.0, -4.0, -3.0))))] == [
+        -2.0,
+        -3.0,
+    ]
+
+
+def test_code_that_fails_while_scoring_is_named_with_the_document(made: TaskMaker) -> None:
+    own = made.function("def results(doc, results):\n    return {'mine': 1 / len(results[0])}")
+    task = made.task(process_results=own)
+    with pytest.raises(TaskError, match=rf"made: scoring, document 1: ZeroDivisionError.*\(in {made.file}\)"):
+        scored(task, text("x"), text(""))
+
+
+def test_an_aggregation_that_fails_is_named_with_its_metric(made: TaskMaker) -> None:
+    fail = made.function("def fail(items):\n    raise RuntimeError('no luck')")
+    task = made.task(**metric("exact_match", aggregation=fail))
+    with pytest.raises(TaskError, match="made: aggregation of exact_match: RuntimeError: no luck"):
+        aggregates(task, text("x"), text("y"))
+
+
+def test_values_that_an_aggregation_cannot_use_are_an_error(made: TaskMaker) -> None:
+    own = made.function("def results(doc, results):\n    return {'mine': 'text'}")
+    with pytest.raises(TaskError, match=r"made: aggregation of mine: .*'text'"):
+        aggregates(made.task(process_results=own), text("x"), text("y"))
+
+
+# Standard errors
+
+
+def test_one_document_has_no_standard_error(maker: TaskMaker) -> None:
+    maker.data(ROWS[:1])
+    found = aggregates(maker.task(), text("a0"))["exact_match", "none"]
+    assert found == MetricScore("exact_match", "none", 1.0, None, 1)
+
+
+def test_a_mean_has_the_standard_error_of_a_mean(made: TaskMaker) -> None:
+    found = aggregates(made.task(), text("a0"), text("x"))["exact_match", "none"]
+    assert found.stderr == pytest.approx(math.sqrt(0.5) / math.sqrt(2))
+
+
+def test_what_lm_eval_has_no_standard_error_for_has_one_unless_it_is_followed(made: TaskMaker) -> None:
+    task = made.task(output_type="loglikelihood_rolling")
+    samples = scored(task, likely(-1.0), likely(-2.0))
+    assert all(one.stderr is not None for one in task.scorer.aggregate(samples, compat=False))
+    assert all(one.stderr is None for one in task.scorer.aggregate(samples, compat=True))
+
+
+# What cannot be scored is said before a model is asked
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"metric": "exact_macht"}, "Unknown metric 'exact_macht': did you mean 'exact_match'?"),
+        ({"metric": "acc", "aggregation": "maen"}, "Unknown aggregation 'maen': did you mean 'mean'?"),
+        ({"metric": "exact_match", "hf_evaluate": True}, "exact_match: hf_evaluate"),
+    ],
+)
+def test_a_metric_that_cannot_be_used_is_an_error(
+    made: TaskMaker, entry: dict[str, object], message: str
+) -> None:
+    said = refusal(made.task(metric_list=[entry]))
+    assert said.startswith("made: metric_list: ")
+    assert message in said
+    assert said.endswith(f"(in {made.file})")
+
+
+def test_a_function_that_is_not_there_is_an_error(made: TaskMaker) -> None:
+    own = made.function("def there():\n    pass")
+    missing = type(own)(own.folder, "functions.missing")
+    for task in (made.task(**metric(missing)), made.task(process_results=missing)):
+        assert "has no `missing`" in refusal(task)
