@@ -14,7 +14,6 @@ def open_starter(
     dtype: str = "auto",
     device: str | None = None,
     max_length: int | None = None,
-    seed: int = 1234,
 ) -> HFBackend:
     """SmolLM2-135M-Instruct as a transformers model in `home`/models, which the first opening writes.
 
@@ -28,5 +27,4 @@ def open_starter(
         dtype=dtype,
         device=device,
         max_length=max_length,
-        seed=seed,
     )

@@ -113,7 +113,7 @@ def _read_config(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"--config {file}: {error}") from error
+        raise SpecError(f"--config {file}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SpecError(f"--config {file}: must hold keys and values such as 'tasks: [arc_easy]'")
     unknown = [key for key in content if key not in EvaluationSpec.model_fields]

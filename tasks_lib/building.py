@@ -23,6 +23,14 @@ from tasks_lib.prompts import (
     system_turns,
 )
 
+# Keys of task files without which a task would be another one.
+UNSUPPORTED: Mapping[str, str] = {
+    "doc_to_image": "images are",
+    "doc_to_audio": "audio is",
+    "use_prompt": "prompts of promptsource are",
+    "unsafe_code": "running code that the model wrote is",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
@@ -84,6 +92,7 @@ class RequestBuilder:
         self._examples: dict[int, list[Turn]] = {}
 
     def __iter__(self) -> Iterator[DocRequests]:
+        self._refuse_unsupported()
         sampler = self._sampler()
         for doc_id, doc in enumerate(self.selected):
             shots = sampler(doc_id, doc) if sampler else ()
@@ -112,7 +121,8 @@ class RequestBuilder:
         merged = {"until": [config.fewshot_delimiter], **own}
         if "temperature" in merged:
             merged["temperature"] = float(merged["temperature"])
-        return {**merged, **self._options.generation}
+        merged |= self._options.generation
+        return {"seed": self._options.seed, **merged} if _is_sampled(merged) else merged
 
     @cached_property
     def readers(self) -> Readers:
@@ -152,6 +162,11 @@ class RequestBuilder:
             return self.readers.target(doc)
 
     # Requests
+
+    def _refuse_unsupported(self) -> None:
+        for key, what in UNSUPPORTED.items():
+            if getattr(self._config, key):
+                raise self._blame.error(key, f"{what} not supported yet")
 
     def _requests(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
         match self._config.output_type:
@@ -314,3 +329,9 @@ class RequestBuilder:
         if self._documents.fewshot_split == self._config.test_split:
             return "as lm-eval draws"
         return "replace" if self._documents.pool_is_evaluated_split and not self._options.compat else "none"
+
+
+def _is_sampled(generation: Mapping[str, Any]) -> bool:
+    """Whether generations are drawn rather than the most probable; only then does a seed decide them."""
+    do_sample = generation.get("do_sample")
+    return float(generation.get("temperature") or 0) > 0 if do_sample is None else bool(do_sample)

@@ -38,7 +38,6 @@ class HFBackend:
     add_bos_token: whether a text starts with BOS, if not what the tokenizer says.
     attn_implementation: the attention kernel (`eager`, `sdpa`, `flash_attention_2`, ...). Those that take no
         mask of ours cannot share what choices have in common and are slower for them.
-    seed: of sampled generations whose parameters name none.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class HFBackend:
         max_length: int | None = None,
         add_bos_token: bool | None = None,
         attn_implementation: str | None = None,
-        seed: int = 1234,
     ) -> None:
         if batch_size != "auto" and batch_size < 1:
             raise BackendError(f"{name}: batch_size={batch_size}; give `auto` or at least 1")
@@ -69,7 +67,6 @@ class HFBackend:
         self.max_length = max_length
         self.add_bos_token = add_bos_token
         self.attn_implementation = attn_implementation
-        self.seed = seed
         self._digests = Digests(home)
 
     @cached_property
@@ -129,7 +126,6 @@ class HFBackend:
             "dtype": self._resolved_dtype,
             "max_length": "default" if self.max_length is None else str(self.max_length),
             "add_bos_token": "default" if self.add_bos_token is None else str(self.add_bos_token),
-            "seed": str(self.seed),
         }
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
@@ -173,7 +169,7 @@ class HFBackend:
             key = json.dumps(request.generation, sort_keys=True)
             groups.setdefault(key, []).append((number, request))
         for group in groups.values():
-            settings = settings_of(group[0][1].generation, eos=self.tokenizer.eos_token, seed=self.seed)
+            settings = settings_of(group[0][1].generation, eos=self.tokenizer.eos_token)
             yield from self._generations.texts(group, settings)
 
     def chat_template(self) -> str | None:

@@ -50,8 +50,8 @@ class Prompt:
     digest: str = field(repr=False)
 
 
-def settings_of(generation: Mapping[str, Any], *, eos: str | None, seed: int) -> Settings:
-    """Read a request's generation parameters; `seed` is for those that name none.
+def settings_of(generation: Mapping[str, Any], *, eos: str | None) -> Settings:
+    """Read a request's generation parameters; without a `seed` it is 0.
 
     Without sampling there is no temperature; a temperature above 0 means sampling unless `do_sample` says no.
     """
@@ -70,7 +70,7 @@ def settings_of(generation: Mapping[str, Any], *, eos: str | None, seed: int) ->
         stops=tuple(dict.fromkeys(stop for stop in (*stops, eos) if stop)),
         max_tokens=int(limits[0]) if limits else DEFAULT_MAX_TOKENS,
         do_sample=do_sample,
-        seed=int(options.pop("seed", seed)),
+        seed=int(options.pop("seed", 0)),
         options=options,
     )
 

@@ -21,12 +21,6 @@ def make_model(folder: Path, seed: int) -> Path:
 
     said = ["Question", ":", "?", "Answer", "yes", "no", "facts", "0", "1", "2"]
     words = ["<unk>", "<s>", "</s>", "[s]", *said]
-        "<unk>",
-        "<s>",
-        "</s>",
-        "[s]",
-        *["Question", ":", "?", "Answer", "yes", "no", "facts", "0", "1", "2", "3", "4", "5"],
-    ]
     vocabulary = models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
     tokenizer = Tokenizer(vocabulary)
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

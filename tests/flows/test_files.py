@@ -60,6 +60,13 @@ def test_a_folder_in_the_way_of_a_file_is_an_error_and_stays(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_who_reads_a_file_while_it_is_replaced_reads_the_old_one(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "old content")
+    with (tmp_path / "file").open() as reader:
+        write_text(tmp_path / "file", "new")
+        assert reader.read() == "old content"
+
+
 def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
     file = tmp_path / "file"
     with atomic_path(file) as one, atomic_path(file) as other:

@@ -148,7 +148,7 @@ def test_a_group_aggregates_the_filters_it_names_else_all(filters: object, keys:
 
 def test_versions_are_those_of_tasks_and_groups() -> None:
     scores = {"b": task_scores(score(1)), "a": task_scores(score(1))}
-    groups = {
+    groups: dict[str, dict[str, Any]] = {
         "g": {"children": ("a",), "metadata": {"version": 2}},
         "h": {"children": ("b",)},
     }

@@ -51,7 +51,7 @@ def test_a_run_from_the_spec_file_of_another_asks_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "asked"
-    given_keys = {
+    keys = {
         "model": f"scripted:hash?log={log}",
         "tasks": "starter_math",
         "limit": 4,
@@ -59,7 +59,7 @@ def test_a_run_from_the_spec_file_of_another_asks_nothing(
         "system_instruction": "Think.",
         "output": tmp_path / "results",
     }
-    first = evaluate(EvaluationSpec.model_validate(given_keys))
+    first = evaluate(EvaluationSpec.model_validate(keys))
     asked = log.read_text()
     assert main(["--config", str(first.folder / "spec.yaml")]) == 0
     assert log.read_text() == asked

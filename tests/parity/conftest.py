@@ -48,7 +48,7 @@ def data_roots(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> t
     return root, shared_data
 
 
-@pytest.fixture()
+@pytest.fixture
 def run(data_roots: tuple[Path, Path], tmp_path: Path) -> Run:
     """Run both on tasks of the real data with made-up answers."""
     from tests.parity.oracle import Case, run_recorded

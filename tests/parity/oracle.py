@@ -53,7 +53,7 @@ def run_recorded(case: Case, output: Path) -> "Both":
 def ask_lm_eval(case: Case, lm: LM) -> dict[str, Any]:
     options = {key: value for key, value in case.options.items() if key not in ("compat", "seed")}
     with _local_data(case.data_roots), mock.patch.dict(os.environ, DISABLE_MULTIPROC="1"):
-        found = simple_evaluate(
+        found: dict[str, Any] | None = simple_evaluate(
             lm,
             tasks=list(case.tasks),
             task_manager=_catalog(case.include),
@@ -87,20 +87,20 @@ def _catalog(include: Path | None) -> TaskManager:
 # Made-up answers
 
 
-class Recorder(LM):
+class Recorder(LM):  # type: ignore[misc]  # lm-eval is not typed
     """A model whose log-likelihoods are a hash of the request and whose texts come from the document, so that
     some are right; it notes what it said."""
 
-    def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Any]) -> list[Any]:
         answers = [_note(hashed(request), request) for request in _asked("loglikelihood", requests)]
         return [(answer.logprob, answer.is_greedy) for answer in answers]
 
-    def loglikelihood_rolling(self, requests: list[Any]) -> list[float]:
+    def loglikelihood_rolling(self, requests: list[Any]) -> list[Any]:
         return [
             _note(hashed(request), request).logprob for request in _asked("loglikelihood_rolling", requests)
         ]
 
-    def generate_until(self, requests: list[Any]) -> list[str]:
+    def generate_until(self, requests: list[Any]) -> list[Any]:
         texts = []
         for position, one in enumerate(requests):
             repeat = sum(before is one for before in requests[max(0, position - one.repeats) : position])
@@ -190,8 +190,8 @@ Tolerance = tuple[float, float]  # absolute and relative
 
 @dataclass(frozen=True)
 class Both:
-    """theirs: lm-eval's results with samples. logprob: how far apart log-probabilities may be, and what a task
-    makes of them; all other scores are within 1e-6."""
+    """theirs: lm-eval's results with samples. logprob: how far apart log-probabilities may be, and with them
+    scores; without it scores are within 1e-6."""
 
     theirs: Mapping[str, Any]
     ours: EvaluationResult
@@ -208,7 +208,7 @@ class Both:
 
     def _samples(self) -> Iterator[str]:
         for task, samples in self.theirs["samples"].items():
-            rows = self.ours.samples(task).to_dict("records")
+            rows: list[Any] = self.ours.samples(task).to_dict("records")
             order, other = ([(one["filter"], one["doc_id"]) for one in rows] for rows in (samples, rows))
             if order != other:
                 yield f"{task}: lm-eval has samples {order[:5]}..., Assay {other[:5]}..."

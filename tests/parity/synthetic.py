@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-WORDS = "red green blue Zürich 東京 don't 3,000 yes No \\$5 north".split()
+WORDS = ["red", "green", "blue", "Zürich", "東京", "don't", "3,000", "yes", "No", "\\$5", "north"]
 BASE = """
 dataset_path: parity
 training_split: train
@@ -56,7 +56,8 @@ fewshot_config:
     - {question: "And 3 + 3?", answer: ""}
 """,
     "examples_from_the_same_split": TEXT + "num_fewshot: 4\nfewshot_split: test",
-    "first_of_the_same_split": TEXT + "num_fewshot: 4\nfewshot_split: test\nfewshot_config: {sampler: first_n}",
+    "first_of_the_same_split": TEXT + "num_fewshot: 4\nfewshot_split: test\n"
+    "fewshot_config: {sampler: first_n}",
     "several_answers_in_examples": TEXT.replace("answer\n", "answers\n") + "num_fewshot: 2",
     # choices
     "default_choice_metrics": CHOICE + "doc_to_target: gold",
@@ -66,8 +67,8 @@ fewshot_config:
     + "doc_to_target: gold",
     "choices_by_function": CHOICE.replace("choices", "!function utils.choices") + "doc_to_target: gold",
     "gold_as_text": CHOICE + "doc_to_target: '{{choices[gold]}}'\nmetric_list: [{metric: acc}]",
-    "gold_beyond_the_choices": CHOICE + "doc_to_target: '{{gold + 3 * (number % 2)}}'\nmetric_list: [{metric: acc},"
-    " {metric: acc_norm}, {metric: exact_match}]",
+    "gold_beyond_the_choices": CHOICE + "doc_to_target: '{{gold + 3 * (number % 2)}}'\n"
+    "metric_list: [{metric: acc}, {metric: acc_norm}, {metric: exact_match}]",
     "several_right_choices": CHOICE + "doc_to_target: golds\nmetric_list: [{metric: acc}, {metric: acc_norm},"
     " {metric: acc_bytes}, {metric: exact_match}]",
     "choices_in_the_prompt": """
@@ -77,7 +78,8 @@ doc_to_choice: "{{[question ~ ' ' ~ choices[0], question ~ ' ' ~ choices[1], que
 doc_to_target: "so {{answer}}."
 num_fewshot: 2
 """,
-    "mutual_information": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: acc}, {metric: acc_mutual_info}]",
+    "mutual_information": CHOICE + "doc_to_target: gold\n"
+    "metric_list: [{metric: acc}, {metric: acc_mutual_info}]",
     "per_byte": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: acc_bytes}, {metric: exact_match}]",
     "brier": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: brier_score}]",
     "likelihoods": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: likelihood, aggregation: !function"
@@ -155,8 +157,9 @@ filter_list:
     "large": CHOICE + "doc_to_target: gold\ntag: [parity_tag]\nmetadata: {version: 2.0}",
     "two_filters": TEXT + "filter_list: [{name: a, filter: [{function: take_first}]}, {name: b, filter:"
     " [{function: lowercase}, {function: take_first}]}]",
-    "two_more_filters": TEXT + "dataset_path: small\nfilter_list: [{name: a, filter: [{function: take_first}]},"
-    " {name: b, filter: [{function: uppercase}, {function: take_first}]}]",
+    "two_more_filters": TEXT + "dataset_path: small\n"
+    "filter_list: [{name: a, filter: [{function: take_first}]}, "
+    "{name: b, filter: [{function: uppercase}, {function: take_first}]}]",
 }
 SLOW_IN_LM_EVAL = {  # its bootstrap calls scikit-learn 100,000 times
     "f1_and_mcc": CHOICE.replace("choices", "['no', 'yes']") + "doc_to_target: '{{gold % 2}}'\nmetric_list:"
@@ -181,7 +184,7 @@ aggregate_metric_list: [{metric: acc}]
     "of_a_tag": "task: [parity_tag]\nnum_fewshot: 1\naggregate_metric_list: [{metric: acc}]",
     "without_scores": "task: [small, two_filters]",
 }
-CODE = '''
+CODE = """
 import datasets
 from lm_eval.api.filter import Filter
 
@@ -231,7 +234,7 @@ def second(resps, docs):
 class Reverse(Filter):
     def apply(self, resps, docs):
         return [text[::-1] for text in resps]
-'''
+"""
 
 
 def write(root: Path) -> None:

@@ -17,7 +17,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(folder: Path, tasks: tuple[str, ...], output: Path, iterations: int = 100_000, **options: object) -> Both:
+def run(
+    folder: Path, tasks: tuple[str, ...], output: Path, iterations: int = 100_000, **options: object
+) -> Both:
     return run_recorded(Case(tasks, (folder / "data",), folder / "tasks", options, iterations), output)
 
 

@@ -36,7 +36,9 @@ def run(folder: Path, sampler: str, **options: object) -> Both:
 def prompts(both: Both) -> tuple[list[str], list[str]]:
     """Of each document: lm-eval's and ours."""
     ours = both.ours.samples("falls_back")["arguments"]
-    return [one["arguments"][0][0] for one in both.theirs["samples"]["falls_back"]], [one[0][0] for one in ours]
+    return [one["arguments"][0][0] for one in both.theirs["samples"]["falls_back"]], [
+        one[0][0] for one in ours
+    ]
 
 
 @pytest.mark.parametrize("sampler", ["default", "first_n"])

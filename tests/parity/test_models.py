@@ -18,7 +18,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "choices": ("arc_easy piqa boolq copa rte truthfulqa_mc2", {"limit": 5}),
+    "choices": ("arc_easy piqa boolq copa rte truthfulqa_mc2", {"limit": 3}),
     "choices after examples": ("arc_easy copa mmlu_anatomy", {"limit": 5, "num_fewshot": 1}),
     "long texts": ("wikitext", {"limit": 1}),
     "generation after more than fits": ("gsm8k", {"limit": 3, "gen_kwargs": {"max_gen_toks": 24}}),

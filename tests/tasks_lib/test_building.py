@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,11 @@ from tasks_lib.building import AskOptions
 from tasks_lib.errors import TaskError
 from tests.tasks_lib.task_maker import ROWS, TaskMaker, prompts, requests
 
-CHOICES = {"output_type": "multiple_choice", "doc_to_choice": "choices", "doc_to_target": "label"}
+CHOICES: dict[str, Any] = {
+    "output_type": "multiple_choice",
+    "doc_to_choice": "choices",
+    "doc_to_target": "label",
+}
 
 
 @pytest.fixture
@@ -86,7 +91,7 @@ def test_a_description_is_rendered_for_each_document(made: TaskMaker) -> None:
 
 
 def test_an_example_may_be_written_otherwise_than_a_document(made: TaskMaker) -> None:
-    own = {
+    own: dict[str, Any] = {
         "sampler": "first_n",
         "doc_to_text": "E {{question}}",
         "doc_to_target": "{{answer}}!",
@@ -98,18 +103,22 @@ def test_an_example_may_be_written_otherwise_than_a_document(made: TaskMaker) ->
 
 
 def test_an_example_without_an_answer_is_its_question_alone(made: TaskMaker) -> None:
-    own = {"sampler": "first_n", "samples": [{"question": "hint", "answer": ""}]}
+    own: dict[str, Any] = {"sampler": "first_n", "samples": [{"question": "hint", "answer": ""}]}
     assert prompts(made.task(num_fewshot=1, fewshot_config=own))[0] == "hintq0"
 
 
 def test_an_answer_that_is_begun_stands_in_examples_and_at_the_end(made: TaskMaker) -> None:
-    own = {"sampler": "first_n"}
+    own: dict[str, Any] = {"sampler": "first_n"}
     task = made.task(num_fewshot=1, training_split="train", fewshot_config=own, gen_prefix="It is")
     assert prompts(task)[0] == "shot q0 It is a0\n\nq0 It is"
 
 
 def test_a_chat_template_gets_roles_and_no_delimiter_stands_before_a_choice(made: TaskMaker) -> None:
-    own = {"num_fewshot": 1, "training_split": "train", "fewshot_config": {"sampler": "first_n"}}
+    own: dict[str, Any] = {
+        "num_fewshot": 1,
+        "training_split": "train",
+        "fewshot_config": {"sampler": "first_n"},
+    }
     first, *_ = requests(made.task(chat=chat, description="D", **own, **CHOICES))
     assert first[0].prompt == "<system>D<user>shot q0<assistant>a0<user>q0<assistant>"
     assert [one.continuation for one in first] == ["a0", "b0"]
@@ -149,7 +158,7 @@ def test_a_run_sets_the_number_of_examples_unless_the_task_says_none(
 
 def test_examples_of_another_split_are_lm_evals_draws_of_that_seed(made: TaskMaker) -> None:
     stream = random.Random(5)
-    keys = {"training_split": "train", "fewshot_split": "train", "num_fewshot": 2}
+    keys: dict[str, Any] = {"training_split": "train", "fewshot_split": "train", "num_fewshot": 2}
     for i, prompt in enumerate(prompts(made.task(AskOptions(seed=5), **keys))):
         drawn = stream.sample(range(3), 2)
         assert prompt == "".join(f"shot q{n} a{n}\n\n" for n in drawn) + f"q{i}"
@@ -193,7 +202,8 @@ def refusal(task_of: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("key", ["doc_to_text", "doc_to_target", "description", "gen_prefix"])
 def test_an_undefined_variable_is_named_with_the_fields_there_are(made: TaskMaker, key: str) -> None:
-    task = made.task(**{"output_type": "loglikelihood", key: "{{quesion}}"})
+    keys: dict[str, Any] = {"output_type": "loglikelihood", key: "{{quesion}}"}
+    task = made.task(**keys)
     message = refusal(lambda: requests(task))
     assert message.startswith(f"made: {key}, document 0: UndefinedError: 'quesion' is undefined")
     assert "the document has question, answer, choices, label" in message
@@ -231,7 +241,7 @@ def test_a_function_that_fails_is_an_error_of_its_key(made: TaskMaker) -> None:
 
 
 def test_an_example_that_fails_is_named_by_its_place_in_the_pool(made: TaskMaker) -> None:
-    own = {"samples": [{"question": "?"}], "sampler": "first_n"}
+    own: dict[str, Any] = {"samples": [{"question": "?"}], "sampler": "first_n"}
     message = refusal(lambda: requests(made.task(num_fewshot=1, fewshot_config=own)))
     assert message.startswith("made: few-shot example, document 0: KeyError: 'answer'; the document has q")
 

@@ -11,7 +11,7 @@ from tasks_lib.scoring import MetricScore, Sample
 from tasks_lib.task import Task
 from tests.tasks_lib.task_maker import ROWS, TaskMaker, likely, scored, text
 
-CHOICES: dict[str, object] = {
+CHOICES: dict[str, Any] = {
     "output_type": "multiple_choice",
     "doc_to_choice": "choices",
     "doc_to_target": "label",
@@ -27,7 +27,7 @@ def made(maker: TaskMaker) -> TaskMaker:
     return maker
 
 
-def metric(of: object, **keys: object) -> dict[str, object]:
+def metric(of: object, **keys: object) -> dict[str, Any]:
     return {"metric_list": [{"metric": of, **keys}]}
 
 
@@ -257,7 +257,7 @@ def test_what_lm_eval_has_no_standard_error_for_has_one_unless_it_is_followed(ma
     ],
 )
 def test_a_metric_that_cannot_be_used_is_an_error(
-    made: TaskMaker, entry: dict[str, object], message: str
+    made: TaskMaker, entry: dict[str, Any], message: str
 ) -> None:
     said = refusal(made.task(metric_list=[entry]))
     assert said.startswith("made: metric_list: ")
