@@ -119,10 +119,11 @@ class RequestBuilder:
         if own is None:
             own = {"temperature": 0.0, "do_sample": False, "max_gen_toks": 256}
         merged = {"until": [config.fewshot_delimiter], **own}
-        if "temperature" in merged:
-            merged["temperature"] = float(merged["temperature"])
-        merged |= self._options.generation
-        return {"seed": self._options.seed, **merged} if _is_sampled(merged) else merged
+        with self._blame.on("generation_kwargs"):
+            if "temperature" in merged:
+                merged["temperature"] = float(merged["temperature"])
+            merged |= self._options.generation
+            return {"seed": self._options.seed, **merged} if _is_sampled(merged) else merged
 
     @cached_property
     def readers(self) -> Readers:

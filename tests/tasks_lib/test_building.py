@@ -178,10 +178,7 @@ def test_a_generation_ends_at_the_examples_delimiter_unless_the_task_says_where(
         "do_sample": False,
         "max_gen_toks": 256,
     }
-    assert made.task(generation_kwargs={"temperature": 1}).builder.generation == {
-        "until": ["\n\n"],
-        "temperature": 1.0,
-    }
+    assert made.task(generation_kwargs={"top_k": 1}).builder.generation == {"until": ["\n\n"], "top_k": 1}
     assert made.task(generation_kwargs={"until": []}).builder.generation == {"until": []}
 
 
@@ -189,6 +186,29 @@ def test_a_run_replaces_generation_parameters_key_by_key(made: TaskMaker) -> Non
     options = AskOptions(generation={"max_gen_toks": 9, "top_p": 0.5})
     task = made.task(options, generation_kwargs={"until": ["\n"], "max_gen_toks": 5})
     assert task.builder.generation == {"until": ["\n"], "max_gen_toks": 9, "top_p": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("generation", "sampled"),
+    [
+        ({"temperature": 0.7}, True),
+        ({"temperature": 0.7, "do_sample": True}, True),
+        ({"do_sample": True}, True),
+        ({"temperature": 0.7, "do_sample": False}, False),
+        ({"temperature": 0}, False),
+        ({}, False),
+    ],
+)
+def test_a_seed_is_part_of_generations_that_are_sampled(
+    made: TaskMaker, generation: dict[str, Any], sampled: bool
+) -> None:
+    asked = made.task(AskOptions(seed=5), generation_kwargs=generation).builder.generation
+    assert asked == {**({"seed": 5} if sampled else {}), "until": ["\n\n"], **generation}
+
+
+def test_a_seed_that_is_given_wins(made: TaskMaker) -> None:
+    task = made.task(AskOptions(generation={"seed": 9}), generation_kwargs={"do_sample": True})
+    assert task.builder.generation["seed"] == 9
 
 
 # Tasks that cannot be asked
@@ -263,6 +283,25 @@ def test_a_task_without_doc_to_target_is_an_error(made: TaskMaker) -> None:
 def test_a_task_of_choices_without_doc_to_choice_is_an_error(made: TaskMaker) -> None:
     message = refusal(lambda: requests(made.task(output_type="multiple_choice")))
     assert message == f"made: doc_to_choice: is missing (in {made.file})"
+
+
+@pytest.mark.parametrize("temperature", ["warm", None])
+def test_a_temperature_that_is_no_number_is_an_error(made: TaskMaker, temperature: object) -> None:
+    task = made.task(generation_kwargs={"temperature": temperature})
+    assert refusal(lambda: requests(task)).startswith("made: generation_kwargs: ")
+    task = made.task(AskOptions(generation={"temperature": "warm"}), generation_kwargs={})
+    assert refusal(lambda: requests(task)).startswith("made: generation_kwargs: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("doc_to_image", "image"), ("doc_to_audio", "x"), ("use_prompt", "p"), ("unsafe_code", True)],
+)
+def test_a_task_that_needs_what_is_not_there_yet_is_refused(made: TaskMaker, key: str, value: object) -> None:
+    keys: dict[str, Any] = {key: value}
+    message = refusal(lambda: requests(made.task(**keys)))
+    assert message.startswith(f"made: {key}: ")
+    assert "not supported yet" in message
 
 
 @pytest.mark.parametrize("key", ["sampler", "fewshot_indices"])
