@@ -154,9 +154,9 @@ class RequestBuilder:
             raise self._blame.error("doc_to_choice", "is missing")
         with self._blame.on("doc_to_choice", doc_id, doc):
             choices = read(doc)
-            if not isinstance(choices, list) or not choices:
+            if not isinstance(choices, list | tuple) or not choices:
                 raise TypeError(f"gives {choices!r}, not a list of choices")
-            return choices
+            return list(choices)
 
     def target(self, doc_id: int, doc: Doc) -> Any:
         with self._blame.on("doc_to_target", doc_id, doc):

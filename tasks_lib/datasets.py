@@ -5,6 +5,7 @@ A data root holds `<dataset_path>/<dataset_name or default>/<split>.parquet|json
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -156,7 +157,8 @@ def find_source(config: TaskConfig, roots: Sequence[Path]) -> Source:
         raise TaskError(f"{config.task}: the task file has no dataset_path")
     for root in (*roots, STARTER_DATA):
         folder = root / config.dataset_path / (config.dataset_name or "default")
-        if folder.is_dir() and folder.resolve().is_relative_to(root.resolve()):
+        # By its name: a task file must not lead out of the root, a link that the root's owner made may.
+        if folder.is_dir() and Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root)):
             return LocalSource(config.task, folder)
     options = {
         key: value for key, value in (config.dataset_kwargs or {}).items() if key != "trust_remote_code"
