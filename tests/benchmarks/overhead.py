@@ -1,10 +1,10 @@
-"""What Prefect and the store cost: a run of 20,000 requests to a model that takes no time, and the default run.
+"""What Prefect and the store cost: 20,000 requests to a model that takes no time, and the default run.
 
     python tests/benchmarks/overhead.py [--default]
 
-The first part prints CPU per request and peak memory of a process with a scripted model, against the same work
-(build, ask, score) without flow, store and files. The second, with --default, does that for the command without
-arguments: the share of the run that is not the model's.
+The first part prints CPU per request and peak memory of a process with a scripted model, against the same
+work (build, ask, score) without flow, store and files. The second, with --default, does that for the command
+without arguments: the share of the run that is not the model's.
 """
 
 import argparse
@@ -77,9 +77,8 @@ def compare(name: str, spec: dict[str, object], scratch: Path, requests: int | N
     )
     print(f"{name}: {wall:.1f} s wall, {cpu:.1f} s CPU, {memory:.0f} MiB; second run {again:.1f} s")
     print(f"  without flow and store: {bare_wall:.1f} s wall, {bare_cpu:.1f} s CPU, {bare_memory:.0f} MiB")
-    print(
-        f"  share of flow and store: {(wall - bare_wall) / wall:.1%} of wall, {(cpu - bare_cpu) / cpu:.1%} of CPU"
-    )
+    share_of_wall, share_of_cpu = (wall - bare_wall) / wall, (cpu - bare_cpu) / cpu
+    print(f"  share of flow and store: {share_of_wall:.1%} of wall, {share_of_cpu:.1%} of CPU")
     if requests:
         print(f"  {(cpu - bare_cpu) / requests * 1000:.2f} ms of CPU per request")
 

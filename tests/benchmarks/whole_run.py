@@ -2,8 +2,8 @@
 
     python tests/benchmarks/whole_run.py --model FOLDER --data-root ../shared/data
 
-Each repetition starts lm-eval, Assay with an empty ASSAY_HOME, and Assay again on what that left; medians count.
-The scores of the last repetition are checked to be equal.
+Each repetition starts lm-eval, Assay with an empty ASSAY_HOME, and Assay again on what that left; medians
+count. The scores are checked to be equal.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def run_recorded(case: Case, output: Path) -> "Both":
 
 def ask_lm_eval(case: Case, lm: LM) -> dict[str, Any]:
     options = {key: value for key, value in case.options.items() if key not in ("compat", "seed")}
-    with _local_data(case.data_roots), mock.patch.dict(os.environ, DISABLE_MULTIPROC="1"):
+    with local_data(case.data_roots), mock.patch.dict(os.environ, DISABLE_MULTIPROC="1"):
         found: dict[str, Any] | None = simple_evaluate(
             lm,
             tasks=list(case.tasks),
@@ -113,7 +113,8 @@ class Recorder(LM):  # type: ignore[misc]  # lm-eval is not typed
 def recorded(request: Request) -> Response:
     """What lm-eval was told; a marked answer for what it never asked."""
     unknown = Response(text="(lm-eval never asked this)", logprob=1e9, is_greedy=False)
-    return ANSWERS.get(request.digest(), unknown)
+    unseeded = {key: value for key, value in request.generation.items() if key != "seed"}
+    return ANSWERS.get(replace(request, generation=unseeded).digest(), unknown)
 
 
 def _asked(kind: Any, requests: list[Any]) -> Iterator[Request]:
@@ -144,7 +145,7 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _local_data(roots: Sequence[Path]) -> Iterator[None]:
+def local_data(roots: Sequence[Path]) -> Iterator[None]:
     """lm-eval finds datasets in the data roots; what is in none is loaded as ever."""
     builder = datasets.load_dataset
 
@@ -182,6 +183,7 @@ SECTIONS = ("results", "groups", "group_subtasks", "versions", "n-shot", "higher
 
 # What Assay has in addition (docs/lm-eval.md).
 STDERR_OF_OURS = r"_stderr,[^:]*: lm-eval 'N/A', Assay \d"
+SEED_OF_OURS = r", arguments\[0\]\[1\]/seed: lm-eval 'missing', Assay \d+$"
 GROUP_OF_GROUPS = r"^/(n-shot|higher_is_better)/[^/:]*: lm-eval 'missing', Assay "
 
 

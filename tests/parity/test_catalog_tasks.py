@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks_lib.functions import STARTER
-from tests.parity.oracle import GROUP_OF_GROUPS, STDERR_OF_OURS, Case, run_recorded
+from tests.parity.oracle import GROUP_OF_GROUPS, SEED_OF_OURS, STDERR_OF_OURS, Case, run_recorded
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -36,7 +36,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_prompts_samples_and_scores_are_lm_evals(case: str, run: Any) -> None:
     tasks, options = CASES[case]
     both = run(*tasks.split(), **options)
-    assert both.differences(STDERR_OF_OURS, GROUP_OF_GROUPS) == []
+    assert both.differences(STDERR_OF_OURS, GROUP_OF_GROUPS, SEED_OF_OURS) == []
 
 
 def test_the_starter_tasks_are_scored_as_lm_eval_scores_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.parity import synthetic
-from tests.parity.oracle import GROUP_OF_GROUPS, STDERR_OF_OURS, Both, Case, run_recorded
+from tests.parity.oracle import GROUP_OF_GROUPS, SEED_OF_OURS, STDERR_OF_OURS, Both, Case, run_recorded
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -27,7 +27,7 @@ def run(
 def all_tasks(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What differs in one run of all tasks."""
     both = run(folder, tuple(synthetic.TASKS), tmp_path_factory.mktemp("output"))
-    return both.differences(STDERR_OF_OURS)
+    return both.differences(STDERR_OF_OURS, SEED_OF_OURS)
 
 
 @pytest.mark.parametrize("task", synthetic.TASKS)
