@@ -1,4 +1,4 @@
-"""Time of the bootstrapped standard error of F1, ours against lm-eval's: python tests/benchmarks/bootstrap.py
+"""Time of the bootstrapped standard error of F1, ours against lm-eval's: python -m tests.benchmarks.bootstrap
 
 lm-eval resamples in one process and for few iterations; its time is scaled to ours per iteration.
 """
@@ -8,12 +8,8 @@ import contextlib
 import io
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from metrics.stderr import stderr
 

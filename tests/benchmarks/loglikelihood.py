@@ -1,6 +1,6 @@
 """Requests per second of log-likelihoods, ours and lm-eval's, on the same requests in one process.
 
-    python tests/benchmarks/loglikelihood.py [--model FOLDER] [--data FOLDER] [--repeats 3]
+    python -m tests.benchmarks.loglikelihood [--model FOLDER] [--data FOLDER] [--repeats 3]
 
 Each workload is asked of both in turn, `--repeats` times after a warm-up, and the medians are compared. The
 scores are compared before, and a difference above 1e-3 ends the run. Without `--model` it is a random Llama
@@ -10,7 +10,6 @@ of 17 million parameters with a tokenizer trained on the questions.
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +18,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from backends.hf.backend import HFBackend
+from backends.requests import Request
 
-from backends.hf.backend import HFBackend  # noqa: E402
-from backends.requests import Request  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
+
 
 DATA = ROOT / "../shared/data"
 TOLERANCE = 1e-3

@@ -1,6 +1,6 @@
 """What Prefect and the store cost: 20,000 requests to a model that takes no time, and the default run.
 
-    python tests/benchmarks/overhead.py [--default]
+    python -m tests.benchmarks.overhead [--default]
 
 The first part prints CPU per request and peak memory of a process with a scripted model, against the same
 work (build, ask, score) without flow, store and files. The second, with --default, does that for the command

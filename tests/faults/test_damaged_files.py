@@ -19,15 +19,11 @@ def cut_off(file: Path) -> None:
     os.truncate(file, file.stat().st_size // 2)
 
 
-def empty(file: Path) -> None:
-    os.truncate(file, 0)
-
-
 def files(lab: Lab, folder: str) -> list[Path]:
     return [file for file in (lab.home / "steps" / folder).rglob("*") if file.is_file()]
 
 
-@pytest.mark.parametrize("damage", [delete, cut_off, empty], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("damage", [delete, cut_off], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("folder", ["prepared", "scored", "finished"])
 def test_a_damaged_step_is_done_again_without_the_model(
     lab: Lab, folder: str, damage: Callable[[Path], None]
@@ -44,8 +40,6 @@ def test_a_damaged_step_is_done_again_without_the_model(
     assert after.results["results"] == before.results["results"]
     assert lab.asked == 13
     assert len(after.samples("sums")) == 5
-    again = lab.evaluate("facts,sums")
-    assert again.results["results"] == before.results["results"]
 
 
 def test_a_deleted_store_is_asked_for_anew(lab: Lab) -> None:

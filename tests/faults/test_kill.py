@@ -54,18 +54,6 @@ def test_a_killed_run_goes_on_where_it_was(lab: Lab, tmp_path: Path) -> None:
     assert result.results["results"] == lab.undisturbed(tmp_path / "other", "sums")
 
 
-@pytest.mark.parametrize("files", ["scored", "finished", "prepared"])
-def test_a_run_killed_before_its_end_is_finished_without_the_model(lab: Lab, files: str) -> None:
-    """As if killed in between: the answers are stored, and some of what later steps write is not."""
-    lab.add_texts("sums", 6)
-    before = lab.evaluate("sums").results["results"]
-    for file in (lab.home / "steps" / files).rglob("*"):
-        if file.is_file():
-            file.unlink()
-    assert lab.evaluate("sums").results["results"] == before
-    assert lab.asked == 6
-
-
 def test_a_terminated_run_keeps_what_was_answered(lab: Lab) -> None:
     lab.add_texts("sums", 40)
     process = lab.start(tasks="sums", model=SLOW_MODEL)

@@ -56,7 +56,7 @@ def ask_lm_eval(case: Case, lm: LM) -> dict[str, Any]:
         found: dict[str, Any] | None = simple_evaluate(
             lm,
             tasks=list(case.tasks),
-            task_manager=_catalog(case.include),
+            task_manager=catalog(case.include),
             bootstrap_iters=case.bootstrap_iters,
             fewshot_random_seed=case.options.get("seed", 1234),
             **options,
@@ -79,7 +79,7 @@ def ask_assay(case: Case, model: str, output: Path) -> EvaluationResult:
 
 
 @cache
-def _catalog(include: Path | None) -> TaskManager:
+def catalog(include: Path | None) -> TaskManager:
     """lm-eval's own tasks, or only those of a folder."""
     return TaskManager() if include is None else TaskManager(include_path=include, include_defaults=False)
 
