@@ -16,7 +16,8 @@ class Capabilities:
     """What a backend can be asked, known before a model is loaded.
 
     kinds: the request kinds it answers.
-    chat_template: whether it can render chat messages to a prompt (`apply_chat_template`).
+    chat_template: whether it can render chat messages to a prompt (`apply_chat_template`) where the model has
+        a template for them, which is not looked up here.
     """
 
     kinds: frozenset[RequestKind]

@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.plan import Plan
 
-CODE = {"prepare": 3, "infer": 1, "score": 2}
+CODE = {"load_model": 1, "prepare": 3, "infer": 1, "score": 2}
 
 Parts = Mapping[str, Any]
 
@@ -34,6 +34,11 @@ def prepare_parts(plan: Plan, task: str) -> Parts:
         "chat as of the model": plan.model_key if plan.spec.apply_chat_template else None,
         **asdict(plan.ask_options),
     }
+
+
+def model_key(plan: Plan) -> str:
+    """What decides what is said of a model: its name and what it is."""
+    return key_of({"code": CODE["load_model"], "model": str(plan.spec.model), "fingerprint": plan.model_key})
 
 
 def infer_key(plan: Plan, digests: str) -> str:

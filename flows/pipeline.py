@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from backends.identity import request_key
 from flows import explain, keys
 from flows.errors import USER_ERRORS
 from flows.plan import Plan, cut_shards, plan_for
-from flows.progress import reporter
+from flows.progress import Reporter, reporter
 from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
 from flows.steps import requests_file
@@ -62,11 +63,15 @@ class Evaluation:
 
     def run(self) -> None:
         started, clock = datetime.now(UTC), monotonic()
-        self._call(load_model, "load_model", key=keys.key_of({"model": self.plan.model_key}))
-        bundles = self.plan.bundles
-        preparing = [self._prepare(bundle) for bundle in bundles]
-        scoring = [self._ask(bundle, step) for bundle, step in zip(bundles, preparing, strict=True)]
-        for bundle, step in zip(bundles, scoring, strict=True):
+        model = self._call(load_model, "load_model", key=keys.model_key(self.plan)).result()
+        preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
+        scoring: dict[tuple[str, ...], Submitted] = {}
+        for bundle, step in preparing.items():
+            if asked := self._ask(bundle, step):
+                scoring[bundle] = asked
+            for ended in [bundle for bundle, step in scoring.items() if step.has_ended]:
+                self._collect(ended, scoring.pop(ended))
+        for bundle, step in scoring.items():
             self._collect(bundle, step)
         facts = {
             "started": started.isoformat(),
@@ -74,21 +79,22 @@ class Evaluation:
             "requests_asked": self.asked,
             "requests_reused": self.reused,
         }
-        persist(self.plan.spec, str(self.run_folder.path), self.scored, self.failed, facts)
+        persist(self.plan.spec, str(self.run_folder.path), model, self.scored, self.failed, facts)
 
     # A bundle's way through the steps
 
     def _prepare(self, bundle: Sequence[str]) -> "Submitted":
         tasks = {name: self._prepare_key(name) for name in bundle}
-        return self._submit(prepare, f"prepare {_label(bundle)}", tasks=tasks, key=keys.key_of(tasks))
+        step = self._submit(prepare, f"prepare {_label(bundle)}", tasks=tasks, key=keys.key_of(tasks))
+        step.future.add_done_callback(partial(_count_prepared, reporter()))
+        return step
 
     def _ask(self, bundle: Sequence[str], preparing: "Submitted") -> "Submitted | None":
         """Put the bundle's requests to the model; the step that scores the answers."""
         reporter().working_on(_label(bundle))
         prepared = self._references(bundle, preparing)
-        for name, reference in prepared.items():
-            reporter().prepared(reference["kind"], reference["requests"])
-            if self.plan.spec.explain_cache:
+        if self.plan.spec.explain_cache:
+            for name, reference in prepared.items():
                 self._explain(name, reference)
         shards = cut_shards(sum(one["requests"] for one in prepared.values()), len(self.plan.bundles))
         for number, shard in enumerate(shards if prepared else (), start=1):
@@ -119,9 +125,8 @@ class Evaluation:
         wanted = {request_key(self.plan.model_key, digest) for own in digests for digest in own}
         return len(self.plan.store.has_many(list(wanted))) == len(wanted)
 
-    def _collect(self, bundle: Sequence[str], scoring: "Submitted | None") -> None:
-        if scoring is None:
-            return
+    def _collect(self, bundle: Sequence[str], scoring: "Submitted") -> None:
+        """Put the samples of scored tasks into the run's folder."""
         scored = self._references(bundle, scoring)
         for name, reference in scored.items():
             self.run_folder.add_samples(name, Path(reference["files"]["samples"]["path"]))
@@ -136,7 +141,9 @@ class Evaluation:
 
     def _submit(self, step: Any, name: str, **parameters: Any) -> "Submitted":
         future = self._named(step, name).submit(spec=self.plan.spec, **parameters)
-        return Submitted(future, partial(self._call, step, name, anew=True, **parameters))
+        ended = Event()
+        future.add_done_callback(lambda _: ended.set())
+        return Submitted(future, partial(self._call, step, name, anew=True, **parameters), ended)
 
     def _named(self, step: Any, name: str, anew: bool = False) -> Any:
         return step.with_options(
@@ -190,6 +197,22 @@ class Submitted:
 
     future: PrefectFuture[Any]
     again: Callable[[], Any]
+    ended: Event
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended.is_set()
+
+
+def _count_prepared(to: Reporter, future: PrefectFuture[Any]) -> None:
+    """Tell a reporter what a prepare step that has ended adds to the work."""
+    future.wait()
+    result = future.state.result(raise_on_failure=False)
+    if isinstance(result, Incomplete):
+        result = result.done
+    if not isinstance(result, Exception):
+        for one in result.values():
+            to.prepared(one["kind"], one["requests"])
 
 
 def _pieces(prepared: References, shard: range) -> list[Piece]:

@@ -8,9 +8,12 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 # Read by Prefect when it is imported, here and in the server; a user's own values win.
 DEFAULTS = {
@@ -27,13 +30,14 @@ class TemporaryServer:
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
         environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
         descriptor = self._socket.fileno()
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(descriptor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self._words,
             pass_fds=[descriptor],
             env=environment,
             start_new_session=True,  # Ctrl-C on the terminal is the run's, not the server's
@@ -50,8 +54,7 @@ class TemporaryServer:
         # The socket listens from the start, so the request waits in its queue until the server is up.
         stop_waiting = threading.Timer(START_SECONDS, self._process.kill)
         stop_waiting.start()
-        watcher = threading.Thread(target=self._close_when_ended, daemon=True)
-        watcher.start()
+        threading.Thread(target=self._close_when_ended, daemon=True).start()
         try:
             httpx.get(f"{self.url}/health", timeout=START_SECONDS).raise_for_status()
         except httpx.HTTPError as error:
@@ -59,15 +62,23 @@ class TemporaryServer:
         finally:
             stop_waiting.cancel()
 
-    def stop(self) -> None:
-        """End the server after it has written what it was told."""
+    def release(self) -> None:
+        """Let the server end by itself, when it has written what it was told."""
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    def stop(self) -> None:
+        """End the server and wait for that."""
+        self.release()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
+
+    def kill(self) -> None:
+        """End the server whatever it does."""
+        self._process.kill()
+        self._process.wait()
         self._socket.close()
 
     def _close_when_ended(self) -> None:
@@ -75,26 +86,44 @@ class TemporaryServer:
         self._socket.close()
 
     def _last_words(self) -> str:
-        self._process.kill()
-        _, words = self._process.communicate()
-        return words.decode(errors="replace").strip()[-500:] or "it said nothing"
+        self.kill()
+        self._words.seek(0)
+        return self._words.read().decode(errors="replace").strip()[-500:] or "it said nothing"
 
 
-@contextmanager
-def prefect_api() -> Iterator[None]:
-    """Within the block there is a Prefect API: the configured one, else a temporary server."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+class PrefectApi:
+    """The Prefect API of a run: the configured one, else a temporary server.
 
-    if PREFECT_API_URL.value():
-        yield
-        return
-    server = TemporaryServer()
-    try:
-        server.wait()
-        with temporary_settings({PREFECT_API_URL: server.url}):
+    The server starts with the block, so that it gets ready while other things are done.
+    """
+
+    def __enter__(self) -> Self:
+        for name, value in DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        self._server = None if "PREFECT_API_URL" in os.environ else TemporaryServer()
+        self._is_used = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            end = self._server.release if self._is_used else self._server.kill
+            end()
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Within the block Prefect talks to the API."""
+        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        if self._server is None or PREFECT_API_URL.value():  # a profile may name one, too
             yield
-    finally:
-        server.stop()
+            return
+        self._server.wait()
+        self._is_used = True
+        # Nobody on this server waits for heartbeats, whose thread would hold up each run's end for a second.
+        with temporary_settings({PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
 
 
 def serve(descriptor: int) -> None:

@@ -114,7 +114,7 @@ class HFBackend:
         kinds = frozenset[Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]](
             ("loglikelihood", "loglikelihood_rolling", "generate_until")
         )
-        return Capabilities(kinds, chat_template=self.chat_template() is not None)
+        return Capabilities(kinds, chat_template=True)
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:

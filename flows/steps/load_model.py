@@ -1,4 +1,4 @@
-"""The first step: open the model and say what it is. Its weights load with the first question."""
+"""The first step: say what the model is. Its weights load with the first question."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from flows.steps.step import step
 
 @step("load_model", retries=2)
 def load_model(spec: EvaluationSpec, key: str) -> dict[str, Any]:
-    """The model's fingerprint, by name."""
+    """What results say of the model (`Backend.describe`), its key and its fingerprint by name."""
     plan = plan_for(spec)
     return {
-        "model": str(spec.model),
+        "described": dict(plan.backend.describe()),
         "model_key": plan.model_key,
         "fingerprint": dict(plan.backend.fingerprint),
     }

@@ -18,21 +18,29 @@ from flows.steps.step import References
 
 @task(name="persist")
 def persist(
-    spec: EvaluationSpec, folder: str, scored: References, failed: Mapping[str, str], facts: Mapping[str, Any]
+    spec: EvaluationSpec,
+    folder: str,
+    model: Mapping[str, Any],
+    scored: References,
+    failed: Mapping[str, str],
+    facts: Mapping[str, Any],
 ) -> str:
-    """Write the results. facts: what the flow knows of the run (times, counts). Raises ResultError."""
+    """Write the results. Raises ResultError.
+
+    model: what `load_model` said. scored: what `score` wrote. facts: times and counts of the run.
+    """
     plan = plan_for(spec)
     scores = {name: _read(one["files"]["scores"]["path"]) for name, one in scored.items()}
     content = {
         **Tables(plan.selection, scores).sections(),
-        "config": _config(plan),
+        "config": _config(plan, model["described"]),
         "date": facts["started"],
         "total_evaluation_time_seconds": str(facts["seconds"]),
         "assay": {
             "version": __version__,
             "failed": dict(failed),
-            "model_key": plan.model_key,
-            "fingerprint": dict(plan.backend.fingerprint),
+            "model_key": model["model_key"],
+            "fingerprint": model["fingerprint"],
             "python": platform.python_version(),
             "tasks": {name: _usage(one) for name, one in scores.items()},
             **facts,
@@ -43,13 +51,13 @@ def persist(
     return str(run.results)
 
 
-def _config(plan: Plan) -> dict[str, Any]:
+def _config(plan: Plan, described: Mapping[str, Any]) -> dict[str, Any]:
     """lm-eval's `config` section, of the same keys where they mean something here."""
     spec = plan.spec
     return {
         "model": spec.model.backend,
         "model_args": {"pretrained": spec.model.name, **spec.model.options},
-        **plan.backend.describe(),
+        **described,
         "batch_size": spec.batch_size,
         "limit": spec.limit,
         "gen_kwargs": spec.gen_kwargs or None,
