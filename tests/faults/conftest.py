@@ -1,5 +1,6 @@
 """Every test of this folder gets a lab of its own, the session's Prefect server and index of the catalog."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,16 @@ def catalog_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(
+    tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Lab]:
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     lab = Lab(tmp_path)
     (lab.home / "catalog").symlink_to(catalog_index)
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
-    return lab
+    # As if lm-eval were not installed: its catalog plays no part here and takes half a second to read.
+    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    # The thread of Prefect's heartbeats holds up the end of each run for up to a second.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield lab

@@ -16,6 +16,12 @@ HEAVY = {"prefect", "torch", "transformers", "datasets", "pandas", "sqlalchemy",
 CaptureFixture = pytest.CaptureFixture[str]
 
 
+@pytest.fixture(autouse=True)
+def starter_catalog_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if lm-eval were not installed: to index its catalog in a new home takes seconds."""
+    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+
+
 def refused(capsys: CaptureFixture, *flags: str) -> str:
     """What is said of a request that exits with status 2."""
     assert main(flags) == 2
