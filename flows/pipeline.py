@@ -4,7 +4,6 @@ The steps of one task follow one another; tasks do not wait for each other: whil
 next are prepared and those before are scored. A task that fails takes none with it.
 """
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -84,7 +83,7 @@ class Evaluation:
     # A bundle's way through the steps
 
     def _prepare(self, bundle: Sequence[str]) -> "Submitted":
-        tasks = {name: self._prepare_key(name) for name in bundle}
+        tasks = {name: key for name in bundle if (key := self._prepare_key(name))}
         step = self._submit(prepare, f"prepare {_label(bundle)}", tasks=tasks, key=keys.key_of(tasks))
         step.future.add_done_callback(partial(_count_prepared, reporter()))
         return step
@@ -177,13 +176,13 @@ class Evaluation:
                 reporter().say(f"failed: {reason}")
                 self.failed[name] = reason
 
-    def _prepare_key(self, task: str) -> str:
-        """The key of a task's requests; one of its own for a task whose data cannot be found, which the step
-        will say."""
+    def _prepare_key(self, task: str) -> str | None:
+        """The key of a task's requests; None for one whose data cannot be found, which has failed by that."""
         try:
             return keys.key_of(keys.prepare_parts(self.plan, task))
-        except TaskError:
-            return uuid.uuid4().hex
+        except TaskError as error:
+            self._note({task: str(error)})
+            return None
 
     def _explain(self, task: str, reference: Mapping[str, Any]) -> None:
         path, rows = Path(reference["files"]["requests"]["path"]), range(reference["requests"])

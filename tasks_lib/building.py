@@ -1,12 +1,14 @@
 """Documents to requests: what a model is asked for each document of a task."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from backends.requests import Request
+from metrics.choices import NO_CHOICE, resolve_gold
 from tasks_lib.blame import Blame
 from tasks_lib.config import FewshotConfig, FunctionRef, TaskConfig
 from tasks_lib.documents import Documents, Resolve
@@ -184,6 +186,7 @@ class RequestBuilder:
 
     def _choice_requests(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
         choices, delimiter = self.choices(doc_id, doc), self._choice_delimiter
+        self._check_label(doc_id, doc, choices)
         if self.has_multiple_inputs:
             target = f"{delimiter}{self.target(doc_id, doc)}"
             before, prefix = self._before_question(doc_id, doc, shots)
@@ -194,6 +197,18 @@ class RequestBuilder:
         if self._asks_unconditional:
             requests += [Request("loglikelihood", "", f"{delimiter}{choice}") for choice in choices]
         return requests
+
+    def _check_label(self, doc_id: int, doc: Doc, choices: Sequence[str]) -> None:
+        """Raise where no choice is right, which lm-eval scores as a wrong answer whatever the model says."""
+        if self._options.compat or self._config.process_results is not None:
+            return
+        key = "doc_to_text" if self.has_multiple_inputs else "doc_to_target"
+        with self._blame.on(key, doc_id, doc):
+            label = self.readers.text(doc) if self.has_multiple_inputs else self.readers.target(doc)
+            found = resolve_gold(label, choices)
+        if found == NO_CHOICE or (isinstance(found, list) and set(found) <= {NO_CHOICE}):
+            shown = textwrap.shorten(repr(list(choices)), 80)
+            raise self._blame.error(key, f"the label {label!r} is none of the choices {shown}", doc_id)
 
     @cached_property
     def _choice_delimiter(self) -> str:

@@ -56,6 +56,8 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
         ["doc_to_text, document 0", "'qestion' is undefined", "the document has question, choices, answer"],
     ),
     "one document's choices": (document(3, choices=[]), ["doc_to_choice, document 3"]),
+    "misspelled target": (edit(doc_to_target="anwser"), ["doc_to_target, document 0", "'anwser' is none"]),
+    "label beyond the choices": (document(2, answer=7), ["doc_to_target, document 2", "the label 7 is none"]),
     "missing split": (edit(test_split="tset"), ["no split 'tset'", "there are: test"]),
     "empty split": (empty_split, ["test_split", "split 'test' has no documents"]),
     "damaged data": (damaged_line, ["test.jsonl", "line 2 is not JSON"]),

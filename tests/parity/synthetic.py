@@ -67,8 +67,6 @@ fewshot_config:
     + "doc_to_target: gold",
     "choices_by_function": CHOICE.replace("choices", "!function utils.choices") + "doc_to_target: gold",
     "gold_as_text": CHOICE + "doc_to_target: '{{choices[gold]}}'\nmetric_list: [{metric: acc}]",
-    "gold_beyond_the_choices": CHOICE + "doc_to_target: '{{gold + 3 * (number % 2)}}'\n"
-    "metric_list: [{metric: acc}, {metric: acc_norm}, {metric: exact_match}]",
     "several_right_choices": CHOICE + "doc_to_target: golds\nmetric_list: [{metric: acc}, {metric: acc_norm},"
     " {metric: acc_bytes}, {metric: exact_match}]",
     "choices_in_the_prompt": """

@@ -22,13 +22,13 @@ fewshot_config: {sampler: SAMPLER}
 ROWS = 12
 
 
-def run(folder: Path, sampler: str, **options: object) -> Both:
+def run(folder: Path, sampler: str, task: str = TASK, **options: object) -> Both:
     data = folder / "data/falls_back/default"
     data.mkdir(parents=True)
     rows = [f'{{"question": "<{number}>", "gold": {number % 2}}}\n' for number in range(ROWS)]
     (data / "test.jsonl").write_text("".join(rows))
-    (folder / "tasks").mkdir()
-    (folder / "tasks/falls_back.yaml").write_text(TASK.replace("SAMPLER", sampler))
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "tasks/falls_back.yaml").write_text(task.replace("SAMPLER", sampler))
     case = Case(("falls_back",), (folder / "data",), folder / "tasks", {"num_fewshot": 3, **options})
     return run_recorded(case, folder / "output")
 
@@ -56,3 +56,13 @@ def test_only_prompts_that_would_give_their_own_answer_away_differ(sampler: str,
 @pytest.mark.parametrize("sampler", ["default", "first_n"])
 def test_with_compat_all_prompts_are_lm_evals(sampler: str, tmp_path: Path) -> None:
     assert run(tmp_path, sampler, compat="lm-eval").differences() == []
+
+
+def test_a_label_that_is_no_choice_fails_the_task_but_in_compat(tmp_path: Path) -> None:
+    label = "doc_to_target: '{{gold + 2 * (question == \"<5>\")}}'"
+    task = TASK.replace("doc_to_target: gold", label)
+    assert (
+        "document 5: the label 3 is none"
+        in run(tmp_path / "a", "default", task, num_fewshot=0).ours.failures["falls_back"]
+    )
+    assert run(tmp_path / "b", "default", task, num_fewshot=0, compat="lm-eval").differences() == []
