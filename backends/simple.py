@@ -26,6 +26,9 @@ class SimpleBackend(ABC):
     @abstractmethod
     def fingerprint(self) -> Mapping[str, str]: ...
 
+    def load(self) -> None:  # noqa: B027 - nothing is what most of them load
+        """There is nothing to load."""
+
     @abstractmethod
     def answer(self, request: Request) -> Response:
         """The response to one request of any kind."""

@@ -27,6 +27,12 @@ def remember(plan: Plan, task: str) -> None:
     write_text(plan.home.identities / f"{safe_name(task)}.json", json.dumps(identity(plan, task), indent=1))
 
 
+def was_finished(plan: Plan, task: str) -> bool:
+    """Whether the task's last run to its end was with this very model."""
+    before = _last(plan, task)
+    return before is not None and before["fingerprint"] == dict(plan.backend.fingerprint)
+
+
 def explain(plan: Plan, task: str, digests: list[str]) -> str:
     """One or more lines on the task's requests, given their digests."""
     keys = [request_key(plan.model_key, digest) for digest in digests]
@@ -35,12 +41,21 @@ def explain(plan: Plan, task: str, digests: list[str]) -> str:
     line = f"{task}: {len(keys) - missing} of {len(keys)} answers are in the store"
     if not missing:
         return line
-    try:
-        before = json.loads((plan.home.identities / f"{safe_name(task)}.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    before = _last(plan, task)
+    if before is None:
         return f"{line}; the task has not been run to its end before"
     changes = list(_changes(before, identity(plan, task)))
     return f"{line}; since its last run these changed: {'; '.join(changes) or 'nothing, it was not finished'}"
+
+
+def _last(plan: Plan, task: str) -> Parts | None:
+    """The identity that `remember` kept."""
+    file = plan.home.identities / f"{safe_name(task)}.json"
+    try:
+        before: Parts = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return before
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

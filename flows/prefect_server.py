@@ -22,6 +22,11 @@ DEFAULTS = {
     # A failed step is said in a line of our own; Prefect adds its traceback at level ERROR.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
 }
+SERVER_ONLY = {
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",  # half a second, for a form that nobody sees
+}
 START_SECONDS = 120.0
 
 
@@ -31,7 +36,7 @@ class TemporaryServer:
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
-        environment = {**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        environment = {**os.environ, **SERVER_ONLY}
         descriptor = self._socket.fileno()
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(descriptor)],

@@ -1,26 +1,33 @@
 """Start a run: check the request, make the run's folder, and call the Prefect flow on some API."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.plan import forget_plans, plan_for
 from flows.prefect_server import PrefectApi
-from flows.progress import reporting
-from flows.results.result import EvaluationResult
-from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
 
+if TYPE_CHECKING:
+    from flows.results.result import EvaluationResult
 
-def run(spec: EvaluationSpec, *, show_progress: bool) -> EvaluationResult:
+
+def run(spec: EvaluationSpec, *, show_progress: bool) -> "EvaluationResult":
     """See `flows.evaluate.evaluate`."""
-    with PrefectApi() as api:
+    with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
+        from flows import explain
+        from flows.plan import forget_plans, plan_for
+        from flows.results.result import EvaluationResult
+        from flows.results.run_folder import RunFolder
+
         forget_plans()
         plan = plan_for(spec)
         plan.check()
         folder = RunFolder.create(spec)
         _ = plan.store  # a store that cannot be opened is said before anything is asked
         plan.home.step_results.mkdir(parents=True, exist_ok=True)
+        if not all(explain.was_finished(plan, name) for name in plan.selection.tasks):
+            plan.backend.load()  # it will most likely be asked
 
         from flows.pipeline import evaluate_flow
+        from flows.progress import reporting
 
         with reporting(show_progress), api.connected():
             state: Any = evaluate_flow(spec=spec, folder=str(folder.path), return_state=True)

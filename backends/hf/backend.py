@@ -109,6 +109,9 @@ class HFBackend:
             attn_implementation=self.attn_implementation,
         )
 
+    def load(self) -> None:
+        _ = self.tokenizer, self.model
+
     @property
     def capabilities(self) -> Capabilities:
         kinds = frozenset[Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]](

@@ -121,7 +121,10 @@ def test_an_annotation_only_type_checkers_know_does_not_hinder() -> None:
         ("custom:no.such.package:Parrot", "no module no"),
         ("custom:my_parrots.Parrot", "write package.module:name"),
         ("custom:my_parrots:function", "is no class"),
-        ("custom:my_parrots:Half", "lacks capabilities, fingerprint, loglikelihood_rolling, generate_until"),
+        (
+            "custom:my_parrots:Half",
+            "lacks capabilities, fingerprint, load, loglikelihood_rolling",
+        ),
         ("baseline:randm", "no model 'randm'; did you mean 'random'"),
         ("baseline:random?answer=A", "no option 'answer'"),
         ("baseline:random?home=/tmp", "no option 'home'"),
