@@ -30,7 +30,7 @@ class RunFolder:
     def create(cls, spec: EvaluationSpec) -> "RunFolder":
         """Make the folder with its `spec.yaml`. Raises SpecError where that cannot be written."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        model = safe_name(f"{spec.model.backend}_{spec.model.name.strip('/')}")
+        model = safe_name(_model_name(spec))
         path = spec.output.expanduser().absolute() / model / f"{stamp}-{secrets.token_hex(3)}"
         folder = cls(path)
         text = yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True)
@@ -72,6 +72,13 @@ def safe_name(name: str) -> str:
         return name
     # No name that stays as it is has a `~`.
     return f"{cleaned}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _model_name(spec: EvaluationSpec) -> str:
+    """A model for people: of a folder its last name, of a hub id both parts."""
+    name = spec.model.name
+    short = Path(name).resolve().name if Path(name).is_dir() else name.strip("/").replace("/", "__")
+    return f"{spec.model.backend}_{short}"
 
 
 def _written(spec: EvaluationSpec) -> dict[str, Any]:

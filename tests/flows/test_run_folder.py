@@ -69,7 +69,7 @@ def test_the_folder_stands_under_output_and_model_with_its_spec(tmp_path: Path) 
 def test_a_models_path_is_one_folder(tmp_path: Path) -> None:
     folder = RunFolder.create(spec(tmp_path, model="hf:/models/../tiny/"))
     assert folder.path.parent.parent == tmp_path
-    assert folder.path.parent.name.startswith("hf_models_.._tiny")
+    assert folder.path.parent.name.startswith("hf_models__..__tiny")
 
 
 def test_two_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
@@ -139,3 +139,9 @@ def test_samples_are_copied_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="cannot write"):
         folder.add_samples("lost", tmp_path / "missing")
     assert list((tmp_path / "run/samples").iterdir()) == [folder.samples("org/task")]
+
+
+def test_a_models_folder_is_known_by_its_last_name(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    spec = EvaluationSpec.model_validate({"model": f"hf:{tmp_path}/tiny/", "output": tmp_path / "runs"})
+    assert RunFolder.create(spec).path.parent.name == "hf_tiny"
