@@ -10,11 +10,11 @@ without arguments: the share of the run that is not the model's.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from tests.benchmarks.whole_run import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUESTS, CHOICES = 20_000, 4
@@ -50,18 +50,11 @@ def bare(spec_json: str) -> None:
         print(task.scorer.aggregate(list(samples), compat=False)[0].value)
 
 
-def measure(command: list[str], home: Path) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and peak MiB of a process, without those of Prefect's temporary server."""
-    environment = {**os.environ, "ASSAY_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    environment["PREFECT_HOME"] = str(PREFECT_HOME)
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"failed: {' '.join(command)}")
-    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def spent(command: list[str], home: Path) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak MiB of a process with that ASSAY_HOME."""
+    own = {"ASSAY_HOME": str(home), "PYTHONPATH": str(ROOT), "PREFECT_HOME": str(PREFECT_HOME)}
+    one = measure(command, {**os.environ, **own})
+    return one.wall, one.cpu, one.memory
 
 
 def compare(name: str, spec: dict[str, object], scratch: Path, requests: int | None) -> None:
@@ -71,9 +64,9 @@ def compare(name: str, spec: dict[str, object], scratch: Path, requests: int | N
     file = scratch / "run.yaml"
     file.write_text(json.dumps(json.loads(full.model_dump_json(exclude_defaults=True))))
     flow = [sys.executable, "flows/evaluate.py", "--config", str(file)]
-    wall, cpu, memory = measure(flow, scratch / "home")
-    again, _, _ = measure(flow, scratch / "home")
-    bare_wall, bare_cpu, bare_memory = measure(
+    wall, cpu, memory = spent(flow, scratch / "home")
+    again, _, _ = spent(flow, scratch / "home")
+    bare_wall, bare_cpu, bare_memory = spent(
         [sys.executable, "-c", BARE, full.model_dump_json()], scratch / "bare"
     )
     print(f"{name}: {wall:.1f} s wall, {cpu:.1f} s CPU, {memory:.0f} MiB; second run {again:.1f} s")
@@ -104,7 +97,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         write_task(scratch)
-        measure([sys.executable, "flows/evaluate.py", *WARM, "--output", str(scratch)], scratch / "warm")
+        spent([sys.executable, "flows/evaluate.py", *WARM, "--output", str(scratch)], scratch / "warm")
         spec = {
             "model": "scripted:hash",
             "tasks": [str(scratch / "overhead.yaml")],

@@ -51,7 +51,7 @@ def run_lm_eval(model: str, tasks: str, limit: str, data_root: str, output: str)
 
 
 def measure(command: list[str], environment: dict[str, str]) -> Spent:
-    """Run a command to its end. Its children's CPU time and memory count."""
+    """Run a command to its end; what Prefect's temporary server spends is not in it."""
     started = time.monotonic()
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
