@@ -1,4 +1,4 @@
-"""What is asked of a model and what it says: `Request`, with its `Attachment`s, and `Response`.
+"""What is asked of a model and what it says: `Request`, with its `Attachment`s, and `Response`, with its `Call`.
 
 All are plain frozen values. A request carries no task, document or position: its digest is its identity,
 so that the same question is asked once, whoever asks it.
@@ -14,6 +14,7 @@ RequestKind = Literal["loglikelihood", "loglikelihood_rolling", "generate_until"
 MediaKind = Literal["image", "audio"]
 Status = Literal["answer", "truncated", "refused", "failed", "skipped"]
 
+SCORABLE = frozenset[Status](("answer", "truncated", "refused"))
 NO_GENERATION: Mapping[str, Any] = {}
 
 
@@ -67,11 +68,42 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """How a response came about: who answered, when, after how many tries.
+
+    enqueued: when the request was handed to the backend, in seconds since 1970. The other times are seconds
+        after that, by a clock that never jumps.
+    started: when the try that was answered was sent; before it, the request waited or failed.
+    first_token: when the first token came, where the answer was streamed; else None.
+    finished: when the answer was complete.
+    tokens_cached: those of the prompt's tokens that the endpoint did not have to read again.
+    counted: whether the endpoint counted the tokens, or they are an estimate because it did not or its count
+        cannot be right.
+    attempts: how many tries it took; failures: what became of those before the last, by kind.
+    endpoint: the address that answered, without secrets. model: what it calls itself.
+    http_status: of the answer; 0 where there was no HTTP.
+    """
+
+    enqueued: float
+    started: float = 0.0
+    first_token: float | None = None
+    finished: float = 0.0
+    tokens_cached: int = 0
+    counted: bool = True
+    attempts: int = 1
+    failures: tuple[str, ...] = ()
+    endpoint: str = ""
+    model: str = ""
+    http_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """What came back for one request.
 
-    status: `answer` and `truncated` (a generation that ended at its token limit) can be scored; `refused`,
-        `failed` and `skipped` cannot and lower the coverage.
+    status: `answer`, `truncated` (a generation that ended at its token limit) and `refused` (the model or who
+        offers it declined; the text is what was said, often nothing) are what the model does and are scored;
+        `failed` and `skipped` (never asked: a budget was spent) are not and lower the coverage.
     logprob: the summed natural log-probability of the continuation or text.
     is_greedy: whether each token of the continuation is the model's most probable one.
     text: the generated text, cut before the first stop sequence.
@@ -80,7 +112,8 @@ class Response:
     cut_while_thinking: whether it was truncated before that mark: all of it is thinking, and the text empty.
     tokens_in, tokens_out: tokens read and written for this request, as the backend counts them.
     seconds: wall time of the batch or call that answered it.
-    error: why there is no answer, for the other statuses.
+    error: why there is no answer, for the other statuses; of a refusal, what was said of it.
+    call: how it came about, where it was asked for alone.
     """
 
     status: Status = "answer"
@@ -93,7 +126,8 @@ class Response:
     tokens_out: int = 0
     seconds: float = 0.0
     error: str | None = None
+    call: Call | None = None
 
     @property
     def is_scorable(self) -> bool:
-        return self.status in ("answer", "truncated")
+        return self.status in SCORABLE

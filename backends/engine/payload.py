@@ -5,14 +5,17 @@ lone surrogates in text survive.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 import zstandard
 
-from backends.requests import Response
+from backends.requests import Call, Response
 
 _JSON, _ZSTD = b"j", b"z"
 _DEFAULTS = [(field.name, field.default) for field in fields(Response)]
+_CALL_DEFAULTS = [(field.name, field.default) for field in fields(Call)]
 # A zstd frame has some 15 bytes of its own; JSON under this size is rarely shorter in one.
 _WORTH_COMPRESSING = 96
 # What a damaged size field may make us allocate at most: 1 GiB, far above any answer.
@@ -28,8 +31,9 @@ class Codec:
 
     def encode(self, response: Response) -> bytes:
         """The response's bytes. Raises TypeError for a value that is not JSON's."""
-        values = ((name, getattr(response, name), default) for name, default in _DEFAULTS)
-        content = {name: value for name, value, default in values if value != default}
+        content = _differing(response, _DEFAULTS)
+        if response.call is not None:
+            content["call"] = _differing(response.call, _CALL_DEFAULTS)
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         plain = text.encode("utf-8", "surrogatepass")
         if len(plain) < _WORTH_COMPRESSING:
@@ -43,7 +47,10 @@ class Codec:
         if kind not in (_JSON, _ZSTD):
             raise ValueError(f"a payload starts with {kind!r}")
         plain = self._unpack(body) if kind == _ZSTD else body
-        return Response(**json.loads(plain.decode("utf-8", "surrogatepass")))
+        content = json.loads(plain.decode("utf-8", "surrogatepass"))
+        if "call" in content:
+            content["call"] = _call(content["call"])
+        return Response(**content)
 
     def _unpack(self, body: bytes) -> bytes:
         try:
@@ -52,3 +59,12 @@ class Codec:
             return self._decompressor.decompress(body)
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from error
+
+
+def _differing(value: Response | Call, defaults: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    values = ((name, getattr(value, name), default) for name, default in defaults)
+    return {name: own for name, own, default in values if own != default}
+
+
+def _call(content: dict[str, Any]) -> Call:
+    return Call(**{**content, "failures": tuple(content.get("failures", ()))})
