@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from backends.errors import BackendError
+from backends.generation_settings import settings_of
 from backends.hf.fingerprint import BEHAVIOUR, Digests, adapter_identity, declared_dtype, model_identity
 from backends.hf.source import Source, locate
 from backends.protocol import Batch, Capabilities, ChatMessage
@@ -165,8 +166,6 @@ class HFBackend:
                 waiting = []
 
     def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        from backends.hf.generation import settings_of
-
         groups: dict[str, list[tuple[int, Request]]] = {}
         for number, request in enumerate(requests):
             key = json.dumps(request.generation, sort_keys=True)

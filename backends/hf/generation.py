@@ -1,12 +1,11 @@
 """Text that goes on from a prompt until a stop sequence, by lm-eval's rules.
 
-Source of the rules: lm-evaluation-harness 0.4.13, `models.utils.normalize_gen_kwargs`,
-`handle_stop_sequences` and `postprocess_generated_text`, `HFLM.generate_until` and `_model_generate`.
+Source of the rules: lm-evaluation-harness 0.4.13, `HFLM.generate_until` and `_model_generate`.
 """
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -15,33 +14,14 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from backends.errors import BackendError
+from backends.generation_settings import Settings, cut_at_stops
 from backends.hf.batching import Batches, auto_tokens
-from backends.hf.stopping import EndsAfterThinking, EndsWithStop, Texts, cut_at_stops
+from backends.hf.stopping import EndsAfterThinking, EndsWithStop, Texts
 from backends.hf.tokenization import Tokenization, Tokens
 from backends.requests import Request, Response
-from backends.thinking import PARAMETER, parts_of
+from backends.thinking import parts_of
 
-DEFAULT_MAX_TOKENS = 256
-# Names of the same limit, the first one given counts.
-MAX_TOKENS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 REQUESTS_PER_BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a text is generated.
-
-    stops: the texts it ends before, the end-of-sequence token's among them.
-    options: what is left for transformers' `generate`.
-    mark: the text that ends thinking; the stops are none before it.
-    """
-
-    stops: tuple[str, ...]
-    max_tokens: int
-    do_sample: bool
-    seed: int
-    options: Mapping[str, Any]
-    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +31,6 @@ class Prompt:
     number: int
     tokens: Tokens
     digest: str = field(repr=False)
-
-
-def settings_of(generation: Mapping[str, Any], *, eos: str | None) -> Settings:
-    """Read a request's generation parameters; without a `seed` it is 0.
-
-    Without sampling there is no temperature; a temperature above 0 means sampling unless `do_sample` says no.
-    """
-    options = dict(generation)
-    until = options.pop("until", None) or []
-    stops = [until] if isinstance(until, str) else list(until)
-    limits = [limit for limit in (options.pop(name, None) for name in MAX_TOKENS) if limit is not None]
-    temperature = float(options.pop("temperature", None) or 0.0)
-    do_sample = options.pop("do_sample", None)
-    do_sample = temperature > 0 if do_sample is None else bool(do_sample)
-    if do_sample and temperature:
-        options["temperature"] = temperature
-    if "max_length" in options:
-        raise BackendError("generation parameter max_length: counts the prompt too; use max_gen_toks")
-    mark = options.pop(PARAMETER, None)
-    if mark and options.get("num_beams", 1) != 1:
-        raise BackendError(f"generation parameter num_beams: {PARAMETER} needs it to be 1")
-    return Settings(
-        stops=tuple(dict.fromkeys(stop for stop in (*stops, eos) if stop)),
-        max_tokens=int(limits[0]) if limits else DEFAULT_MAX_TOKENS,
-        do_sample=do_sample,
-        seed=int(options.pop("seed", 0)),
-        options=options,
-        mark=mark,
-    )
 
 
 class Generations:

@@ -1,7 +1,6 @@
 """When a text that is being generated has come to its end, and what of it counts.
 
-Source of the rules: lm-evaluation-harness 0.4.13, `models.utils_hf.MultiTokenEOSCriteria` and
-`models.utils.postprocess_generated_text`.
+Source of the rules: lm-evaluation-harness 0.4.13, `models.utils_hf.MultiTokenEOSCriteria`.
 """
 
 from collections.abc import Sequence
@@ -104,10 +103,3 @@ class EndsAfterThinking(StoppingCriteria):  # type: ignore[misc]
 
 def _tokens_of_longest(texts: Sequence[str], tokenizer: Any) -> int:
     return max((len(tokenizer.encode(text, add_special_tokens=False)) for text in texts), default=0)
-
-
-def cut_at_stops(text: str, stops: Sequence[str]) -> str:
-    """The text before the stops, one after the other."""
-    for stop in stops:
-        text = text.split(stop)[0]
-    return text

@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from backends.errors import BackendError
+from backends.generation_settings import Settings, settings_of
 from backends.hf.backend import HFBackend
-from backends.hf.generation import Settings, settings_of
 from backends.requests import Request, Response
 
 STORIES = Path(__file__).resolve().parents[2] / "../shared/models/stories260k"

@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from backends.errors import BackendError
+from backends.generation_settings import cut_at_stops
 from backends.hf.backend import HFBackend
-from backends.hf.stopping import cut_at_stops
 from backends.requests import Request, Response
 from backends.thinking import parts_of
 
