@@ -1,0 +1,143 @@
+"""A circuit breaker: an endpoint that fails is left alone for a while, then tried with one call.
+
+A pure state machine. Whoever owns it asks `wait` before a call, tells it of each call with `sent` and one of
+`succeeded`, `failed` or `released`, keeps the new state, and wakes those who wait on each change. Times are
+seconds by one clock that never goes back; `sent_at` is the very time that was given to `sent`.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When a breaker opens, and for how long. Raises ValueError for values under which it could not work.
+
+    With these numbers and 8 calls in flight, no more than 20 reach an endpoint in an outage of 60 seconds.
+
+    failures: failures in a row, without a success between, that open it. Of calls that fail by chance, one
+        in twenty, five in a row are one in three million; an outage gives five at once.
+    cool_down: seconds it stays open at first. A restart of a proxy or a dropped connection is over by then.
+    factor: by which each further cool-down is longer.
+    longest: seconds no cool-down exceeds (before `jitter`). What an outage of minutes costs after its end.
+    jitter: the share by which a cool-down is drawn longer or shorter, so that processes that lost the same
+        endpoint do not come back together.
+    probes: calls let through at once when half-open. One is enough to know, and no herd for who recovers.
+    patience: seconds after which a probe without an outcome no longer keeps others from trying. Most answers
+        take less; a probe that hangs must not hold all calls until its own time-out.
+    give_up_after: seconds without a success after which `gives_up` is true. Longer than a server takes to
+        start and load a large model; whoever waits longer should know.
+    """
+
+    failures: int = 5
+    cool_down: float = 1.0
+    factor: float = 2.0
+    longest: float = 15.0
+    jitter: float = 0.25
+    probes: int = 1
+    patience: float = 60.0
+    give_up_after: float = 600.0
+
+    def __post_init__(self) -> None:
+        if min(self.failures, self.probes, self.factor) < 1 or not 0 <= self.jitter < 1:
+            raise ValueError(f"failures, probes and factor are 1 or more, jitter is in [0, 1): {self}")
+        if not 0 < self.cool_down <= self.longest or min(self.patience, self.give_up_after) <= 0:
+            raise ValueError(f"times are longer than nothing, cool_down is no longer than longest: {self}")
+
+    def next_cool_down(self, last: float) -> float:
+        """The cool-down, before jitter, after one of `last` seconds; 0.0: the first."""
+        return min(self.longest, last * self.factor) if last else self.cool_down
+
+    def drawn(self, cool_down: float, draw: float) -> float:
+        """The seconds that a cool-down lasts, by a random number in [0, 1)."""
+        return cool_down * (1.0 + self.jitter * (2.0 * draw - 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The state of a breaker. It starts closed: every call may be sent.
+
+    failures: in a row, while closed.
+    cool_down: the current one in seconds, before jitter; 0.0 while closed.
+    since: outcomes of calls sent before it do not count. When it closed; else when the cool-down ends.
+    opened: when it left `closed`; of no meaning while closed.
+    probing: when the calls were sent that are in flight since the cool-down's end.
+    """
+
+    policy: BreakerPolicy
+    failures: int = 0
+    cool_down: float = 0.0
+    since: float = -inf
+    opened: float = -inf
+    probing: tuple[float, ...] = ()
+
+    def state(self, now: float) -> State:
+        """`closed`, `open`, or `half_open` once the cool-down is over."""
+        if not self.cool_down:
+            return "closed"
+        return "open" if now < self.since else "half_open"
+
+    def wait(self, now: float) -> float:
+        """Seconds before asking again whether a call may be sent; 0.0: now.
+
+        An outcome may change the answer earlier: the owner wakes those who wait on each change.
+        """
+        if not self.cool_down:
+            return 0.0
+        if now < self.since:
+            return self.since - now
+        hoped_for = self._hoped_for(now)
+        if len(hoped_for) < self.policy.probes:
+            return 0.0
+        return hoped_for[0] + self.policy.patience - now
+
+    def gives_up(self, now: float) -> bool:
+        """Whether there was no success for `give_up_after` seconds since it opened."""
+        return self.cool_down > 0 and now - self.opened >= self.policy.give_up_after
+
+    def sent(self, now: float) -> "Breaker":
+        """After a call was sent. Raises ValueError where `wait` did not allow it."""
+        if not self.cool_down:
+            return self
+        if self.wait(now) > 0:
+            raise ValueError("a call was sent though the breaker did not allow it")
+        return self._probing((*self._hoped_for(now), now))
+
+    def succeeded(self, now: float, sent_at: float) -> "Breaker":
+        """After an answer of any kind: also one that says to slow down, or that cannot be read."""
+        if sent_at < self.since:
+            return self
+        if self.cool_down:
+            return Breaker(self.policy, since=now)
+        return Breaker(self.policy, since=self.since) if self.failures else self
+
+    def failed(self, now: float, sent_at: float, draw: float) -> "Breaker":
+        """After a call without an answer, or with one that says the server is down.
+
+        draw: a random number in [0, 1), for the jitter.
+        """
+        if sent_at < self.since:
+            return self
+        failures = self.failures + 1
+        if not self.cool_down and failures < self.policy.failures:
+            return Breaker(self.policy, failures, since=self.since)
+        opened = self.opened if self.cool_down else now
+        cool_down = self.policy.next_cool_down(self.cool_down)
+        return Breaker(self.policy, 0, cool_down, now + self.policy.drawn(cool_down, draw), opened)
+
+    def released(self, sent_at: float) -> "Breaker":
+        """After a call was cancelled: it says nothing of the endpoint, and another may go in its place."""
+        if sent_at not in self.probing:
+            return self
+        place = self.probing.index(sent_at)
+        return self._probing(self.probing[:place] + self.probing[place + 1 :])
+
+    def _hoped_for(self, now: float) -> tuple[float, ...]:
+        patience = self.policy.patience
+        return tuple(sent_at for sent_at in self.probing if now < sent_at + patience)
+
+    def _probing(self, probing: tuple[float, ...]) -> "Breaker":
+        return Breaker(self.policy, 0, self.cool_down, self.since, self.opened, probing)

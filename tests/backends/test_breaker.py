@@ -1,0 +1,187 @@
+"""A breaker leaves a failing endpoint alone, tries it with one call, and can always recover."""
+
+import heapq
+import random
+from collections.abc import Callable
+from functools import partial
+from math import nextafter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.engine.breaker import Breaker, BreakerPolicy
+
+POLICY = BreakerPolicy()
+EVEN = 0.5  # the draw that makes a cool-down neither longer nor shorter
+
+
+def opened(at: float = 0.0, policy: BreakerPolicy = POLICY) -> Breaker:
+    """A breaker that opened at a time."""
+    breaker = Breaker(policy)
+    for _ in range(policy.failures):
+        breaker = breaker.failed(at, at, EVEN)
+    return breaker
+
+
+def test_failures_in_a_row_open_it() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(POLICY.failures):
+        assert breaker.wait(0.0) == 0.0
+        breaker = breaker.failed(0.0, 0.0, EVEN)
+    assert breaker.state(0.0) == "open"
+    assert breaker.wait(0.25) == POLICY.cool_down - 0.25
+
+
+def test_a_success_between_failures_keeps_it_closed() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(10):
+        for _ in range(POLICY.failures - 1):
+            breaker = breaker.failed(1.0, 0.0, EVEN)
+        breaker = breaker.succeeded(1.0, 0.0)
+    assert breaker == Breaker(POLICY)
+
+
+def test_a_probe_that_succeeds_closes_it_and_forgets_the_cool_downs() -> None:
+    breaker = opened(0.0).sent(1.0).failed(2.0, 1.0, EVEN).sent(4.0).succeeded(5.0, 4.0)
+    assert breaker.state(5.0) == "closed"
+    for _ in range(POLICY.failures):
+        breaker = breaker.failed(6.0, 5.0, EVEN)
+    assert breaker.wait(6.0) == POLICY.cool_down
+
+
+def test_each_cool_down_is_longer_up_to_the_longest() -> None:
+    breaker, now, waits = opened(0.0), 0.0, []
+    for _ in range(2000):
+        waits.append(breaker.wait(now))
+        now += waits[-1]
+        breaker = breaker.sent(now).failed(now, now, EVEN)
+    assert waits[:6] == pytest.approx([1, 2, 4, 8, 15, 15])
+    assert max(waits) == pytest.approx(POLICY.longest)
+
+
+def test_a_cool_down_is_drawn_within_the_jitter() -> None:
+    breaker = Breaker(BreakerPolicy(failures=1))
+    assert breaker.failed(0.0, 0.0, 0.0).wait(0.0) == 0.75
+    assert breaker.failed(0.0, 0.0, nextafter(1.0, 0.0)).wait(0.0) == pytest.approx(1.25)
+
+
+def test_calls_sent_before_it_opened_no_longer_count() -> None:
+    breaker = opened(10.0)
+    assert breaker.succeeded(10.5, 9.0) == breaker.failed(10.5, 9.0, EVEN) == breaker.released(9.0) == breaker
+    probing = breaker.sent(11.0)
+    assert probing.succeeded(11.5, 9.0) == probing.failed(11.5, 9.0, EVEN) == probing.released(9.0) == probing
+
+
+def test_calls_sent_before_it_closed_no_longer_count() -> None:
+    closed = opened(10.0).sent(11.0).succeeded(12.0, 11.0)
+    for _ in range(POLICY.failures):
+        closed = closed.failed(12.5, 9.0, EVEN)
+    assert closed.state(12.5) == "closed"
+
+
+def test_a_cancelled_probe_gives_its_place_to_another() -> None:
+    probing = opened(0.0).sent(1.0)
+    assert probing.wait(1.0) > 0
+    assert probing.released(1.0).wait(1.0) == 0.0
+    assert probing.released(1.0).state(1.0) == "half_open"
+
+
+def test_a_probe_that_hangs_loses_its_place_but_its_answer_still_counts() -> None:
+    probing = opened(0.0).sent(1.0)
+    late = 1.0 + probing.wait(1.0)
+    assert late == 1.0 + POLICY.patience
+    second = probing.sent(late)
+    assert second.wait(late) > 0
+    assert second.released(1.0).wait(late) > 0
+    assert second.succeeded(late + 1, 1.0).state(late + 1) == "closed"
+
+
+def test_a_call_that_was_not_allowed_is_an_error_of_the_owner() -> None:
+    with pytest.raises(ValueError, match="did not allow it"):
+        opened(0.0).sent(0.5)
+    with pytest.raises(ValueError, match="did not allow it"):
+        opened(0.0).sent(1.0).sent(1.0)
+
+
+def test_it_gives_up_after_being_open_in_one_piece() -> None:
+    policy = BreakerPolicy(give_up_after=5.0)
+    breaker = opened(10.0, policy).sent(11.0).failed(12.0, 11.0, EVEN)
+    assert not breaker.gives_up(14.9)
+    assert breaker.gives_up(15.0)
+    recovered = breaker.sent(14.0).succeeded(14.5, 14.0)
+    assert not recovered.gives_up(1000.0)
+    assert not Breaker(policy).gives_up(1000.0)
+
+
+@pytest.mark.parametrize("wrong", [{"probes": 0}, {"jitter": 1.0}, {"cool_down": 0.0}, {"longest": 0.5}])
+def test_a_policy_that_could_not_work_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="BreakerPolicy"):
+        BreakerPolicy(**wrong)  # type: ignore[arg-type]
+
+
+def calls_in_outage(draw: Callable[[], float], latency: Callable[[], float], seconds: float = 60.0) -> int:
+    """How many calls an endpoint gets that is down for some seconds; 8 in flight, any number waiting."""
+    breaker, now, calls = Breaker(POLICY), 0.0, 0
+    in_flight: list[tuple[float, float]] = []
+    while now < seconds:
+        while len(in_flight) < 8 and breaker.wait(now) == 0.0:
+            breaker, calls = breaker.sent(now), calls + 1
+            heapq.heappush(in_flight, (now + latency(), now))
+        if in_flight:
+            now, sent_at = heapq.heappop(in_flight)
+            breaker = breaker.failed(now, sent_at, draw())
+        else:
+            now += breaker.wait(now)
+    return calls
+
+
+def test_an_outage_of_a_minute_costs_at_most_twenty_calls() -> None:
+    assert calls_in_outage(draw=lambda: 0.0, latency=lambda: 0.0) == 20  # the worst there is
+    for slowest in (0.001, 0.1, 3.0):
+        chance = random.Random(slowest)
+        latency = partial(chance.uniform, 0.0, slowest)
+        assert max(calls_in_outage(chance.random, latency) for _ in range(100)) <= 20
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["sent", "sent", "succeeded", "failed", "failed", "released", "lost", "time"]),
+        st.integers(0, 9),
+        st.floats(0.0, 1.0, exclude_max=True),
+        st.floats(0.0, 20.0),
+    ),
+    max_size=80,
+)
+
+
+@given(EVENTS, st.integers(1, 3), st.booleans())
+def test_half_open_lets_no_more_than_the_probes_through_and_is_never_dead(
+    events: list[tuple[str, int, float, float]], probes: int, failing: bool
+) -> None:
+    policy = BreakerPolicy(failures=2, probes=probes)
+    breaker, now = (opened(0.0, policy) if failing else Breaker(policy)), 0.0
+    pending: list[float] = []
+    for kind, which, draw, seconds in events:
+        if kind == "time":
+            now += seconds
+        elif kind == "sent":
+            if breaker.wait(now) == 0.0:
+                breaker = breaker.sent(now)
+                pending.append(now)
+        elif pending:
+            sent_at = pending.pop(which % len(pending))
+            if kind == "succeeded":
+                breaker = breaker.succeeded(now, sent_at)
+            elif kind == "failed":
+                breaker = breaker.failed(now, sent_at, draw)
+            elif kind == "released":
+                breaker = breaker.released(sent_at)
+        if breaker.state(now) == "half_open":
+            hoped_for = [at for at in pending if at >= breaker.since and now < at + policy.patience]
+            assert len(hoped_for) <= probes
+    for _ in range(2 * probes):  # twice: a sum of floats can be too small by a little
+        now += breaker.wait(now)
+    assert breaker.wait(now) == 0.0
+    closed = breaker.sent(now).succeeded(now + 1.0, now)
+    assert closed.state(now + 1.0) == "closed"
