@@ -1,6 +1,6 @@
 """What every backend offers, and nothing else is asked of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,12 +21,17 @@ class Capabilities:
     media: what may be attached to a request.
     thinking: whether it parts thinking from answer where a request's generation parameters say
         `end_of_thinking` (`backends.thinking`).
+    instead: why other kinds are not answered, and what the user can do.
+    shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
+        that may be asked from several threads.
     """
 
     kinds: frozenset[RequestKind]
     chat_template: bool = False
     media: frozenset[MediaKind] = frozenset()
     thinking: bool = False
+    instead: str = ""
+    shards_at_once: int = 1
 
 
 class Backend(Protocol):
@@ -48,8 +53,9 @@ class Backend(Protocol):
         """
         ...
 
-    def load(self) -> None:
-        """Load what the first question would load, if it is not there yet."""
+    def load(self, kinds: Collection[RequestKind]) -> None:
+        """Get ready for requests of these kinds: load what the first would load, have an endpoint show that it
+        answers them. Raises BackendError where it will not."""
         ...
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]: ...

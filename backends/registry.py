@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from backends.errors import BackendError
 from backends.model_string import ModelSpec, Option, written
@@ -99,20 +99,42 @@ def _custom_class(path: str) -> type:
 def _arguments(
     spec: ModelSpec, opener: Callable[..., object], given: Mapping[str, object]
 ) -> dict[str, object]:
-    """What to call the opener with: what it takes of `given`, and the options, which win."""
+    """What to call the opener with: what it takes of `given`, and the options, which win. Options of a
+    parameter that is a pydantic model are the model's fields."""
     parameters = _parameters(opener)
     any_option = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    settable = named.keys() - ({"name"} & given.keys())
+    models = {name: parameter.annotation for name, parameter in named.items() if _is_model(parameter)}
+    fields = {field for model in models.values() for field in model.model_fields}
+    settable = (named.keys() - models.keys() - ({"name"} & given.keys())) | fields
     arguments = {name: value for name, value in given.items() if name in named}
     for key, value in spec.options.items():
         if key not in settable and not (any_option and key not in named):
             raise BackendError(f"{_short(spec)} has no option {key!r}; {nearest(key, settable)}")
-        arguments[key] = _fitting(spec, value, named[key]) if key in named else value
+        if key not in fields:
+            arguments[key] = _fitting(spec, value, named[key]) if key in named else value
+    for name, model in models.items():
+        own = {key: value for key, value in spec.options.items() if key in model.model_fields}
+        arguments[name] = _validated(spec, model, own)
     for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise BackendError(f"{_short(spec)} needs the option {name!r}: {_short(spec)}?{name}=...")
     return arguments
+
+
+def _is_model(parameter: inspect.Parameter) -> bool:
+    return inspect.isclass(parameter.annotation) and issubclass(parameter.annotation, BaseModel)
+
+
+def _validated(spec: ModelSpec, model: type[BaseModel], options: Mapping[str, Option]) -> BaseModel:
+    """The options as their model; each may be the text that it was in the model string."""
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "options"
+        message = first["msg"].removeprefix("Value error, ")
+        raise BackendError(f"{_short(spec)}: option {name}: {message}") from error
 
 
 def _parameters(opener: Callable[..., object]) -> list[inspect.Parameter]:

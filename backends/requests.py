@@ -71,8 +71,8 @@ class Request:
 class Call:
     """How a response came about: who answered, when, after how many tries.
 
-    enqueued: when the request was handed to the backend, in seconds since 1970. The other times are seconds
-        after that, by a clock that never jumps.
+    enqueued: when it was the request's turn among those of its run, in seconds since 1970. The other times
+        are seconds after that, by a clock that never jumps.
     started: when the try that was answered was sent; before it, the request waited or failed.
     first_token: when the first token came, where the answer was streamed; else None.
     finished: when the answer was complete.

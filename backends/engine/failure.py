@@ -27,7 +27,7 @@ class Failure:
     status: int = 0
 
 
-class CallFailed(Exception):  # noqa: N818 - it is not an error of the program's
+class CallFailed(Exception):
     """A call that has no answer; raised by backends, handled by the engine alone."""
 
     def __init__(self, failure: Failure) -> None:

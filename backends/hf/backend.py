@@ -1,7 +1,7 @@
 """The `hf` backend: a causal language model of transformers, in this process."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from backends.generation_settings import settings_of
 from backends.hf.fingerprint import BEHAVIOUR, Digests, adapter_identity, declared_dtype, model_identity
 from backends.hf.source import Source, locate
 from backends.protocol import Batch, Capabilities, ChatMessage
-from backends.requests import Request, Response
+from backends.requests import Request, RequestKind, Response
 
 if TYPE_CHECKING:
     from backends.hf.generation import Generations
@@ -110,7 +110,7 @@ class HFBackend:
             attn_implementation=self.attn_implementation,
         )
 
-    def load(self) -> None:
+    def load(self, kinds: Collection[RequestKind]) -> None:
         _ = self.tokenizer, self.model
 
     @property

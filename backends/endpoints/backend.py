@@ -1,0 +1,161 @@
+"""Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
+from backends.endpoints.question import Question
+from backends.endpoints.remote import Asked, Remote
+from backends.engine.engine import Engine, Route
+from backends.engine.retry import RetryPolicy
+from backends.errors import BackendError
+from backends.hf.tokenization import Unanswerable
+from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.requests import Request, RequestKind, Response
+
+# One request, as each of the endpoints that may answer it is asked.
+Item = tuple[Question, ...]
+# While the last answers of one shard come in, the calls of the next ones fill the places that are free.
+SHARDS_AT_ONCE = 3
+
+
+class EndpointBackend:
+    """One model behind an endpoint, or several of which the first that can answers each request.
+
+    remotes: the model, and those that answer in its place while it does not. All decide the answers.
+    """
+
+    def __init__(self, *remotes: Remote) -> None:
+        self._remotes = remotes
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What all of them can be asked."""
+        first = self._remotes[0]
+        return Capabilities(
+            frozenset.intersection(*(remote.kinds for remote in self._remotes)),
+            chat_template=first.dialect.takes_messages or first.tokens is not None,
+            thinking=True,
+            instead=next((remote.instead for remote in self._remotes if remote.instead), ""),
+            shards_at_once=SHARDS_AT_ONCE,
+        )
+
+    @cached_property
+    def fingerprint(self) -> Mapping[str, str]:
+        first, *others = self._remotes
+        return {
+            **first.fingerprint,
+            **{
+                f"fallback {number}: {name}": value
+                for number, other in enumerate(others, start=1)
+                for name, value in other.fingerprint.items()
+            },
+        }
+
+    def load(self, kinds: Collection[RequestKind]) -> None:
+        for remote in self._remotes:
+            remote.check(kinds)
+
+    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        return self._answers(_side_by_side(remote.questions(requests) for remote in self._remotes))
+
+    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        """All windows of all texts at once; a text is answered with its last window."""
+        owners: list[int] = []
+        items: list[tuple[Asked, ...]] = []
+        for number, request in enumerate(requests):
+            windows = _side_by_side(remote.windows(request.prompt) for remote in self._remotes)
+            if not windows:
+                yield [(number, Response(logprob=0.0))]
+            items += windows
+            owners += [number] * len(windows)
+        yield from _sums(owners, self._answers(items))
+
+    generate_until = loglikelihood
+
+    def chat_template(self) -> str | None:
+        first = self._remotes[0]
+        if first.dialect.takes_messages:
+            return ENDPOINTS_OWN
+        return None if first.tokens is None else first.tokens.template
+
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        first = self._remotes[0]
+        if first.dialect.takes_messages:
+            return as_prompt(messages)
+        if first.tokens is None:
+            raise BackendError(f"{first.dialect.model}: a chat template needs the option tokenizer")
+        return first.tokens.rendered(messages, continue_final=continue_final)
+
+    def describe(self) -> Mapping[str, Any]:
+        first, *others = (remote.describe() for remote in self._remotes)
+        return {**first, **({"fallbacks": others} if others else {})}
+
+    @cached_property
+    def _engine(self) -> Engine[Item]:
+        at_once = max(remote.options.max_concurrency for remote in self._remotes)
+        return Engine([_route(remote, number) for number, remote in enumerate(self._remotes)], at_once)
+
+    def _answers(self, asked: Sequence[tuple[Asked, ...]]) -> Iterator[Batch]:
+        """Answers by position; what one of the models cannot be asked has a failure at once."""
+        refused, positions, items = [], [], []
+        for position, questions in enumerate(asked):
+            reasons = [one.reason for one in questions if isinstance(one, Unanswerable)]
+            if reasons:
+                refused.append((position, Response(status="failed", error=reasons[0])))
+            else:
+                positions.append(position)
+                items.append(tuple(one for one in questions if isinstance(one, Question)))
+        if refused:
+            yield refused
+        for batch in self._engine.ask(items):
+            yield [(positions[number], response) for number, response in batch]
+
+
+def _side_by_side(asked: Iterable[Sequence[Asked]]) -> list[tuple[Asked, ...]]:
+    return list(zip(*asked, strict=True))
+
+
+def _route(remote: Remote, position: int) -> Route[Item]:
+    """The way to one of the models; `position` is that of its question in an item."""
+
+    async def call(item: Item) -> Response:
+        return await remote.answerer.answer(item[position])
+
+    def tokens(item: Item) -> int:
+        return item[position].prompt_bytes // 4 + item[position].max_tokens
+
+    return Route(remote.gate, RetryPolicy.of(remote.options), call, tokens)
+
+
+def _sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
+    """Each text's log-likelihood: the sum over its windows, once all are there."""
+    left = {owner: owners.count(owner) for owner in set(owners)}
+    sums: dict[int, Response] = {}
+    for batch in answers:
+        whole: Batch = []
+        for position, response in batch:
+            owner = owners[position]
+            sums[owner] = _added(sums.get(owner), response)
+            left[owner] -= 1
+            if not left[owner]:
+                whole.append((owner, sums.pop(owner)))
+        if whole:
+            yield whole
+
+
+def _added(before: Response | None, window: Response) -> Response:
+    if before is None or not before.is_scorable:
+        return before or window
+    if not window.is_scorable:
+        return window
+    return replace(
+        window,
+        logprob=(before.logprob or 0.0) + (window.logprob or 0.0),
+        is_greedy=None,
+        tokens_in=before.tokens_in + window.tokens_in,
+        tokens_out=before.tokens_out + window.tokens_out,
+        seconds=before.seconds + window.seconds,
+    )

@@ -1,0 +1,91 @@
+"""OpenAI's chat completions, which most endpoints speak. They give no log-probabilities of a prompt."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from backends.endpoints.answers import Count, Written, generated, usage_of
+from backends.endpoints.messages import as_messages
+from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.question import Content, Malformed, Question, at
+from backends.endpoints.scoring import Scoring
+from backends.generation_settings import Settings
+from backends.requests import RequestKind, Response
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIChat:
+    """model: its name at the endpoint. path: below the address. max_tokens_key: what the endpoint calls the
+    limit of an answer; OpenAI itself takes only `max_completion_tokens`."""
+
+    model: str
+    path: str = "/chat/completions"
+    max_tokens_key: str = "max_tokens"
+    name: str = "openai-chat"
+    kinds: frozenset[RequestKind] = frozenset(("generate_until",))
+    instead: str = (
+        "a chat gives no log-probabilities; ask in another format (TASK@generate), or by completions"
+    )
+    takes_messages: bool = True
+
+    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
+        text = str(prompt)
+        body = {
+            "model": self.model,
+            "messages": as_messages(text),
+            self.max_tokens_key: settings.max_tokens,
+            **sampling(settings, seed),
+        }
+        return Question(
+            self.path,
+            body,
+            partial(_read, text, settings),
+            prompt_bytes=len(text.encode("utf-8", "surrogatepass")),
+            max_tokens=settings.max_tokens,
+            stream=_ChatStream,
+        )
+
+    def scoring(self, scoring: Scoring) -> Question:
+        raise NotImplementedError(self.instead)
+
+
+def _read(prompt: str, settings: Settings, content: Content) -> Response:
+    choice = at(content, "choices", 0)
+    message = at(choice, "message")
+    is_complete, refusal = finish_of(choice)
+    refusal = _text(message, "refusal") or refusal
+    thinking = _text(message, "reasoning_content") or _text(message, "reasoning") or None
+    text = _text(message, "content")
+    if text is None and refusal is None and is_complete and not message.get("tool_calls"):
+        raise Malformed("the answer's message has no content")
+    said = text or (_text(message, "refusal") or "")
+    count = Count.of(usage_of(content), prompt, (thinking or "") + said, settings.max_tokens)
+    written = Written(said, is_complete, count, thinking, refusal, str(content.get("model") or ""))
+    return generated(written, settings)
+
+
+def _text(message: Mapping[str, Any], key: str) -> str | None:
+    value = message.get(key)
+    if value is not None and not isinstance(value, str):
+        raise Malformed(f"the answer's message has a {key} that is no text: {value!r}")
+    return value
+
+
+class _ChatStream(ChoiceStream):
+    _KEYS = ("content", "reasoning_content", "reasoning", "refusal")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: dict[str, list[str]] = {}
+
+    def _add_choice(self, choice: Content) -> bool:
+        delta = choice.get("delta") or {}
+        texts = {key: text for key in self._KEYS if (text := _text(delta, key))}
+        for key, text in texts.items():
+            self._parts.setdefault(key, []).append(text)
+        return bool(texts)
+
+    def _choice(self) -> Content:
+        message = {key: "".join(texts) for key, texts in self._parts.items()}
+        return {"message": {"role": "assistant", "content": "", **message}}

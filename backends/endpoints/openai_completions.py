@@ -1,0 +1,103 @@
+"""OpenAI's completions: texts that go on, and log-probabilities of a prompt that is echoed.
+
+Source of the way to log-likelihoods: lm-evaluation-harness 0.4.13, `LocalCompletionsAPI`: the prompt is echoed
+with its log-probabilities, and the one token that must be generated is left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from backends.endpoints.answers import Count, Written, generated, scored, usage_of
+from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.question import Content, NotOffered, Question, at, numbers_at, text_at
+from backends.endpoints.scoring import Scoring
+from backends.generation_settings import Settings
+from backends.requests import RequestKind, Response
+
+ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAICompletions:
+    """model: its name at the endpoint. path: below the address."""
+
+    model: str
+    path: str = "/completions"
+    name: str = "openai-completions"
+    kinds: frozenset[RequestKind] = ALL_KINDS
+    instead: str = ""
+    takes_messages: bool = False
+
+    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
+        is_text = isinstance(prompt, str)
+        body = {
+            "model": self.model,
+            "prompt": prompt if is_text else list(prompt),
+            "max_tokens": settings.max_tokens,
+            **sampling(settings, seed),
+        }
+        text = prompt if is_text else ""
+        size = len(text.encode("utf-8", "surrogatepass")) if is_text else 4 * len(prompt)
+        read = partial(_read_text, text, settings)
+        return Question(self.path, body, read, size, settings.max_tokens, _TextStream)
+
+    def scoring(self, scoring: Scoring) -> Question:
+        body = {
+            "model": self.model,
+            "prompt": scoring.prompt,
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": 1,
+            "echo": True,
+        }
+        return Question(self.path, body, partial(_read_score, scoring), scoring.prompt_bytes, 1)
+
+
+def _read_text(prompt: str, settings: Settings, content: Content) -> Response:
+    choice = at(content, "choices", 0)
+    text = text_at(choice, "text")
+    is_complete, refusal = finish_of(choice)
+    count = Count.of(usage_of(content), prompt, text, settings.max_tokens)
+    written = Written(text, is_complete, count, refusal=refusal, model=str(content.get("model") or ""))
+    return generated(written, settings)
+
+
+def _read_score(scoring: Scoring, content: Content) -> Response:
+    logprobs = at(content, "choices", 0, "logprobs")
+    if logprobs is None:
+        raise NotOffered("the answer has no log-probabilities of the prompt: echo is not supported there")
+    own = numbers_at(logprobs, "token_logprobs")
+    span = scoring.span(logprobs.get("text_offset"))
+    values = [at(own, position) for position in span]
+    if any(value is None for value in values):
+        raise NotOffered(
+            "the first token has no log-probability; give the option tokenizer, so that a text begins with BOS"
+        )
+    greedy = all(
+        _is_top(at(logprobs, "top_logprobs", i), value) for i, value in zip(span, values, strict=True)
+    )
+    count = Count.of(usage_of(content), "x" * scoring.prompt_bytes, "", 1)
+    return scored(sum(values), greedy, count, str(content.get("model") or ""))
+
+
+def _is_top(alternatives: Any, own: float) -> bool:
+    """Whether a token is the most probable one: none of the alternatives is more so."""
+    if not isinstance(alternatives, dict) or not alternatives:
+        raise NotOffered("the answer has no top_logprobs of the prompt")
+    return own >= max(alternatives.values())
+
+
+class _TextStream(ChoiceStream):
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: list[str] = []
+
+    def _add_choice(self, choice: Content) -> bool:
+        text = choice.get("text") or ""
+        self._texts.append(text)
+        return bool(text)
+
+    def _choice(self) -> Content:
+        return {"text": "".join(self._texts)}

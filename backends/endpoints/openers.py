@@ -1,0 +1,58 @@
+"""What opens a model behind an endpoint, by backend: its address, key and dialect."""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.dialect import Dialect
+from backends.endpoints.openai_chat import OpenAIChat
+from backends.endpoints.openai_completions import OpenAICompletions
+from backends.endpoints.remote import Remote
+from backends.endpoints.tokens import tokens_of
+from backends.engine.http import Http
+from backends.engine.options import EndpointOptions, api_key, resolved_headers
+
+_OPENAI = "https://api.openai.com/v1"
+
+
+def open_chat(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
+    """Chat completions of OpenAI, or of any server at `base_url`."""
+    is_openai = options.base_url in (None, _OPENAI)
+    key = "max_completion_tokens" if is_openai else "max_tokens"
+    return EndpointBackend(openai_remote(OpenAIChat(name, max_tokens_key=key), options, home))
+
+
+def open_completions(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
+    """Completions of OpenAI, or of any server at `base_url`."""
+    return EndpointBackend(openai_remote(OpenAICompletions(name), options, home))
+
+
+def openai_remote(dialect: Dialect, options: EndpointOptions, home: Path) -> Remote:
+    """A model at OpenAI, or at a server that speaks like it."""
+    address = options.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    where = f"{dialect.name}:{dialect.model}"
+    key = api_key(options, "OPENAI_API_KEY", required=address.startswith(_OPENAI), backend=where)
+    return remote(dialect, options, address, home, {"authorization": f"Bearer {key}"} if key else {}, key)
+
+
+def remote(
+    dialect: Dialect,
+    options: EndpointOptions,
+    address: str,
+    home: Path,
+    headers: Mapping[str, str],
+    key: str | None,
+) -> Remote:
+    """A model of a dialect at an address. headers: of the dialect, with the key in them; the user's come
+    after."""
+    own = resolved_headers(options, f"{dialect.name}:{dialect.model}")
+    http = Http(address, {**headers, **own}, verify=options.verify, secrets=[key, *own.values()])
+    tokens = tokens_of(options.tokenizer, options.max_length, home)
+    return Remote(dialect, http, options, _account(key, own), tokens)
+
+
+def _account(key: str | None, headers: Mapping[str, str]) -> str:
+    """What tells accounts apart; none of the secrets can be read from it."""
+    return sha256("\n".join([key or "", *map(str, sorted(headers.items()))]).encode()).hexdigest()[:16]

@@ -1,0 +1,192 @@
+"""The engine: what every remote call passes through on its way to a response.
+
+Requests run on one event loop in a thread of its own; whoever asks gets the answers in batches, in any order,
+and makes each batch durable before it asks for the next.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from backends.engine.failure import CallFailed
+from backends.engine.gate import EndpointAway, Gate
+from backends.engine.loop import engine_loop
+from backends.engine.retry import RetryPolicy
+from backends.engine.window import Window
+from backends.errors import BackendStopped
+from backends.protocol import Batch
+from backends.requests import Call, Response
+
+Item = TypeVar("Item")
+Answer = tuple[int, Response]
+
+# Answers that come within this time are stored together: one write to disk instead of many.
+_LINGER = 0.01  # seconds
+# Answers that are there and not stored yet, as a share of the calls that may be in flight.
+_UNSTORED = 0.5
+_orders = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[Item]):
+    """One way to an answer.
+
+    call: puts an item to the endpoint. Its response's `call` has its times by the monotonic clock; the engine
+        makes them relative. Raises CallFailed.
+    tokens: that an item is likely to take, in and out.
+    """
+
+    gate: Gate
+    retry: RetryPolicy
+    call: Callable[[Item], Awaitable[Response]]
+    tokens: Callable[[Item], int]
+
+
+class Engine(Generic[Item]):
+    """Answers items over its routes, each by the first route that can.
+
+    at_once: calls that may be in flight, over all routes.
+    """
+
+    def __init__(self, routes: Sequence[Route[Item]], at_once: int) -> None:
+        self._routes = routes
+        self._window = Window(at_once + max(1, round(at_once * _UNSTORED)))
+
+    def ask(self, items: Sequence[Item]) -> Iterator[Batch]:
+        """Answers by the items' positions, each once. Those of a batch are taken for durable when the next is
+        asked for. An item without an answer has a response that says why.
+
+        Raises BackendStopped, after what was answered, where no more calls are made. Leaving the iterator
+        ends the calls that are in flight.
+        """
+        loop, answers = engine_loop(), SimpleQueue[Answer | None]()
+        asked = _Asked(items, answers.put)
+        asking = loop.start(self._answer_all(asked))
+        asking.add_done_callback(lambda _: answers.put(None))
+        try:
+            has_ended = False
+            while not has_ended:
+                found = list(_available(answers))
+                has_ended = None in found
+                if batch := [answer for answer in found if answer is not None]:
+                    yield batch
+                    loop.soon(partial(self._leave, asked, len(batch)))
+            asking.result()
+        finally:
+            asking.cancel()
+            loop.soon(lambda: self._leave(asked, asked.places))
+
+    async def _answer_all(self, asked: "_Asked[Item]") -> None:
+        async with asyncio.TaskGroup() as calls:
+            for position, item in enumerate(asked.items):
+                await self._window.enter(asked.order)
+                asked.places += 1
+                if asked.stopped is not None:
+                    break
+                calls.create_task(self._answer(asked, position, item))
+        if asked.stopped is not None:
+            raise asked.stopped
+
+    async def _answer(self, asked: "_Asked[Item]", position: int, item: Item) -> None:
+        tries = _Tries()
+        try:
+            response = await self._response(item, tries)
+        except BackendStopped as error:
+            asked.stopped = error  # the calls in flight still come to their end
+        else:
+            asked.put((position, tries.timed(response)))
+
+    async def _response(self, item: Item, tries: "_Tries") -> Response:
+        for route in self._routes[:-1]:
+            try:
+                return await self._over(route, item, tries, wait_while_away=False)
+            except EndpointAway:
+                continue
+            except CallFailed as error:
+                if error.failure.kind == "permanent":
+                    return _without_answer(error)
+        try:
+            return await self._over(self._routes[-1], item, tries, wait_while_away=True)
+        except CallFailed as error:
+            return _without_answer(error)
+
+    async def _over(
+        self, route: Route[Item], item: Item, tries: "_Tries", *, wait_while_away: bool
+    ) -> Response:
+        """The answer by one route, tried again as its policy says."""
+        tokens = route.tokens(item)
+        async for attempt in route.retry.retrying(tries.failed):
+            with attempt:
+                tries.count += 1
+                return await route.gate.through(
+                    partial(route.call, item), tokens=tokens, wait_while_away=wait_while_away
+                )
+        raise AssertionError("tenacity raises after the last try")
+
+    def _leave(self, asked: "_Asked[Item]", places: int) -> None:
+        asked.places -= places
+        self._window.leave(places)
+
+
+@dataclass(slots=True)
+class _Asked(Generic[Item]):
+    """What was handed to `Engine.ask` in one piece. places: those it holds in the window."""
+
+    items: Sequence[Item]
+    put: Callable[[Answer], None]
+    order: int = field(default_factory=lambda: next(_orders))
+    places: int = 0
+    stopped: BackendStopped | None = None
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What one item went through, and when its turn came: by the clock, and by the one that never jumps."""
+
+    enqueued: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
+    count: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def failed(self, error: CallFailed) -> None:
+        self.failures.append(error.failure.kind)
+
+    def timed(self, response: Response) -> Response:
+        """The response with the times of its call counted from `enqueued`."""
+        now = time.monotonic()
+        call = response.call or Call(enqueued=0.0, started=now, finished=now)
+        first = None if call.first_token is None else call.first_token - self.began
+        relative = replace(
+            call,
+            enqueued=self.enqueued,
+            started=call.started - self.began,
+            first_token=first,
+            finished=call.finished - self.began,
+            attempts=self.count,
+            failures=tuple(self.failures),
+        )
+        return replace(response, call=relative, seconds=call.finished - call.started)
+
+
+def _without_answer(error: CallFailed) -> Response:
+    now, failure = time.monotonic(), error.failure
+    call = Call(enqueued=0.0, started=now, finished=now, http_status=failure.status)
+    return Response(status="failed", error=failure.message, call=call)
+
+
+def _available(answers: "SimpleQueue[Answer | None]") -> Iterator[Answer | None]:
+    """The next answer, and those that come shortly after; None where there will be no more."""
+    first = answers.get()
+    yield first
+    if first is not None:
+        time.sleep(_LINGER)
+    while True:
+        try:
+            yield answers.get_nowait()
+        except Empty:
+            return

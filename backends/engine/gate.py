@@ -1,0 +1,209 @@
+"""The gate before one endpoint and account: how many calls are in flight, how fast, and whether any at all.
+
+It joins what the state machines `Breaker` and `Concurrency` decide with the waiting itself.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+
+from backends.engine.breaker import Breaker, BreakerPolicy
+from backends.engine.concurrency import Concurrency, ConcurrencyPolicy
+from backends.engine.failure import CallFailed, Failure
+from backends.engine.options import EndpointOptions
+from backends.engine.rates import Rates
+from backends.errors import BackendStopped
+from backends.requests import Response
+
+log = logging.getLogger("assay")
+
+# So many requests refused and none ever answered: the others would be refused as well.
+_HOPELESS = 50
+
+
+class EndpointAway(Exception):
+    """The endpoint does not answer at present, and the caller does not want to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """What the user allows (see `EndpointOptions`). Rates are per minute."""
+
+    breaker: BreakerPolicy = BreakerPolicy()
+    concurrency: ConcurrencyPolicy = ConcurrencyPolicy()
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+    @classmethod
+    def of(cls, options: EndpointOptions) -> "GatePolicy":
+        return cls(
+            BreakerPolicy(give_up_after=options.give_up_after),
+            ConcurrencyPolicy(highest=options.max_concurrency),
+            options.requests_per_minute,
+            options.tokens_per_minute,
+        )
+
+
+class Gate:
+    """Lets calls through to one endpoint; on the engine's loop only.
+
+    name: the endpoint as people know it.
+    """
+
+    def __init__(self, name: str, policy: GatePolicy) -> None:
+        self.name = name
+        self._policy = policy
+        self._breaker = Breaker(policy.breaker)
+        self._concurrency = Concurrency(policy.concurrency)
+        self._rates = Rates(policy.requests_per_minute, policy.tokens_per_minute)
+        self._in_flight = 0
+        self._paused_until = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped: str | None = None
+        self._refused = 0
+        self._has_answered = False
+
+    async def through(
+        self, call: Callable[[], Awaitable[Response]], *, tokens: int = 0, wait_while_away: bool = True
+    ) -> Response:
+        """Make a call when it may be made.
+
+        tokens: that it is likely to take, in and out, for the rate. Raises what the call raises (CallFailed),
+        BackendStopped where no call will be made any more, and EndpointAway where the endpoint does not answer
+        at present and the caller does not want to wait for it.
+        """
+        await self._enter(wait_while_away)
+        sent, has_ended = time.monotonic(), False
+        try:
+            await self._rates.wait(tokens)
+            sent = time.monotonic()
+            response = await call()
+            has_ended = True
+            self._answered(response, sent)
+            return response
+        except CallFailed as error:
+            has_ended = True
+            self._failed(error.failure, sent)
+            raise
+        finally:
+            if not has_ended:
+                self._breaker = self._breaker.released(time.monotonic(), sent)
+            self._in_flight -= 1
+            self._wake()
+
+    def revive(self) -> None:
+        """Let calls through again after a stop: a new run begins, and what was wrong may be mended."""
+        self._stopped, self._refused = None, 0
+        self._breaker = Breaker(self._policy.breaker)
+
+    # Waiting
+
+    async def _enter(self, wait_while_away: bool) -> None:
+        while True:
+            now = time.monotonic()
+            self._check(now)
+            away = self._breaker.wait(now)
+            if away and not wait_while_away:
+                raise EndpointAway(self.name)
+            delay = max(away, self._paused_until - now)
+            if delay <= 0 and self._in_flight < self._concurrency.limit:
+                self._in_flight += 1
+                self._breaker = self._breaker.sent(now)
+                return
+            await self._change(delay)
+
+    def _check(self, now: float) -> None:
+        if self._stopped is None and self._breaker.gives_up(now):
+            self._stopped = f"{self.name} has not answered for {self._policy.breaker.give_up_after:g} s"
+        if self._stopped is not None:
+            raise BackendStopped(self._stopped)
+
+    async def _change(self, delay: float) -> None:
+        """Wait until a call may go, or may in `delay` seconds."""
+        if 0 < delay < math.inf:
+            self._wake_in(delay)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._wake()  # in its place, if the turn had come
+            raise
+
+    def _wake_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        if self._timer is None or not loop.time() < self._timer.when() <= when:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        """Give a turn to as many as there is room for; to all where none will be let through any more."""
+        is_over = self._stopped is not None or self._breaker.gives_up(time.monotonic())
+        turns = len(self._waiting) if is_over else self._concurrency.limit - self._in_flight
+        while turns > 0 and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                turns -= 1
+
+    # What came of calls
+
+    def _answered(self, response: Response, sent: float) -> None:
+        now = time.monotonic()
+        self._has_answered, self._refused = True, 0
+        self._is_alive(now, sent)
+        work = response.tokens_out + 1
+        self._concurrency = self._concurrency.succeeded(now, sent, now - sent, work, self._in_flight)
+
+    def _failed(self, failure: Failure, sent: float) -> None:
+        now = time.monotonic()
+        match failure.kind:
+            case "transient":
+                self._is_away(now, sent, failure)
+            case "rate_limited":
+                self._is_alive(now, sent)
+                self._concurrency = self._concurrency.rate_limited(now, sent)
+                self._paused_until = max(self._paused_until, now + (failure.retry_after or 0.0))
+            case "unauthorized":
+                self._stop(failure.message)
+            case "permanent":
+                self._is_alive(now, sent)
+                self._refused += 1
+                if self._refused >= _HOPELESS and not self._has_answered:
+                    self._stop(f"the first {self._refused} requests were all refused: {failure.message}")
+            case "malformed":
+                self._is_alive(now, sent)
+
+    def _is_alive(self, now: float, sent: float) -> None:
+        before, self._breaker = self._breaker, self._breaker.succeeded(now, sent)
+        if before.state(now) != "closed" and self._breaker.state(now) == "closed":
+            log.warning("%s answers again", self.name)
+
+    def _is_away(self, now: float, sent: float, failure: Failure) -> None:
+        before, self._breaker = self._breaker, self._breaker.failed(now, sent, random.random())
+        if self._breaker.state(now) == "open" != before.state(now):
+            wait = self._breaker.wait(now)
+            log.warning("%s; trying again in %.0f s, what waits is kept", failure.message, wait)
+
+    def _stop(self, why: str) -> None:
+        if self._stopped is None:
+            self._stopped = why
+            log.warning("no more calls: %s", why)
+
+
+@cache
+def gate_for(endpoint: str, account: str, policy: GatePolicy) -> Gate:
+    """The gate of an endpoint and account, the same for all that this process asks of it.
+
+    endpoint: its address. account: what tells keys apart, and is none.
+    """
+    return Gate(endpoint, policy)

@@ -1,0 +1,54 @@
+"""The one event loop of this process that all remote calls run on, in a thread of its own."""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+# A connection that does not close within this time is left to the operating system.
+_CLOSING_SECONDS = 2.0
+
+
+class EngineLoop:
+    """An event loop in a daemon thread; it ends with the process, after what was to be closed is closed."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._thread = threading.Thread(target=self._loop.run_forever, name="assay-engine", daemon=True)
+        self._thread.start()
+        atexit.register(self._close)
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine on the loop; its result comes through the future, and cancelling that cancels it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call a function on the loop's thread."""
+        self._loop.call_soon_threadsafe(function)
+
+    def at_exit(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed on the loop when the process ends."""
+        self._closers.append(close)
+
+    def _close(self) -> None:
+        async def close_all() -> None:
+            await asyncio.gather(*(close() for close in self._closers), return_exceptions=True)
+
+        closing = self.start(close_all())
+        try:
+            closing.result(timeout=_CLOSING_SECONDS)
+        except TimeoutError:
+            closing.cancel()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSING_SECONDS)
+
+
+@cache
+def engine_loop() -> EngineLoop:
+    """The process's loop, started when it is first wanted."""
+    return EngineLoop()

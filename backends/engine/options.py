@@ -1,0 +1,101 @@
+"""What users say of an endpoint in a model string; the same options for every backend that calls one."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, field_validator
+
+from backends.errors import BackendError
+
+# Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
+_SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "token", "cookie", "secret")
+_REFERENCE = "env:"
+
+
+def _object(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+class EndpointOptions(BaseModel):
+    """How an endpoint is reached and how hard it is asked. Seconds are seconds; rates are per minute."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(None, description="address up to and with the version: http://host:8000/v1")
+    api_key_env: str | None = Field(None, description="environment variable that holds the key")
+    headers: Annotated[dict[str, str], BeforeValidator(_object)] = Field(
+        {}, description='JSON object of more headers; a key is named by reference: {"api-key": "env:MY_KEY"}'
+    )
+    extra_body: Annotated[dict[str, JsonValue], BeforeValidator(_object)] = Field(
+        {}, description="JSON object merged into every request's body; null takes a key out"
+    )
+    verify: bool | str = Field(True, description="check certificates: true, false, or a file of authorities")
+    max_concurrency: int = Field(32, ge=1, description="most calls in flight; how many there are adapts")
+    requests_per_minute: float | None = Field(None, gt=0)
+    tokens_per_minute: float | None = Field(None, gt=0, description="tokens in and out")
+    timeout: float = Field(300.0, gt=0, description="of one try")
+    total_timeout: float = Field(3600.0, gt=0, description="of all tries of a request and what is between")
+    max_tries: int = Field(8, ge=1, description="of a request, the first included")
+    backoff: float = Field(0.5, ge=0, description="wait before the second try; it doubles from try to try")
+    give_up_after: float = Field(600.0, gt=0, description="the run stops when the endpoint is away so long")
+    stream: bool = Field(False, description="have answers streamed, which times their first token")
+    tokenizer: str | None = Field(None, description="folder or hub id; prompts are then sent as tokens")
+    max_length: int | None = Field(None, ge=2, description="tokens the model reads at once")
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("wants an address such as http://127.0.0.1:8000/v1")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must hold no key; name the variable that has it with api_key_env")
+        return address.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _no_literal_keys(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            is_secret = any(part in name.lower() for part in _SECRET_HEADERS)
+            if is_secret and not value.startswith(_REFERENCE):
+                raise ValueError(f"{name} is a key: name the variable that has it, as {_REFERENCE}VARIABLE")
+        return headers
+
+
+def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: str) -> str | None:
+    """The key from the environment: of the variable the options name, else of the usual one.
+
+    Raises BackendError where a named or required one is not set.
+    """
+    name = options.api_key_env or usual
+    value = os.environ.get(name)
+    if not value and (required or options.api_key_env):
+        raise BackendError(f"{backend}: the environment variable {name}, which holds the key, is not set")
+    return value or None
+
+
+def resolved_headers(options: EndpointOptions, backend: str) -> Mapping[str, str]:
+    """The headers of the options with references to the environment replaced. Raises BackendError."""
+    return {name: _resolved(value, f"{backend}: header {name}") for name, value in options.headers.items()}
+
+
+def merged_body(body: dict[str, Any], options: EndpointOptions) -> dict[str, Any]:
+    """A request's body with `extra_body`, whose nulls take keys out."""
+    if not options.extra_body:
+        return body
+    merged = {**body, **options.extra_body}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _resolved(value: str, where: str) -> str:
+    if not value.startswith(_REFERENCE):
+        return value
+    name = value.removeprefix(_REFERENCE)
+    if name not in os.environ:
+        raise BackendError(f"{where}: the environment variable {name} is not set")
+    return os.environ[name]

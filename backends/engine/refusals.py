@@ -1,0 +1,66 @@
+"""What an endpoint means by an answer other than 2xx."""
+
+import email.utils
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from backends.engine.failure import FailureKind
+
+# What is not here is `permanent` (4xx) or `transient` (5xx).
+_KINDS: Mapping[int, FailureKind] = {
+    401: "unauthorized",
+    402: "unauthorized",
+    403: "unauthorized",
+    408: "transient",
+    409: "transient",
+    425: "transient",
+    429: "rate_limited",
+}
+# Codes that say more than their status: the account has nothing left, and waiting does not help.
+_NO_CREDIT = frozenset(("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"))
+# An endpoint that names a longer wait is asked again after this one.
+_LONGEST_WAIT = 3600.0
+
+
+def kind_of(status: int, code: str = "") -> FailureKind:
+    """The kind of failure that an HTTP status, with the error's own code, stands for."""
+    if code in _NO_CREDIT:
+        return "unauthorized"
+    return _KINDS.get(status, "transient" if status >= 500 else "permanent")
+
+
+def error_of(text: str) -> tuple[str, str]:
+    """Message and code in the body of a refusal, in whichever of the usual forms it has; the code may be empty.
+
+    `{"error": {"message": ..., "code": ...}}` (OpenAI, Anthropic), `{"error": "..."}` (TGI), `{"message": ...}`
+    (vLLM), `{"detail": ...}` (FastAPI); else the text itself.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return text.strip() or "no reason given", ""
+    error = content.get("error", content)
+    if not isinstance(error, Mapping):
+        return str(error), str(content.get("error_type") or "")
+    message = error.get("message") or error.get("detail") or text
+    return str(message), str(error.get("code") or error.get("type") or "")
+
+
+def retry_after(headers: Mapping[str, Any], now: float) -> float | None:
+    """Seconds to wait that the endpoint names, in `Retry-After` (seconds or a date, RFC 9110, 10.2.3) or
+    `retry-after-ms`; None where it names none that can be read. now: seconds since 1970."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return _bounded(float(milliseconds) / 1000)
+        return None if value is None else _bounded(float(value))
+    except ValueError:
+        date = email.utils.parsedate_tz(value or "")
+        return None if date is None else _bounded(email.utils.mktime_tz(date) - now)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
