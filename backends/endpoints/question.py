@@ -45,7 +45,8 @@ class Question:
     read: the answer's content as a response, whose `call` says what the content says of it (model, cached
         tokens). Raises Malformed and NotOffered.
     stream: makes what puts a streamed answer together; None where the answer is not streamed.
-    prompt_bytes, max_tokens: how long the prompt is and the answer may be.
+    prompt_bytes, max_tokens: how long the prompt is and the answer may be. kind: questions of one kind have
+        answers of about one length.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Question:
     read: Callable[[Content], Response]
     prompt_bytes: int
     max_tokens: int
+    kind: str = "scored"
     stream: Callable[[], Stream] | None = None
 
 

@@ -31,10 +31,10 @@ def kind_of(status: int, code: str = "") -> FailureKind:
 
 
 def error_of(text: str) -> tuple[str, str]:
-    """Message and code in the body of a refusal, in whichever of the usual forms it has; the code may be empty.
+    """Message and code in the body of a refusal; the code may be empty.
 
-    `{"error": {"message": ..., "code": ...}}` (OpenAI, Anthropic), `{"error": "..."}` (TGI), `{"message": ...}`
-    (vLLM), `{"detail": ...}` (FastAPI); else the text itself.
+    It has one of the usual forms, `{"error": {"message": ..., "code": ...}}` (OpenAI, Anthropic),
+    `{"error": "..."}` (TGI), `{"message": ...}` (vLLM) and `{"detail": ...}` (FastAPI), or is plain text.
     """
     try:
         content = json.loads(text)
