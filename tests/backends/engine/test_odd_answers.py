@@ -236,27 +236,9 @@ def test_a_proxy_of_the_environment_is_used(
     assert response.status == "failed"
 
 
-NAMES = [
-    "choices",
-    "message",
-    "content",
-    "delta",
-    "finish_reason",
-    "text",
-    "logprobs",
-    "token_logprobs",
-    "top_logprobs",
-    "text_offset",
-    "usage",
-    "prompt_tokens",
-    "prompt_tokens_details",
-    "refusal",
-    "error",
-    "code",
-    "type",
-    "detail",
-    "model",
-]
+NAMES = ["choices", "message", "content", "delta", "finish_reason", "text", "logprobs", "token_logprobs"]
+NAMES += ["top_logprobs", "text_offset", "usage", "prompt_tokens", "prompt_tokens_details", "refusal"]
+NAMES += ["error", "code", "type", "detail", "model"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
