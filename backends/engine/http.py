@@ -61,7 +61,7 @@ class Http:
 
     async def post(self, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
         """The answer to a JSON body. Raises CallFailed."""
-        return await self._reply("POST", path, timeout, data=json.dumps(body))
+        return await self._reply("POST", path, timeout, data=json.dumps(body).encode())
 
     async def get(self, path: str, *, timeout: float) -> Reply:
         """What is at a path. Raises CallFailed."""
@@ -73,7 +73,7 @@ class Http:
         """The events of a streamed answer (server-sent events) as they come, without the mark of its end.
         Raises CallFailed, also where the stream breaks off."""
         sent = time.monotonic()
-        async with self._exchange("POST", path, timeout, data=json.dumps(body)) as response:
+        async with self._exchange("POST", path, timeout, data=json.dumps(body).encode()) as response:
             async for line in response.content:
                 data = line[len(_DATA) :].strip() if line.startswith(_DATA) else b""
                 if data == _DONE:
