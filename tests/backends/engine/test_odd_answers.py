@@ -176,6 +176,15 @@ def test_headers_and_more_of_the_body_are_sent_as_the_user_says(
     assert "HTTP 400: see the *** for ***" in (ask_one(opened, odd, headers=headers).error or "")
 
 
+def test_a_key_that_is_a_word_does_not_spoil_messages(
+    opened: Open, odd: OddServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Local servers are given any word for a key."""
+    monkeypatch.setenv("STAND_IN_KEY", "none")
+    odd.status, odd.body = 400, b"none of these"
+    assert "none of these" in (ask_one(opened, odd).error or "")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

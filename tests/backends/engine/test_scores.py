@@ -8,6 +8,8 @@ import pytest
 
 from backends.endpoints.probe import check_logprobs
 from backends.endpoints.question import Question
+from backends.engine.budget import Budget, Limits
+from backends.engine.purse import Purse, paying
 from backends.errors import BackendError
 from backends.requests import Request, Response
 from tests.backends.engine.asking import answers, calls
@@ -169,6 +171,15 @@ class TestTokens:
                 before = text_of_ids(window.context)
                 truth += true_score(before, text_of_ids(window.continuation))
             assert response.logprob == pytest.approx(truth)
+
+    def test_each_window_is_paid_by_the_task_whose_text_it_is(self, opened: Open, stories260k: Path) -> None:
+        backend = opened("openai-completions", tokenizer=str(stories260k), max_length=32)
+        requests = [Request("loglikelihood_rolling", text) for text in ("A cat.", self.TEXT, "A dog.")]
+        budget = Budget(Limits())
+        with paying(Purse(budget, {}, ["short", "long", "short"])):
+            first, long, last = answers(backend, requests)
+        assert budget.spent("long").tokens == long.tokens_in + long.tokens_out
+        assert budget.spent("short").tokens == sum(one.tokens_in + one.tokens_out for one in (first, last))
 
     def test_a_text_with_a_window_that_fails_has_no_score(
         self, opened: Open, endpoint: Endpoint, stories260k: Path
