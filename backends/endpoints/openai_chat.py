@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from backends.endpoints.answers import Count, Written, generated, usage_of
+from backends.endpoints.answers import Count, Written, declined, generated, usage_of
 from backends.endpoints.messages import as_messages
 from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
 from backends.endpoints.question import Content, Malformed, Question, at
@@ -44,6 +44,7 @@ class OpenAIChat:
             prompt_bytes=len(text.encode("utf-8", "surrogatepass")),
             max_tokens=settings.max_tokens,
             stream=_ChatStream,
+            declined=partial(declined, text),
         )
 
     def scoring(self, scoring: Scoring) -> Question:

@@ -46,6 +46,8 @@ class Question:
         tokens). Raises Malformed and NotOffered.
     stream: makes what puts a streamed answer together; None where the answer is not streamed.
     prompt_bytes, max_tokens: how long the prompt is and the answer may be.
+    declined: the response where the endpoint refuses the prompt for what it says, from its message; None where
+        that is a failure as any other.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Question:
     prompt_bytes: int
     max_tokens: int
     stream: Callable[[], Stream] | None = None
+    declined: Callable[[str], Response] | None = None
 
 
 def at(content: Any, *keys: str | int) -> Any:
