@@ -6,5 +6,5 @@ class BackendError(ValueError):
 
 
 class BackendStopped(BackendError):
-    """A model that cannot be asked any more in this run, though what was answered is kept: the key is refused,
-    or the endpoint stays away."""
+    """A model that cannot be asked any more in this run, though what was answered is kept: the key is
+    refused, or the endpoint stays away."""

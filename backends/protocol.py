@@ -54,8 +54,8 @@ class Backend(Protocol):
         ...
 
     def load(self, kinds: Collection[RequestKind]) -> None:
-        """Get ready for requests of these kinds: load what the first would load, have an endpoint show that it
-        answers them. Raises BackendError where it will not."""
+        """Get ready for requests of these kinds: load what the first would load, have an endpoint show that
+        it answers them. Raises BackendError where it will not."""
         ...
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]: ...

@@ -1,4 +1,4 @@
-"""What is asked of a model and what it says: `Request`, with its `Attachment`s, and `Response`, with its `Call`.
+"""What is asked of a model and what it says: `Request` with `Attachment`s, and `Response` with its `Call`.
 
 All are plain frozen values. A request carries no task, document or position: its digest is its identity,
 so that the same question is asked once, whoever asks it.
@@ -79,8 +79,9 @@ class Call:
     tokens_cached: those of the prompt's tokens that the endpoint did not have to read again.
     counted: whether the endpoint counted the tokens, or they are an estimate because it did not or its count
         cannot be right.
-    attempts: how many tries it took; failures: what became of those before the last, by kind.
-    endpoint: the address that answered, without secrets. model: what it calls itself.
+    attempts: how many tries it took; failures: what became of those that failed, by kind.
+    asked: the model that was asked, as `backend:name`; model: what it calls itself.
+    endpoint: the address that answered, without secrets.
     http_status: of the answer; 0 where there was no HTTP.
     """
 
@@ -92,6 +93,7 @@ class Call:
     counted: bool = True
     attempts: int = 1
     failures: tuple[str, ...] = ()
+    asked: str = ""
     endpoint: str = ""
     model: str = ""
     http_status: int = 0

@@ -15,9 +15,10 @@ from backends.identity import fingerprint_key
 from backends.model_string import ModelSpec, task_arguments
 from backends.protocol import Backend
 from backends.registry import BackendContext, open_backend
+from backends.requests import RequestKind
 from flows.errors import SpecError
 from flows.home import Home
-from flows.route import check_route
+from flows.route import NEEDS, check_route
 from flows.spec import EvaluationSpec
 from metrics.code_eval import PERMISSION as CODE_PERMISSION
 from tasks_lib.catalog import Catalog
@@ -81,6 +82,12 @@ class Plan:
     def task(self, name: str) -> Task:
         """The task of that name; kept while it is one of the last few, for its documents."""
         return _open_task(self, name)
+
+    @property
+    def kinds(self) -> frozenset[RequestKind]:
+        """What the tasks ask, as far as it is known before their requests are made."""
+        types = {file.config.output_type for file in self.selection.tasks.values()}
+        return frozenset(NEEDS[type_] for type_ in types if type_)
 
     def check(self) -> None:
         """Raise what is wrong with the request, before anything is loaded or asked."""

@@ -47,7 +47,8 @@ def not_offered(
     """What is wrong with asking the model such requests for a task, if anything is."""
     offered = backend.capabilities
     for kind in sorted(set(kinds) - set(offered.kinds)):
-        return f"{task} needs {kind}, which {spec.model} does not offer; leave the task out"
+        advice = offered.instead or "leave the task out"
+        return f"{task} needs {kind}, which {spec.model} does not offer; {advice}"
     for shown in sorted(set(media) - set(offered.media)):
         return f"{task} shows {MEDIA[shown]}, which {spec.model} does not take; leave the task out"
     return None

@@ -26,7 +26,7 @@ def run(spec: EvaluationSpec, *, show_progress: bool) -> "EvaluationResult":
         _ = plan.store  # a store that cannot be opened is said before anything is asked
         plan.home.step_results.mkdir(parents=True, exist_ok=True)
         if not all(explain.was_finished(plan, name) for name in plan.selection.tasks):
-            plan.backend.load()  # it will most likely be asked
+            plan.backend.load(plan.kinds)  # it will most likely be asked
 
         from flows.pipeline import evaluate_flow
         from flows.progress import reporting

@@ -17,10 +17,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Asks one endpoint, once a call; on the engine's loop only."""
+    """Asks one endpoint, once a call; on the engine's loop only. asked: the model as `backend:name`."""
 
     http: Http
     options: EndpointOptions
+    asked: str
 
     async def answer(self, question: Question) -> Response:
         """The response, its call's times by the monotonic clock. Raises CallFailed."""
@@ -61,6 +62,7 @@ class Answerer:
             started=reply.sent,
             first_token=first_token,
             finished=reply.received,
+            asked=self.asked,
             endpoint=self.http.base_url,
             http_status=reply.status,
         )

@@ -8,7 +8,7 @@ from backends.endpoints.question import Content
 from backends.engine.estimates import estimated, plausible
 from backends.engine.prices import Usage
 from backends.generation_settings import Settings, cut_at_stops
-from backends.requests import Call, Response
+from backends.requests import Call, Response, Status
 from backends.thinking import parts_of
 
 
@@ -20,11 +20,11 @@ class Count:
     is_reported: bool = True
 
     @classmethod
-    def of(cls, reported: Usage | None, prompt: str, text: str, max_tokens: int) -> "Count":
+    def of(cls, reported: Usage | None, prompt_bytes: int, text: str, max_tokens: int) -> "Count":
         """What the endpoint reports where that can be right, else an estimate by the texts' lengths."""
-        if reported is not None and plausible(reported, len(prompt.encode("utf-8", "replace")), max_tokens):
+        if reported is not None and plausible(reported, prompt_bytes, max_tokens):
             return cls(reported)
-        tokens_in, tokens_out = estimated(prompt, text)
+        tokens_in, tokens_out = estimated(prompt_bytes, text)
         return cls(Usage(tokens_in, tokens_out), is_reported=False)
 
 
@@ -53,24 +53,23 @@ def generated(written: Written, settings: Settings) -> Response:
     parts = parts_of(
         written.text, settings.mark if thinking is None else None, cut, complete=written.is_complete
     )
+    status: Status = "answer" if written.is_complete or parts.stopped else "truncated"
     if written.refusal is not None:
-        status, error = "refused", written.refusal
-    else:
-        status, error = "answer" if written.is_complete or parts.stopped else "truncated", None
+        status = "refused"
     return Response(
         status=status,
         text=parts.answer,
         thinking=parts.thinking if thinking is None else thinking,
         cut_while_thinking=parts.cut_while_thinking or (status == "truncated" and _only_thought(written)),
-        error=error,
+        error=written.refusal,
         **_counted(written.count, written.model),
     )
 
 
-def declined(prompt: str, reason: str) -> Response:
+def declined(prompt_bytes: int, reason: str) -> Response:
     """The response to a prompt that the endpoint refused for what it says. Such prompts are paid for, by an
     endpoint that does not say how many tokens they have."""
-    count = Count.of(None, prompt, "", 0)
+    count = Count.of(None, prompt_bytes, "", 0)
     return Response(status="refused", text="", error=reason, **_counted(count, ""))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from backends.endpoints.answers import Count, Written, generated
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.messages import as_messages
+from backends.endpoints.openai_body import kind_of, prompt_size
 from backends.endpoints.openers import remote
 from backends.endpoints.question import Content, CutOff, Malformed, Question, at, text_at
 from backends.endpoints.scoring import Scoring
@@ -60,9 +61,10 @@ class Anthropic:
         return Question(
             "/messages",
             body,
-            partial(_read, text, settings),
-            prompt_bytes=len(text.encode("utf-8", "surrogatepass")),
+            partial(_read, prompt_size(text), settings),
+            prompt_bytes=prompt_size(text),
             max_tokens=settings.max_tokens,
+            kind=kind_of(settings),
             stream=_MessageStream,
         )
 
@@ -89,7 +91,7 @@ def _sampling(settings: Settings) -> dict[str, Any]:
     return body
 
 
-def _read(prompt: str, settings: Settings, content: Content) -> Response:
+def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     blocks, reason = at(content, "content"), at(content, "stop_reason")
     if reason is None:
         raise CutOff("the answer does not say why it ended")
@@ -97,7 +99,7 @@ def _read(prompt: str, settings: Settings, content: Content) -> Response:
         raise Malformed("the answer's content is no list")
     text = _joined(blocks, "text") or ""
     thinking = _joined(blocks, "thinking")
-    count = Count.of(_usage(content), prompt, (thinking or "") + text, settings.max_tokens)
+    count = Count.of(_usage(content), prompt_bytes, (thinking or "") + text, settings.max_tokens)
     refusal = _refusal(content) if reason == _REFUSED else None
     model = str(content.get("model") or "")
     return generated(Written(text, reason not in _AT_LIMIT, count, thinking, refusal, model), settings)
@@ -121,10 +123,11 @@ def _usage(content: Content) -> Usage | None:
         return None
     cached = reported.get("cache_read_input_tokens") or 0
     created = reported.get("cache_creation_input_tokens") or 0
-    fresh, written = reported.get("input_tokens"), reported.get("output_tokens")
-    if not all(type(count) is int for count in (cached, created, fresh, written)):
+    counts: list[Any] = [reported.get("input_tokens"), created, cached, reported.get("output_tokens")]
+    if not all(type(count) is int for count in counts):
         return None
-    return Usage(fresh + created + cached, written, cached)
+    *read, written = counts
+    return Usage(sum(read), written, cached)
 
 
 class _MessageStream:

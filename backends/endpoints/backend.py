@@ -9,7 +9,9 @@ from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
 from backends.endpoints.question import Question
 from backends.endpoints.remote import Asked, Remote
 from backends.engine.engine import Engine, Route
+from backends.engine.purse import purse_in_use
 from backends.engine.retry import RetryPolicy
+from backends.engine.spending import Size
 from backends.errors import BackendError
 from backends.hf.tokenization import Unanswerable
 from backends.protocol import Batch, Capabilities, ChatMessage
@@ -59,7 +61,8 @@ class EndpointBackend:
             remote.check(kinds)
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._answers(_side_by_side(remote.questions(requests) for remote in self._remotes))
+        asked = _side_by_side(remote.questions(requests) for remote in self._remotes)
+        return self._answers(asked, range(len(requests)))
 
     def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
         """All windows of all texts at once; a text is answered with its last window."""
@@ -71,7 +74,7 @@ class EndpointBackend:
                 yield [(number, Response(logprob=0.0))]
             items += windows
             owners += [number] * len(windows)
-        yield from _sums(owners, self._answers(items))
+        yield from _sums(owners, self._answers(items, owners))
 
     generate_until = loglikelihood
 
@@ -98,19 +101,24 @@ class EndpointBackend:
         at_once = max(remote.options.max_concurrency for remote in self._remotes)
         return Engine([_route(remote, number) for number, remote in enumerate(self._remotes)], at_once)
 
-    def _answers(self, asked: Sequence[tuple[Asked, ...]]) -> Iterator[Batch]:
-        """Answers by position; what one of the models cannot be asked has a failure at once."""
-        refused, positions, items = [], [], []
+    def _answers(self, asked: Sequence[tuple[Asked, ...]], owners: Sequence[int]) -> Iterator[Batch]:
+        """Answers by position; what one of the models cannot be asked has a failure at once.
+
+        owners: for each, the position of the request that it is for.
+        """
+        refused: Batch = []
+        items: dict[int, Item] = {}
         for position, questions in enumerate(asked):
             reasons = [one.reason for one in questions if isinstance(one, Unanswerable)]
             if reasons:
                 refused.append((position, Response(status="failed", error=reasons[0])))
             else:
-                positions.append(position)
-                items.append(tuple(one for one in questions if isinstance(one, Question)))
+                items[position] = tuple(one for one in questions if isinstance(one, Question))
         if refused:
             yield refused
-        for batch in self._engine.ask(items):
+        positions, purse = list(items), purse_in_use()
+        own = None if purse is None else purse.at([owners[position] for position in positions])
+        for batch in self._engine.ask(list(items.values()), own):
             yield [(positions[number], response) for number, response in batch]
 
 
@@ -124,10 +132,11 @@ def _route(remote: Remote, position: int) -> Route[Item]:
     async def call(item: Item) -> Response:
         return await remote.answerer.answer(item[position])
 
-    def tokens(item: Item) -> int:
-        return item[position].prompt_bytes // 4 + item[position].max_tokens
+    def size(item: Item) -> Size:
+        question = item[position]
+        return Size(remote.asked, question.kind, question.prompt_bytes, question.max_tokens)
 
-    return Route(remote.gate, RetryPolicy.of(remote.options), call, tokens)
+    return Route(remote.gate, RetryPolicy.of(remote.options), call, size)
 
 
 def _sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:

@@ -1,6 +1,6 @@
 """What OpenAI's two endpoints have in common: parameters, choices, streams."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backends.endpoints.question import Content, CutOff, at
@@ -23,6 +23,16 @@ def sampling(settings: Settings, seed: int) -> dict[str, Any]:
     if settings.stops and not settings.mark:
         body["stop"] = list(settings.stops[:MAX_STOPS])
     return body
+
+
+def kind_of(settings: Settings) -> str:
+    """What texts of about one length have in common: their limit and what ends them."""
+    return f"{settings.max_tokens} {'|'.join(settings.stops)}"
+
+
+def prompt_size(prompt: str | Sequence[int]) -> int:
+    """A prompt's bytes; of tokens about as many."""
+    return len(prompt.encode("utf-8", "surrogatepass")) if isinstance(prompt, str) else 4 * len(prompt)
 
 
 def finish_of(choice: Mapping[str, Any]) -> tuple[bool, str | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from backends.endpoints.answers import Count, Written, declined, generated, usage_of
 from backends.endpoints.messages import as_messages
-from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, sampling
 from backends.endpoints.question import Content, Malformed, Question, at
 from backends.endpoints.scoring import Scoring
 from backends.generation_settings import Settings
@@ -31,6 +31,7 @@ class OpenAIChat:
 
     def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
         text = str(prompt)
+        prompt_bytes = len(text.encode("utf-8", "surrogatepass"))
         body = {
             "model": self.model,
             "messages": as_messages(text),
@@ -40,18 +41,19 @@ class OpenAIChat:
         return Question(
             self.path,
             body,
-            partial(_read, text, settings),
-            prompt_bytes=len(text.encode("utf-8", "surrogatepass")),
+            partial(_read, prompt_bytes, settings),
+            prompt_bytes=prompt_bytes,
             max_tokens=settings.max_tokens,
+            kind=kind_of(settings),
             stream=_ChatStream,
-            declined=partial(declined, text),
+            declined=partial(declined, prompt_bytes),
         )
 
     def scoring(self, scoring: Scoring) -> Question:
         raise NotImplementedError(self.instead)
 
 
-def _read(prompt: str, settings: Settings, content: Content) -> Response:
+def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     choice = at(content, "choices", 0)
     message = at(choice, "message")
     is_complete, refusal = finish_of(choice)
@@ -61,7 +63,7 @@ def _read(prompt: str, settings: Settings, content: Content) -> Response:
     if text is None and refusal is None and is_complete and not message.get("tool_calls"):
         raise Malformed("the answer's message has no content")
     said = text or (_text(message, "refusal") or "")
-    count = Count.of(usage_of(content), prompt, (thinking or "") + said, settings.max_tokens)
+    count = Count.of(usage_of(content), prompt_bytes, (thinking or "") + said, settings.max_tokens)
     written = Written(said, is_complete, count, thinking, refusal, str(content.get("model") or ""))
     return generated(written, settings)
 

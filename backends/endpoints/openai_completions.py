@@ -1,7 +1,7 @@
 """OpenAI's completions: texts that go on, and log-probabilities of a prompt that is echoed.
 
-Source of the way to log-likelihoods: lm-evaluation-harness 0.4.13, `LocalCompletionsAPI`: the prompt is echoed
-with its log-probabilities, and the one token that must be generated is left out.
+Source of the way to log-likelihoods: lm-evaluation-harness 0.4.13, `LocalCompletionsAPI`: the prompt is
+echoed with its log-probabilities, and the one token that must be generated is left out.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from backends.endpoints.answers import Count, Written, generated, scored, usage_of
-from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, prompt_size, sampling
 from backends.endpoints.question import Content, NotOffered, Question, at, numbers_at, text_at
 from backends.endpoints.scoring import Scoring
 from backends.generation_settings import Settings
@@ -31,17 +31,15 @@ class OpenAICompletions:
     takes_messages: bool = False
 
     def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        is_text = isinstance(prompt, str)
         body = {
             "model": self.model,
-            "prompt": prompt if is_text else list(prompt),
+            "prompt": prompt,
             "max_tokens": settings.max_tokens,
             **sampling(settings, seed),
         }
-        text = prompt if is_text else ""
-        size = len(text.encode("utf-8", "surrogatepass")) if is_text else 4 * len(prompt)
-        read = partial(_read_text, text, settings)
-        return Question(self.path, body, read, size, settings.max_tokens, _TextStream)
+        size = prompt_size(prompt)
+        read = partial(_read_text, size, settings)
+        return Question(self.path, body, read, size, settings.max_tokens, kind_of(settings), _TextStream)
 
     def scoring(self, scoring: Scoring) -> Question:
         body = {
@@ -55,11 +53,11 @@ class OpenAICompletions:
         return Question(self.path, body, partial(_read_score, scoring), scoring.prompt_bytes, 1)
 
 
-def _read_text(prompt: str, settings: Settings, content: Content) -> Response:
+def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     choice = at(content, "choices", 0)
     text = text_at(choice, "text")
     is_complete, refusal = finish_of(choice)
-    count = Count.of(usage_of(content), prompt, text, settings.max_tokens)
+    count = Count.of(usage_of(content), prompt_bytes, text, settings.max_tokens)
     written = Written(text, is_complete, count, refusal=refusal, model=str(content.get("model") or ""))
     return generated(written, settings)
 
@@ -73,20 +71,20 @@ def _read_score(scoring: Scoring, content: Content) -> Response:
     values = [at(own, position) for position in span]
     if any(value is None for value in values):
         raise NotOffered(
-            "the first token has no log-probability; give the option tokenizer, so that a text begins with BOS"
+            "the first token has no log-probability; give the option tokenizer, so that BOS comes before it"
         )
-    greedy = all(
-        _is_top(at(logprobs, "top_logprobs", i), value) for i, value in zip(span, values, strict=True)
-    )
-    count = Count.of(usage_of(content), "x" * scoring.prompt_bytes, "", 1)
+    best = [max(_alternatives(logprobs, position).values()) for position in span]
+    greedy = all(value >= top for value, top in zip(values, best, strict=True))
+    count = Count.of(usage_of(content), scoring.prompt_bytes, "", 1)
     return scored(sum(values), greedy, count, str(content.get("model") or ""))
 
 
-def _is_top(alternatives: Any, own: float) -> bool:
-    """Whether a token is the most probable one: none of the alternatives is more so."""
-    if not isinstance(alternatives, dict) or not alternatives:
+def _alternatives(logprobs: Any, position: int) -> dict[str, float]:
+    """The most probable tokens at a position, with their log-probabilities."""
+    found = at(logprobs, "top_logprobs", position)
+    if not isinstance(found, dict) or not found:
         raise NotOffered("the answer has no top_logprobs of the prompt")
-    return own >= max(alternatives.values())
+    return found
 
 
 class _TextStream(ChoiceStream):

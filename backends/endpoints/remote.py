@@ -53,9 +53,14 @@ class Remote:
 
     @property
     def kinds(self) -> frozenset[RequestKind]:
-        """What can be asked. A text that is scored as a whole needs a first token to follow, hence a tokenizer."""
+        """What can be asked. A text scored as a whole needs a first token to follow, hence a tokenizer."""
         without = () if self.tokens is not None else ("loglikelihood_rolling",)
         return self.dialect.kinds - frozenset(without)
+
+    @property
+    def asked(self) -> str:
+        """The model as `backend:name`."""
+        return f"{self.dialect.name}:{self.dialect.model}"
 
     @property
     def instead(self) -> str:
@@ -70,7 +75,7 @@ class Remote:
 
     @cached_property
     def answerer(self) -> Answerer:
-        return Answerer(self.http, self.options)
+        return Answerer(self.http, self.options, self.asked)
 
     @cached_property
     def gate(self) -> Gate:
@@ -78,8 +83,8 @@ class Remote:
         return gate_for(self.http.base_url, self.account, GatePolicy.of(self.options))
 
     def check(self, kinds: Collection[RequestKind]) -> None:
-        """Begin anew after a stop, see whether the endpoint is there, and, where log-probabilities are wanted,
-        whether its own can be right. Raises BackendError."""
+        """Begin anew after a stop, see whether the endpoint is there, and, where log-probabilities are
+        wanted, whether its own can be right. Raises BackendError."""
         engine_loop().start(
             self._check("loglikelihood" in kinds or "loglikelihood_rolling" in kinds)
         ).result()
@@ -88,7 +93,7 @@ class Remote:
         self.gate.revive()
         await greet(self.http)
         if scores:
-            await check_logprobs(f"{self.dialect.name}:{self.dialect.model}", self.questions, self._score)
+            await check_logprobs(self.asked, self.questions, self._score)
 
     async def _score(self, question: Question) -> float:
         response = await self.answerer.answer(question)

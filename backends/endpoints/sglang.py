@@ -12,6 +12,7 @@ from typing import Any
 
 from backends.endpoints.answers import Count, Written, generated, scored
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.openai_body import kind_of, prompt_size
 from backends.endpoints.openai_completions import ALL_KINDS
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.question import (
@@ -57,10 +58,10 @@ class SGLang:
     takes_messages: bool = False
 
     def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        text = prompt if isinstance(prompt, str) else ""
-        size = len(text.encode("utf-8", "surrogatepass")) if text else 4 * len(prompt)
+        size = prompt_size(prompt)
         body = {**_source(prompt), "sampling_params": _sampling(settings, seed)}
-        return Question(_PATH, body, partial(_read_text, text, settings), size, settings.max_tokens)
+        read = partial(_read_text, size, settings)
+        return Question(_PATH, body, read, size, settings.max_tokens, kind_of(settings))
 
     def scoring(self, scoring: Scoring) -> Question:
         """Nothing is read again that is in the server's cache, where it is known which tokens count; a text's
@@ -96,9 +97,9 @@ def _sampling(settings: Settings, seed: int) -> dict[str, Any]:
     return params
 
 
-def _read_text(prompt: str, settings: Settings, content: Content) -> Response:
+def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     text, finish = text_at(content, "text"), _finish(content)
-    count = Count.of(_usage(content), prompt, text, settings.max_tokens)
+    count = Count.of(_usage(content), prompt_bytes, text, settings.max_tokens)
     return generated(Written(text, finish != "length", count), settings)
 
 
@@ -115,14 +116,14 @@ def _read_score(scoring: Scoring, start: int, content: Content) -> Response:
     own = [_logprob(entries, place) for place in places]
     best = [_logprob(at(tops, place), 0) for place in places]
     is_greedy = all(value >= top for value, top in zip(own, best, strict=True))
-    return scored(sum(own), is_greedy, Count.of(_usage(content), "x" * scoring.prompt_bytes, "", 1), "")
+    return scored(sum(own), is_greedy, Count.of(_usage(content), scoring.prompt_bytes, "", 1), "")
 
 
 def _logprob(entries: Any, place: int) -> float:
     value = numbers_at({"entry": [at(entries, place, 0)]}, "entry")[0]
     if value is None:
         raise NotOffered(
-            "the first token has no log-probability; give the option tokenizer, so that a text begins with BOS"
+            "the first token has no log-probability; give the option tokenizer, so that BOS comes before it"
         )
     return value
 

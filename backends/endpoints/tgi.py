@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.endpoints.answers import Count, Written, generated
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.openai_body import MAX_STOPS
+from backends.endpoints.openai_body import MAX_STOPS, kind_of, prompt_size
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.question import Content, Question, at, text_at
 from backends.endpoints.scoring import Scoring
@@ -26,9 +26,8 @@ def open_tgi(name: str, *, options: EndpointOptions, home: Path) -> EndpointBack
     dialect = Tgi(name)
     where = f"{dialect.name}:{name}"
     chat = "openai-chat at the same server's /v1"
-    refuse_options(
-        where, options, stream=f"{chat} streams", tokenizer=f"it takes texts only; for chats, {chat}"
-    )
+    texts = f"it takes texts only; for chats, {chat}"
+    refuse_options(where, options, stream=f"{chat} streams", tokenizer=texts)
     address = required_address(options, where, "http://127.0.0.1:8080")
     key = api_key(options, "HF_TOKEN", required=False, backend=where)
     headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -53,14 +52,10 @@ class Tgi:
     takes_messages: bool = False
 
     def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        text = str(prompt)
-        return Question(
-            "/generate",
-            {"inputs": text, "parameters": _parameters(settings, seed)},
-            partial(_read, text, settings),
-            prompt_bytes=len(text.encode("utf-8", "surrogatepass")),
-            max_tokens=settings.max_tokens,
-        )
+        size = prompt_size(prompt)
+        body = {"inputs": prompt, "parameters": _parameters(settings, seed)}
+        read = partial(_read, size, settings)
+        return Question("/generate", body, read, size, settings.max_tokens, kind_of(settings))
 
     def scoring(self, scoring: Scoring) -> Question:
         raise NotImplementedError(self.instead)
@@ -82,19 +77,19 @@ def _parameters(settings: Settings, seed: int) -> dict[str, Any]:
     return parameters
 
 
-def _read(prompt: str, settings: Settings, content: Content) -> Response:
+def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     """The stop sequence that ended a text is still at its end, and cut with what follows any."""
     text = text_at(content, "generated_text")
     details = at(content, "details")
     is_complete = text_at(details, "finish_reason") != "length"
-    return generated(Written(text, is_complete, _count(details, prompt, text, settings)), settings)
+    return generated(Written(text, is_complete, _count(details, prompt_bytes, text, settings)), settings)
 
 
-def _count(details: Content, prompt: str, text: str, settings: Settings) -> Count:
+def _count(details: Content, prompt_bytes: int, text: str, settings: Settings) -> Count:
     """Only what was written is counted by the server, so that the whole is an estimate."""
-    estimate = Count.of(None, prompt, text, settings.max_tokens)
+    estimate = Count.of(None, prompt_bytes, text, settings.max_tokens)
     written = details.get("generated_tokens")
     if type(written) is not int:
         return estimate
     reported = Usage(estimate.usage.tokens_in, written)
-    return replace(Count.of(reported, prompt, text, settings.max_tokens), is_reported=False)
+    return replace(Count.of(reported, prompt_bytes, text, settings.max_tokens), is_reported=False)

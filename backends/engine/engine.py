@@ -13,10 +13,13 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from backends.engine.failure import CallFailed
+from backends.engine.budget import Spent
+from backends.engine.failure import RETRIED, CallFailed
 from backends.engine.gate import EndpointAway, Gate
 from backends.engine.loop import engine_loop
+from backends.engine.purse import Purse
 from backends.engine.retry import RetryPolicy
+from backends.engine.spending import Size, Spending
 from backends.engine.window import Window
 from backends.errors import BackendStopped
 from backends.protocol import Batch
@@ -38,13 +41,13 @@ class Route(Generic[Item]):
 
     call: puts an item to the endpoint. Its response's `call` has its times by the monotonic clock; the engine
         makes them relative. Raises CallFailed.
-    tokens: that an item is likely to take, in and out.
+    size: how large an item's call may get.
     """
 
     gate: Gate
     retry: RetryPolicy
     call: Callable[[Item], Awaitable[Response]]
-    tokens: Callable[[Item], int]
+    size: Callable[[Item], Size]
 
 
 class Engine(Generic[Item]):
@@ -56,16 +59,18 @@ class Engine(Generic[Item]):
     def __init__(self, routes: Sequence[Route[Item]], at_once: int) -> None:
         self._routes = routes
         self._window = Window(at_once + max(1, round(at_once * _UNSTORED)))
+        self._spending = Spending()
 
-    def ask(self, items: Sequence[Item]) -> Iterator[Batch]:
+    def ask(self, items: Sequence[Item], purse: Purse | None = None) -> Iterator[Batch]:
         """Answers by the items' positions, each once. Those of a batch are taken for durable when the next is
-        asked for. An item without an answer has a response that says why.
+        asked for. An item without an answer has a response that says why: `failed`, or `skipped` where the
+        purse has nothing left for it.
 
         Raises BackendStopped, after what was answered, where no more calls are made. Leaving the iterator
         ends the calls that are in flight.
         """
         loop, answers = engine_loop(), SimpleQueue[Answer | None]()
-        asked = _Asked(items, answers.put)
+        asked = _Asked(items, answers.put, purse)
         asking = loop.start(self._answer_all(asked))
         asking.add_done_callback(lambda _: answers.put(None))
         try:
@@ -95,38 +100,63 @@ class Engine(Generic[Item]):
     async def _answer(self, asked: "_Asked[Item]", position: int, item: Item) -> None:
         tries = _Tries()
         try:
-            response = await self._response(item, tries)
+            response = await self._paid(asked, position, item, tries)
         except BackendStopped as error:
             asked.stopped = error  # the calls in flight still come to their end
         else:
-            asked.put((position, tries.timed(response)))
+            asked.put((position, response))
+
+    async def _paid(self, asked: "_Asked[Item]", position: int, item: Item, tries: "_Tries") -> Response:
+        """The response, whose cost is kept within the purse's budget."""
+        if asked.purse is None:
+            return await self._response(item, tries)
+        held = await self._spending.reserve(asked.purse, position, self._routes[0].size(item))
+        if isinstance(held, Spent):
+            return Response(status="skipped", error=held.why)
+        response = None
+        try:
+            response = await self._response(item, tries)
+        finally:
+            self._spending.settle(asked.purse, held, response)
+        return response
 
     async def _response(self, item: Item, tries: "_Tries") -> Response:
-        for route in self._routes[:-1]:
+        try:
+            return tries.timed(await self._first_answer(item, tries))
+        except CallFailed as error:
+            tries.failed(error)
+            return tries.timed(_without_answer(error))
+
+    async def _first_answer(self, item: Item, tries: "_Tries") -> Response:
+        """The answer of the first route that gives one."""
+        *others, last = self._routes
+        for route in others:
             try:
                 return await self._over(route, item, tries, wait_while_away=False)
             except EndpointAway:
                 continue
             except CallFailed as error:
-                if error.failure.kind == "permanent":
-                    return _without_answer(error)
-        try:
-            return await self._over(self._routes[-1], item, tries, wait_while_away=True)
-        except CallFailed as error:
-            return _without_answer(error)
+                if error.failure.kind not in RETRIED:
+                    raise
+                tries.failed(error)
+        return await self._over(last, item, tries, wait_while_away=True)
 
     async def _over(
         self, route: Route[Item], item: Item, tries: "_Tries", *, wait_while_away: bool
     ) -> Response:
         """The answer by one route, tried again as its policy says."""
-        tokens = route.tokens(item)
+        size = route.size(item)
         async for attempt in route.retry.retrying(tries.failed):
             with attempt:
                 tries.count += 1
-                return await route.gate.through(
-                    partial(route.call, item), tokens=tokens, wait_while_away=wait_while_away
+                response = await route.gate.through(
+                    partial(route.call, item),
+                    tokens=self._spending.tokens(size),
+                    wait_while_away=wait_while_away,
                 )
-        raise AssertionError("tenacity raises after the last try")
+                self._spending.learn(size, response)
+                return response
+        raise AssertionError("the last try returns or raises")
 
     def _leave(self, asked: "_Asked[Item]", places: int) -> None:
         asked.places -= places
@@ -139,6 +169,7 @@ class _Asked(Generic[Item]):
 
     items: Sequence[Item]
     put: Callable[[Answer], None]
+    purse: Purse | None
     order: int = field(default_factory=lambda: next(_orders))
     places: int = 0
     stopped: BackendStopped | None = None

@@ -149,16 +149,13 @@ def plausible(usage: Usage, prompt_bytes: int, max_tokens: int | None, *, reason
     )
 
 
-def estimated(prompt: str, text: str) -> tuple[int, int]:
+def estimated(prompt_bytes: int, text: str) -> tuple[int, int]:
     """Tokens read and written where nobody counted them: one in 4 bytes of UTF-8, rounded up.
 
     A rule of thumb for English; other languages have up to twice as many.
     """
-    return _by_bytes(prompt), _by_bytes(text)
-
-
-def _by_bytes(text: str) -> int:
-    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / _BYTES_A_TOKEN)
+    written = len(text.encode("utf-8", "surrogatepass"))
+    return math.ceil(prompt_bytes / _BYTES_A_TOKEN), math.ceil(written / _BYTES_A_TOKEN)
 
 
 def _together(answers: Mapping[str, Answers]) -> Answers:

@@ -35,8 +35,8 @@ class EndpointAway(Exception):
 class GatePolicy:
     """What the user allows (see `EndpointOptions`). Rates are per minute."""
 
-    breaker: BreakerPolicy = BreakerPolicy()
-    concurrency: ConcurrencyPolicy = ConcurrencyPolicy()
+    breaker: BreakerPolicy
+    concurrency: ConcurrencyPolicy
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
 
@@ -60,7 +60,7 @@ class Gate:
         self.name = name
         self._policy = policy
         self._breaker = Breaker(policy.breaker)
-        self._concurrency = Concurrency(policy.concurrency)
+        self._concurrency = Concurrency.starting(policy.concurrency)
         self._rates = Rates(policy.requests_per_minute, policy.tokens_per_minute)
         self._in_flight = 0
         self._paused_until = 0.0
@@ -76,25 +76,20 @@ class Gate:
         """Make a call when it may be made.
 
         tokens: that it is likely to take, in and out, for the rate. Raises what the call raises (CallFailed),
-        BackendStopped where no call will be made any more, and EndpointAway where the endpoint does not answer
-        at present and the caller does not want to wait for it.
+        BackendStopped where no call will be made any more, and EndpointAway where the endpoint does not
+        answer at present and the caller does not want to wait for it.
         """
-        await self._enter(wait_while_away)
-        sent, has_ended = time.monotonic(), False
+        sent = await self._enter(wait_while_away)
         try:
             await self._rates.wait(tokens)
-            sent = time.monotonic()
             response = await call()
-            has_ended = True
             self._answered(response, sent)
             return response
         except CallFailed as error:
-            has_ended = True
             self._failed(error.failure, sent)
             raise
         finally:
-            if not has_ended:
-                self._breaker = self._breaker.released(time.monotonic(), sent)
+            self._breaker = self._breaker.released(sent)  # where nothing is known of it: it was cancelled
             self._in_flight -= 1
             self._wake()
 
@@ -105,18 +100,19 @@ class Gate:
 
     # Waiting
 
-    async def _enter(self, wait_while_away: bool) -> None:
+    async def _enter(self, wait_while_away: bool) -> float:
+        """Wait until a call may go; when that was."""
         while True:
             now = time.monotonic()
-            self._check(now)
             away = self._breaker.wait(now)
-            if away and not wait_while_away:
+            if away and not wait_while_away and self._stopped is None:
                 raise EndpointAway(self.name)
+            self._check(now)
             delay = max(away, self._paused_until - now)
             if delay <= 0 and self._in_flight < self._concurrency.limit:
                 self._in_flight += 1
                 self._breaker = self._breaker.sent(now)
-                return
+                return now
             await self._change(delay)
 
     def _check(self, now: float) -> None:
@@ -162,7 +158,7 @@ class Gate:
         self._has_answered, self._refused = True, 0
         self._is_alive(now, sent)
         work = response.tokens_out + 1
-        self._concurrency = self._concurrency.succeeded(now, sent, now - sent, work, self._in_flight)
+        self._concurrency = self._concurrency.succeeded(now, sent, work, self._in_flight)
 
     def _failed(self, failure: Failure, sent: float) -> None:
         now = time.monotonic()

@@ -24,7 +24,7 @@ class EngineLoop:
         atexit.register(self._close)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Run a coroutine on the loop; its result comes through the future, and cancelling that cancels it."""
+        """Run a coroutine on the loop; cancelling the future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def soon(self, function: Callable[[], object]) -> None:

@@ -25,7 +25,8 @@ _NO_CREDIT = frozenset(
 _NO_CREDIT_SAID = "credit balance is too low"
 # Codes of OpenAI and Azure for a prompt that is not answered for what it says: what the model does with it,
 # as when it declines in words.
-DECLINED = frozenset(("content_filter",))
+CONTENT_FILTER = "content_filter"
+DECLINED = frozenset((CONTENT_FILTER,))
 # An endpoint that names a longer wait is asked again after this one.
 _LONGEST_WAIT = 3600.0
 
@@ -38,10 +39,10 @@ def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
 
 
 def error_of(text: str) -> tuple[str, str]:
-    """Message and code in the body of a refusal, in whichever of the usual forms it has; the code may be empty.
+    """Message and code in the body of a refusal; the code may be empty.
 
-    `{"error": {"message": ..., "code": ...}}` (OpenAI, Anthropic), `{"error": "..."}` (TGI), `{"message": ...}`
-    (vLLM), `{"detail": ...}` (FastAPI); else the text itself.
+    It has one of the usual forms, `{"error": {"message": ..., "code": ...}}` (OpenAI, Anthropic),
+    `{"error": "..."}` (TGI), `{"message": ...}` (vLLM) and `{"detail": ...}` (FastAPI), or is plain text.
     """
     try:
         content = json.loads(text)

@@ -160,6 +160,6 @@ def test_thinking_may_come_on_top_of_what_was_allowed() -> None:
 
 
 def test_tokens_that_nobody_counted_are_a_quarter_of_the_bytes() -> None:
-    assert estimated("12345", "") == (2, 0)
-    assert estimated("äöü", "四字") == (2, 2)
-    assert estimated("\ud800", "1234") == (1, 1)
+    assert estimated(5, "") == (2, 0)
+    assert estimated(6, "四字") == (2, 2)
+    assert estimated(3, "\ud800") == (1, 1)

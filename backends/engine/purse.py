@@ -1,0 +1,74 @@
+"""What whoever asks may spend on each request: a run's budget, the prices, and which task pays.
+
+Backends are asked by requests alone; the purse is there for the time of the asking (`paying`).
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from backends.engine.budget import Budget, Reservation, Spend, Spent, Wait
+from backends.engine.prices import Price, Usage, cost
+from backends.requests import Response
+
+log = logging.getLogger("assay")
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """budget: of the run. prices: by model (`Call.asked`), None where unknown; `""` is a local model.
+    payers: the task that pays, by position of the request."""
+
+    budget: Budget
+    prices: Mapping[str, Price | None]
+    payers: Sequence[str]
+
+    def at(self, positions: Sequence[int]) -> "Purse":
+        """The purse for some of the requests, in another order."""
+        return replace(self, payers=[self.payers[position] for position in positions])
+
+    def reserve(self, position: int, asked: str, usage: Usage) -> Reservation | Wait | Spent:
+        """Ask for a call that may take so much."""
+        return self.budget.reserve(self.payers[position], self._spend(asked, usage), time.monotonic())
+
+    def settle(self, reservation: Reservation, response: Response) -> None:
+        """Count what a call took; warns where much of a limit is spent."""
+        spend = self._spend(response.call.asked if response.call else "", usage_of(response))
+        for line in self.budget.settle(reservation, spend, time.monotonic()):
+            log.warning(line)
+
+    def note(self, position: int, response: Response) -> None:
+        """Count an answer that nothing was reserved for: of a local model, or of an earlier start."""
+        spend = self._spend(response.call.asked if response.call else "", usage_of(response))
+        for line in self.budget.note(self.payers[position], spend):
+            log.warning(line)
+
+    def _spend(self, asked: str, usage: Usage) -> Spend:
+        return Spend(cost(self.prices.get(asked), usage) or 0.0, usage.tokens_in + usage.tokens_out)
+
+
+def usage_of(response: Response) -> Usage:
+    """What a response took."""
+    cached = response.call.tokens_cached if response.call else 0
+    return Usage(response.tokens_in, response.tokens_out, cached, response.seconds)
+
+
+_paying: ContextVar[Purse | None] = ContextVar("purse", default=None)
+
+
+@contextmanager
+def paying(purse: Purse) -> Iterator[None]:
+    """Whatever is asked within the block is paid from the purse."""
+    token = _paying.set(purse)
+    try:
+        yield
+    finally:
+        _paying.reset(token)
+
+
+def purse_in_use() -> Purse | None:
+    """The purse of whoever asks; None where nobody counts."""
+    return _paying.get()
