@@ -52,6 +52,38 @@ BACKENDS: Mapping[str, Entry] = {
         name_is="model",
         example="openai-completions:my-model?base_url=http://127.0.0.1:8000/v1&tokenizer=/models/mine",
     ),
+    "sglang": Entry(
+        {ANY_NAME: "backends.endpoints.sglang:open_sglang"},
+        name_is="model",
+        example="sglang:my-model?base_url=http://127.0.0.1:30000&tokenizer=/models/mine",
+    ),
+    "tgi": Entry(
+        {ANY_NAME: "backends.endpoints.tgi:open_tgi"},
+        name_is="model",
+        example="tgi:my-model?base_url=http://127.0.0.1:8080",
+    ),
+    "anthropic": Entry(
+        {ANY_NAME: "backends.endpoints.anthropic:open_anthropic"},
+        name_is="model",
+        example="anthropic:claude-sonnet-4-5",
+    ),
+    "azure": Entry(
+        {ANY_NAME: "backends.endpoints.azure:open_azure"},
+        name_is="model",
+        example="azure:my-deployment?base_url=https://my-resource.openai.azure.com",
+    ),
+    "hf-endpoint": Entry(
+        {ANY_NAME: "backends.endpoints.hf_endpoint:open_hf_endpoint"},
+        name_is="model",
+        example="hf-endpoint:Qwen/Qwen3-32B:nscale",
+    ),
+    "litellm": Entry(
+        {ANY_NAME: "backends.endpoints.litellm:open_litellm"},
+        packages=("litellm",),
+        install="pip install 'assay-eval[litellm]'",
+        name_is="model",
+        example="litellm:groq/llama-3.3-70b-versatile",
+    ),
     "baseline": Entry(
         {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},
         example="baseline:random",

@@ -13,6 +13,7 @@ from backends.endpoints.remote import Remote
 from backends.endpoints.tokens import tokens_of
 from backends.engine.http import Http
 from backends.engine.options import EndpointOptions, api_key, resolved_headers
+from backends.errors import BackendError
 
 _OPENAI = "https://api.openai.com/v1"
 
@@ -50,9 +51,27 @@ def remote(
     own = resolved_headers(options, f"{dialect.name}:{dialect.model}")
     http = Http(address, {**headers, **own}, verify=options.verify, secrets=[key, *own.values()])
     tokens = tokens_of(options.tokenizer, options.max_length, home)
-    return Remote(dialect, http, options, _account(key, own), tokens)
+    return Remote(dialect, http, options, account_of(key, own), tokens)
 
 
-def _account(key: str | None, headers: Mapping[str, str]) -> str:
+def required_address(options: EndpointOptions, where: str, example: str, usual: str | None = None) -> str:
+    """The address of an endpoint that is the user's own: `base_url`, else the usual one.
+
+    Raises BackendError without either. usual: of the environment, where it has one.
+    """
+    address = options.base_url or usual
+    if not address:
+        raise BackendError(f"{where}: say where it is: {where}?base_url={example}")
+    return address.rstrip("/")
+
+
+def refuse_options(where: str, options: EndpointOptions, **reasons: str) -> None:
+    """Raises BackendError for the first of these options that is set: a dialect does not have it."""
+    for name, reason in reasons.items():
+        if getattr(options, name) != EndpointOptions.model_fields[name].default:
+            raise BackendError(f"{where}: has no option {name}: {reason}")
+
+
+def account_of(key: str | None, headers: Mapping[str, str]) -> str:
     """What tells accounts apart; none of the secrets can be read from it."""
     return sha256("\n".join([key or "", *map(str, sorted(headers.items()))]).encode()).hexdigest()[:16]

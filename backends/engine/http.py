@@ -76,11 +76,17 @@ class Http:
                     yield Reply(self._object(data), sent, time.monotonic(), response.status)
 
     def failed(
-        self, kind: FailureKind, message: str, *, retry_after: float | None = None, status: int = 0
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int = 0,
+        code: str = "",
     ) -> CallFailed:
         """A failure whose message names the endpoint and holds no secret."""
         said = self.without_secrets(message)[:_LONGEST_MESSAGE]
-        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status))
+        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code))
 
     def without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -119,9 +125,8 @@ class Http:
     def _refusal(self, status: int, text: str, response: aiohttp.ClientResponse) -> CallFailed:
         message, code = error_of(text)
         wait = retry_after(response.headers, time.time())
-        return self.failed(
-            kind_of(status, code), f"HTTP {status}: {message}", retry_after=wait, status=status
-        )
+        kind = kind_of(status, code, message)
+        return self.failed(kind, f"HTTP {status}: {message}", retry_after=wait, status=status, code=code)
 
     def _object(self, text: bytes) -> dict[str, Any]:
         try:
