@@ -104,6 +104,8 @@ def _evaluate(spec: EvaluationSpec) -> int:
 
     result = evaluate(spec, progress=True)
     print(result.table())
+    if spec.show_performance:
+        print(f"\n{result.performance()}")
     print(f"\nResults: {result.folder}")
     if result.failures:
         print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
