@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import compute, parquet
 
+from flows.experience import remember
 from flows.plan import Plan
 from flows.results.calls import SCHEMA
 from flows.results.performance import performance
@@ -18,6 +19,7 @@ def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[
     """The parts `performance` and `cost` of a run's results, from the calls in its folder."""
     calls = {task: parquet.read_table(folder.calls(task)) for task in tasks}
     everything = pa.concat_tables([_EMPTY, *calls.values()])
+    remember(plan, calls)
     target = plan.spec.latency_target
     return {
         "performance": {
