@@ -26,6 +26,7 @@ from backends.identity import request_key
 from flows import explain, keys
 from flows.errors import USER_ERRORS
 from flows.lanes import lanes
+from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
 from flows.progress import Reporter, reporter
 from flows.resources import ResourceSampler
@@ -88,6 +89,9 @@ class Evaluation:
 
     def _evaluate(self) -> None:
         preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
+        if self.plan.budget is not None:  # which must be known to hold before anything is asked
+            prepared = [self._references(bundle, step) for bundle, step in preparing.items()]
+            count_stored(self.plan, self.plan.budget, (one for own in prepared for one in own.items()))
         asking: deque[Asking] = deque()
         scoring: dict[tuple[str, ...], Submitted] = {}
         for bundle, step in preparing.items():
@@ -125,8 +129,7 @@ class Evaluation:
         """The final state of the step that asks a shard; may run in a thread of its own."""
         digests = [requests_file.digests(Path(piece.path), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
-        # Where there is a budget, what is in the store counts as spent, so that it is looked through.
-        state = self._call(infer, name, anew=self.plan.budget is not None, pieces=pieces, key=key)
+        state = self._call(infer, name, pieces=pieces, key=key)
         if state.name == "Cached" and not self._has_answers(digests):
             state = self._call(infer, name, anew=True, pieces=pieces, key=key)
         return state

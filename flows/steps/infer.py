@@ -91,16 +91,8 @@ class _Shard:
         return cls(plan, requests, tasks)
 
     def missing(self) -> dict[str, Request]:
-        """What the store does not have. Where there is a budget, what it has is counted as spent."""
-        keys = list(self.requests)
-        if self.plan.budget is None:
-            stored = self.plan.store.has_many(keys)
-        else:
-            found = self.plan.store.get_many(keys)
-            stored = set(found)
-            purse = self._purse(list(found))
-            for position, response in enumerate(found.values()):
-                purse.note(position, response)
+        """What the store does not have."""
+        stored = self.plan.store.has_many(list(self.requests))
         for kind, count in Counter(self.requests[key].kind for key in stored).items():
             reporter().reused(kind, count)
         return {key: request for key, request in self.requests.items() if key not in stored}
@@ -120,19 +112,15 @@ class _Shard:
         return unanswered
 
     def _batches(self, keys: Sequence[str]) -> Iterator[Batch]:
-        """Answers as they come; where a budget is spent, the rest is skipped."""
-        requests = [self.requests[key] for key in keys]
-        if self.plan.budget is None:
+        """Answers as they come; where a budget is spent, the rest is skipped. The first task that has a
+        request pays for it."""
+        requests, budget = [self.requests[key] for key in keys], self.plan.budget
+        if budget is None:
             return ask(self.plan.backend, requests)
-        purse = self._purse(keys)
+        payers = {key: task for task in reversed(list(self.tasks)) for key in self.tasks[task]}
+        purse = Purse(budget, self.plan.prices, [payers[key] for key in keys])
         asking = _asking if self.plan.backend.capabilities.offers else _metered
         return asking(self.plan, requests, purse)
-
-    def _purse(self, keys: Sequence[str]) -> Purse:
-        """The run's budget, from which the first task that has a request pays for it."""
-        payers = {key: task for task in reversed(list(self.tasks)) for key in self.tasks[task]}
-        assert self.plan.budget is not None
-        return Purse(self.plan.budget, self.plan.prices, [payers[key] for key in keys])
 
     def _store(self, answered: Sequence[tuple[str, Response]]) -> None:
         """Make answers durable, and tell whoever watches of all."""
