@@ -1,4 +1,4 @@
-"""Make the tiny model of the tests: `python -m tests.models.make_tiny`, two minutes on two cores.
+"""Make the tiny model of the tests: `python -m tests.models.make_tiny`, three minutes and a half on one core.
 
 A Llama of 0.6 million parameters that knows `transcripts.py` by heart and nothing else, so that real servers
 give sensible answers within milliseconds. It writes `tests/models/tiny`, a Hugging Face folder with a
