@@ -16,6 +16,7 @@ from backends.engine.gate import Gate, GatePolicy, gate_for
 from backends.engine.http import Http
 from backends.engine.loop import engine_loop
 from backends.engine.options import EndpointOptions
+from backends.engine.retry import RetryPolicy
 from backends.generation_settings import Settings, settings_of
 from backends.hf.tokenization import Query, Unanswerable
 from backends.protocol import Offer
@@ -101,7 +102,8 @@ class Remote:
             await check_logprobs(self.asked, self.questions, self._score)
 
     async def _score(self, question: Question) -> float:
-        response = await self.answerer.answer(question)
+        retrying = RetryPolicy.of(self.options).retrying(lambda _: None)
+        response = await retrying(self.answerer.answer, question)
         return response.logprob or 0.0
 
     def questions(self, requests: Sequence[Request]) -> list[Asked]:

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.endpoints.fixtures import endpoint, endpoint_process
 from tests.faults.lab import Lab
-
-__all__ = ["endpoint", "endpoint_process"]
 
 
 @pytest.fixture(scope="session")
