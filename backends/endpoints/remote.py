@@ -20,7 +20,7 @@ from backends.engine.retry import RetryPolicy
 from backends.generation_settings import Settings, settings_of
 from backends.hf.tokenization import Query, Unanswerable
 from backends.protocol import Offer
-from backends.requests import Request, RequestKind
+from backends.requests import Request, RequestKind, Response
 
 # Raise when the same request would be put to an endpoint in another way than before.
 BEHAVIOUR = "1"
@@ -103,7 +103,7 @@ class Remote:
 
     async def _score(self, question: Question) -> float:
         retrying = RetryPolicy.of(self.options).retrying(lambda _: None)
-        response = await retrying(self.answerer.answer, question)
+        response: Response = await retrying(self.answerer.answer, question)
         return response.logprob or 0.0
 
     def questions(self, requests: Sequence[Request]) -> list[Asked]:
