@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -44,10 +45,12 @@ class Answerer:
     async def _streamed(self, question: Question, make: Callable[[], Stream]) -> Response:
         stream, first, last = make(), None, None
         body = {**self._body(question), **stream.body}
-        async for event in self.http.events(question.path, body, timeout=self.options.timeout):
-            last = event
-            if self._read(stream.add, event.content) and first is None:
-                first = event.received
+        # Closed here also where an event cannot be read: its time-out and connection must not outlive it.
+        async with aclosing(self.http.events(question.path, body, timeout=self.options.timeout)) as events:
+            async for event in events:
+                last = event
+                if self._read(stream.add, event.content) and first is None:
+                    first = event.received
         if last is None:
             raise self.http.failed("transient", "the stream brought nothing")
         whole = self._read(lambda _: stream.whole(), last.content)

@@ -1,5 +1,6 @@
 """Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -142,7 +143,7 @@ def _route(remote: Remote, position: int) -> Route[Item]:
 
 def _sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
     """Each text's log-likelihood: the sum over its windows, once all are there."""
-    left = {owner: owners.count(owner) for owner in set(owners)}
+    left = Counter(owners)
     sums: dict[int, Response] = {}
     for batch in answers:
         whole: Batch = []

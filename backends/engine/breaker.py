@@ -47,6 +47,12 @@ class BreakerPolicy:
         if not 0 < self.cool_down <= self.longest or min(self.patience, self.give_up_after) <= 0:
             raise ValueError(f"times are longer than nothing, cool_down is no longer than longest: {self}")
 
+    @classmethod
+    def paced(cls, backoff: float, give_up_after: float) -> "BreakerPolicy":
+        """For an endpoint whose single failures are waited out for `backoff` seconds at first: its outages
+        have the same measure. With 0.5 the times are those above."""
+        return cls(cool_down=2 * backoff, longest=30 * backoff, give_up_after=give_up_after)
+
     def next_cool_down(self, last: float) -> float:
         """The cool-down, before jitter, after one of `last` seconds; 0.0: the first."""
         return min(self.longest, last * self.factor) if last else self.cool_down

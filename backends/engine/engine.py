@@ -21,7 +21,7 @@ from backends.engine.purse import Purse
 from backends.engine.retry import RetryPolicy
 from backends.engine.spending import Size, Spending
 from backends.engine.window import Window
-from backends.errors import BackendStopped
+from backends.errors import BackendError
 from backends.protocol import Batch
 from backends.requests import Call, Response
 
@@ -66,8 +66,8 @@ class Engine(Generic[Item]):
         asked for. An item without an answer has a response that says why: `failed`, or `skipped` where the
         purse has nothing left for it.
 
-        Raises BackendStopped, after what was answered, where no more calls are made. Leaving the iterator
-        ends the calls that are in flight.
+        Raises BackendStopped, or another BackendError where calls cannot be made at all, after what was
+        answered. Leaving the iterator ends the calls that are in flight.
         """
         loop, answers = engine_loop(), SimpleQueue[Answer | None]()
         asked = _Asked(items, answers.put, purse)
@@ -101,8 +101,9 @@ class Engine(Generic[Item]):
         tries = _Tries()
         try:
             response = await self._paid(asked, position, item, tries)
-        except BackendStopped as error:
+        except BackendError as error:
             asked.stopped = error  # the calls in flight still come to their end
+            self._leave(asked, 1)
         else:
             asked.put((position, response))
 
@@ -110,7 +111,8 @@ class Engine(Generic[Item]):
         """The response, whose cost is kept within the purse's budget."""
         if asked.purse is None:
             return await self._response(item, tries)
-        held = await self._spending.reserve(asked.purse, position, self._routes[0].size(item))
+        sizes = [route.size(item) for route in self._routes]
+        held = await self._spending.reserve(asked.purse, position, sizes)
         if isinstance(held, Spent):
             return Response(status="skipped", error=held.why)
         response = None
@@ -145,18 +147,29 @@ class Engine(Generic[Item]):
         self, route: Route[Item], item: Item, tries: "_Tries", *, wait_while_away: bool
     ) -> Response:
         """The answer by one route, tried again as its policy says."""
+
+        async def attempt() -> Response:
+            return await self._attempt(route, item, tries, wait_while_away)
+
+        try:
+            return await attempt()
+        except CallFailed as error:
+            return await route.retry.after(error, attempt, tries.failed)
+
+    async def _attempt(
+        self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool
+    ) -> Response:
         size = route.size(item)
-        async for attempt in route.retry.retrying(tries.failed):
-            with attempt:
-                tries.count += 1
-                response = await route.gate.through(
-                    partial(route.call, item),
-                    tokens=self._spending.tokens(size),
-                    wait_while_away=wait_while_away,
-                )
-                self._spending.learn(size, response)
-                return response
-        raise AssertionError("the last try returns or raises")
+
+        async def call() -> Response:
+            tries.count += 1
+            return await route.call(item)
+
+        response = await route.gate.through(
+            call, tokens=self._spending.tokens(size), wait_while_away=wait_while_away
+        )
+        self._spending.learn(size, response)
+        return response
 
     def _leave(self, asked: "_Asked[Item]", places: int) -> None:
         asked.places -= places
@@ -172,7 +185,7 @@ class _Asked(Generic[Item]):
     purse: Purse | None
     order: int = field(default_factory=lambda: next(_orders))
     places: int = 0
-    stopped: BackendStopped | None = None
+    stopped: BackendError | None = None
 
 
 @dataclass(slots=True)

@@ -4,11 +4,12 @@ It joins what the state machines `Breaker` and `Concurrency` decide with the wai
 """
 
 import asyncio
+import heapq
+import itertools
 import logging
 import math
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
@@ -43,7 +44,7 @@ class GatePolicy:
     @classmethod
     def of(cls, options: EndpointOptions) -> "GatePolicy":
         return cls(
-            BreakerPolicy(give_up_after=options.give_up_after),
+            BreakerPolicy.paced(options.backoff, options.give_up_after),
             ConcurrencyPolicy(highest=options.max_concurrency),
             options.requests_per_minute,
             options.tokens_per_minute,
@@ -61,10 +62,11 @@ class Gate:
         self._policy = policy
         self._breaker = Breaker(policy.breaker)
         self._concurrency = Concurrency.starting(policy.concurrency)
-        self._rates = Rates(policy.requests_per_minute, policy.tokens_per_minute)
+        self._rates = Rates.of(policy.requests_per_minute, policy.tokens_per_minute)
         self._in_flight = 0
         self._paused_until = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._tickets = itertools.count()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # a heap: first come, first served
         self._timer: asyncio.TimerHandle | None = None
         self._stopped: str | None = None
         self._refused = 0
@@ -79,77 +81,85 @@ class Gate:
         BackendStopped where no call will be made any more, and EndpointAway where the endpoint does not
         answer at present and the caller does not want to wait for it.
         """
-        sent = await self._enter(wait_while_away)
+        sent = await self._enter(tokens, wait_while_away)
         try:
-            await self._rates.wait(tokens)
             response = await call()
             self._answered(response, sent)
             return response
         except CallFailed as error:
             self._failed(error.failure, sent)
+            if self._stopped is not None:
+                raise BackendStopped(self._stopped) from error
             raise
         finally:
             self._breaker = self._breaker.released(sent)  # where nothing is known of it: it was cancelled
             self._in_flight -= 1
-            self._wake()
+            self._wake_next()
 
     def revive(self) -> None:
         """Let calls through again after a stop: a new run begins, and what was wrong may be mended."""
         self._stopped, self._refused = None, 0
         self._breaker = Breaker(self._policy.breaker)
+        self._wake_all()
 
     # Waiting
 
-    async def _enter(self, wait_while_away: bool) -> float:
+    async def _enter(self, tokens: int, wait_while_away: bool) -> float:
         """Wait until a call may go; when that was."""
-        while True:
-            now = time.monotonic()
-            away = self._breaker.wait(now)
-            if away and not wait_while_away and self._stopped is None:
-                raise EndpointAway(self.name)
-            self._check(now)
-            delay = max(away, self._paused_until - now)
-            if delay <= 0 and self._in_flight < self._concurrency.limit:
-                self._in_flight += 1
-                self._breaker = self._breaker.sent(now)
-                return now
-            await self._change(delay)
+        ticket = next(self._tickets)
+        try:
+            while (delay := self._delay(now := time.monotonic(), wait_while_away)) > 0:
+                await self._turn(ticket, delay)
+            self._in_flight += 1
+            self._breaker = self._breaker.sent(now)
+            self._rates = self._rates.sent(now, tokens)
+            return now
+        finally:
+            self._wake_next()  # whatever came of this one's turn
 
-    def _check(self, now: float) -> None:
-        if self._stopped is None and self._breaker.gives_up(now):
-            self._stopped = f"{self.name} has not answered for {self._policy.breaker.give_up_after:g} s"
+    def _delay(self, now: float, wait_while_away: bool) -> float:
+        """Seconds before asking again whether a call may go, infinity for when another ends; 0.0: now."""
         if self._stopped is not None:
             raise BackendStopped(self._stopped)
+        away = self._breaker.wait(now)
+        if away and not wait_while_away:
+            raise EndpointAway(self.name)
+        if wait_while_away and self._breaker.gives_up(now):
+            raise BackendStopped(self._gave_up())
+        if self._in_flight >= self._concurrency.limit:
+            return math.inf
+        return max(away, self._paused_until - now, self._rates.wait(now))
 
-    async def _change(self, delay: float) -> None:
+    async def _turn(self, ticket: int, delay: float) -> None:
         """Wait until a call may go, or may in `delay` seconds."""
-        if 0 < delay < math.inf:
-            self._wake_in(delay)
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._wake()  # in its place, if the turn had come
-            raise
-
-    def _wake_in(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        when = loop.time() + seconds
+        if delay < math.inf:
+            self._wake_at(loop, loop.time() + delay)
+        turn = loop.create_future()
+        heapq.heappush(self._waiting, (ticket, turn))
+        await turn
+
+    def _wake_at(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
         if self._timer is None or not loop.time() < self._timer.when() <= when:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = loop.call_at(when, self._wake)
+            self._timer = loop.call_at(when, self._wake_next)
 
-    def _wake(self) -> None:
-        """Give a turn to as many as there is room for; to all where none will be let through any more."""
-        is_over = self._stopped is not None or self._breaker.gives_up(time.monotonic())
-        turns = len(self._waiting) if is_over else self._concurrency.limit - self._in_flight
-        while turns > 0 and self._waiting:
-            turn = self._waiting.popleft()
+    def _wake_next(self) -> None:
+        """Give the next one a turn where there is room; when it has used it, it is the turn of another."""
+        has_turn = self._in_flight < self._concurrency.limit
+        while has_turn and self._waiting:
+            turn = heapq.heappop(self._waiting)[1]
             if not turn.done():
                 turn.set_result(None)
-                turns -= 1
+                has_turn = False
+
+    def _wake_all(self) -> None:
+        """Have all look again: some do not want to wait any more."""
+        waiting, self._waiting = self._waiting, []
+        for _, turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
 
     # What came of calls
 
@@ -170,7 +180,7 @@ class Gate:
                 self._concurrency = self._concurrency.rate_limited(now, sent)
                 self._paused_until = max(self._paused_until, now + (failure.retry_after or 0.0))
             case "unauthorized":
-                self._stop(failure.message)
+                self._stop(f"{failure.message}; see to the key and its account, then start again")
             case "permanent":
                 self._is_alive(now, sent)
                 self._refused += 1
@@ -186,14 +196,21 @@ class Gate:
 
     def _is_away(self, now: float, sent: float, failure: Failure) -> None:
         before, self._breaker = self._breaker, self._breaker.failed(now, sent, random.random())
-        if self._breaker.state(now) == "open" != before.state(now):
-            wait = self._breaker.wait(now)
-            log.warning("%s; trying again in %.0f s, what waits is kept", failure.message, wait)
+        if before.state(now) == "closed" != self._breaker.state(now):
+            log.warning("%s; calls wait until it answers again", failure.message)
+            self._wake_all()
+
+    def _gave_up(self) -> str:
+        return (
+            f"{self.name} has not answered for {self._policy.breaker.give_up_after:g} s. What was answered "
+            "is kept: start again when it is back, or have it waited for longer with give_up_after"
+        )
 
     def _stop(self, why: str) -> None:
         if self._stopped is None:
             self._stopped = why
             log.warning("no more calls: %s", why)
+            self._wake_all()
 
 
 @cache

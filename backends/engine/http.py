@@ -4,8 +4,8 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,11 +16,14 @@ import aiohttp
 
 from backends.engine.failure import CallFailed, Failure, FailureKind
 from backends.engine.loop import engine_loop
-from backends.engine.refusals import error_of, kind_of, retry_after
+from backends.engine.refusals import error_of, kind_of, parsed, retry_after
 from backends.errors import BackendError
 
 _LONGEST_MESSAGE = 500
 _LONGEST_EVENT = 1 << 22  # bytes; log-probabilities of many tokens may come in one
+_SHORTEST_SECRET = 8  # what is shorter, such as EMPTY, keeps nobody out, and may be part of any message
+# The end of a stream may come a little after its last event; who waits for it can use the connection again.
+_REST_SECONDS = 0.5
 _DATA, _DONE = b"data:", b"[DONE]"
 
 
@@ -53,7 +56,7 @@ class Http:
         self.base_url = base_url.rstrip("/")
         self._headers = dict(headers)
         self._verify = verify
-        self._secrets = [secret for secret in secrets if secret]
+        self._secrets = [secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET]
 
     async def post(self, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
         """The answer to a JSON body. Raises CallFailed."""
@@ -63,7 +66,9 @@ class Http:
         """What is at a path. Raises CallFailed."""
         return await self._reply("GET", path, timeout)
 
-    async def events(self, path: str, body: Mapping[str, Any], *, timeout: float) -> AsyncIterator[Reply]:
+    async def events(
+        self, path: str, body: Mapping[str, Any], *, timeout: float
+    ) -> AsyncGenerator[Reply, None]:
         """The events of a streamed answer (server-sent events) as they come, without the mark of its end.
         Raises CallFailed, also where the stream breaks off."""
         sent = time.monotonic()
@@ -71,6 +76,7 @@ class Http:
             async for line in response.content:
                 data = line[len(_DATA) :].strip() if line.startswith(_DATA) else b""
                 if data == _DONE:
+                    await _rest(response)
                     return
                 if data:
                     yield Reply(self._object(data), sent, time.monotonic(), response.status)
@@ -108,22 +114,26 @@ class Http:
         try:
             async with (
                 asyncio.timeout(timeout),
-                session.request(method, self.base_url + path, proxy=self._proxy, **how) as response,
+                session.request(
+                    method, self.base_url + path, proxy=self._proxy, allow_redirects=False, **how
+                ) as response,
             ):
-                if response.status >= 400:
+                if response.status >= 300:
                     raise self._refusal(response.status, await response.text("utf-8", "replace"), response)
                 yield response
         except TimeoutError as error:
             raise self.failed("transient", f"no answer within {timeout:g} s") from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise self.failed("unauthorized", f"{error.certificate_error}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self.failed("transient", f"{type(error).__name__}: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:  # may quote what came, and what was sent with it
+            raise self.failed("transient", f"{type(error).__name__}: {error}") from None
         except ValueError as error:  # aiohttp's word for an event longer than `_LONGEST_EVENT`
             raise self.failed("malformed", str(error)) from error
 
     def _refusal(self, status: int, text: str, response: aiohttp.ClientResponse) -> CallFailed:
-        message, code = error_of(text)
+        message, code = error_of(parsed(text))
+        if status < 400:
+            message = f"moved to {response.headers.get('location')}; that may be the address to give"
         wait = retry_after(response.headers, time.time())
         kind = kind_of(status, code, message)
         return self.failed(kind, f"HTTP {status}: {message}", retry_after=wait, status=status, code=code)
@@ -131,12 +141,20 @@ class Http:
     def _object(self, text: bytes) -> dict[str, Any]:
         try:
             content = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             shown = text[:200].decode(errors="replace")
             raise self.failed("malformed", f"the answer is no JSON object: {shown!r}")
+        if content.get("error"):
+            raise self._told(content)
         return content
+
+    def _told(self, content: dict[str, Any]) -> CallFailed:
+        """The failure that an answer tells of though it, or the stream's beginning, had the status 200."""
+        message, code = error_of(content)
+        status = int(code) if code.isdecimal() and len(code) == 3 else 500
+        return self.failed(kind_of(status, code), message, status=200)
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
@@ -155,6 +173,12 @@ class Http:
         """The proxy of the environment; looked up once, which aiohttp would do for every request."""
         parts = urlsplit(self.base_url)
         return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+async def _rest(response: aiohttp.ClientResponse) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REST_SECONDS):
+            await response.read()
 
 
 def _trust(verify: bool | str) -> ssl.SSLContext | bool:

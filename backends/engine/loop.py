@@ -36,16 +36,23 @@ class EngineLoop:
         self._closers.append(close)
 
     def _close(self) -> None:
-        async def close_all() -> None:
-            await asyncio.gather(*(close() for close in self._closers), return_exceptions=True)
-
-        closing = self.start(close_all())
+        closing = self.start(self._close_all())
         try:
             closing.result(timeout=_CLOSING_SECONDS)
         except TimeoutError:
             closing.cancel()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _close_all(self) -> None:
+        """End what still runs, of an iterator that was kept, and close what was to be closed."""
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*(close() for close in self._closers), return_exceptions=True)
 
 
 @cache

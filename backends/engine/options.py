@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, f
 from backends.errors import BackendError
 
 # Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
-_SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "token", "cookie", "secret")
+_SECRET_HEADERS = ("auth", "key", "token", "cookie", "secret", "password")
 _REFERENCE = "env:"
 
 
@@ -39,7 +39,7 @@ class EndpointOptions(BaseModel):
     timeout: float = Field(300.0, gt=0, description="of one try")
     total_timeout: float = Field(3600.0, gt=0, description="of all tries of a request and what is between")
     max_tries: int = Field(8, ge=1, description="of a request, the first included")
-    backoff: float = Field(0.5, ge=0, description="wait before the second try; it doubles from try to try")
+    backoff: float = Field(0.5, gt=0, description="wait before the second try; it doubles from try to try")
     give_up_after: float = Field(600.0, gt=0, description="the run stops when the endpoint is away so long")
     stream: bool = Field(False, description="have answers streamed, which times their first token")
     tokenizer: str | None = Field(None, description="folder or hub id; prompts are then sent as tokens")
@@ -73,7 +73,7 @@ def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: st
     Raises BackendError where a named or required one is not set.
     """
     name = options.api_key_env or usual
-    value = os.environ.get(name)
+    value = os.environ.get(name, "").strip()
     if not value and (required or options.api_key_env):
         raise BackendError(f"{backend}: the environment variable {name}, which holds the key, is not set")
     return value or None
@@ -98,4 +98,4 @@ def _resolved(value: str, where: str) -> str:
     name = value.removeprefix(_REFERENCE)
     if name not in os.environ:
         raise BackendError(f"{where}: the environment variable {name} is not set")
-    return os.environ[name]
+    return os.environ[name].strip()

@@ -30,9 +30,11 @@ class Purse:
         """The purse for some of the requests, in another order."""
         return replace(self, payers=[self.payers[position] for position in positions])
 
-    def reserve(self, position: int, asked: str, usage: Usage) -> Reservation | Wait | Spent:
-        """Ask for a call that may take so much."""
-        return self.budget.reserve(self.payers[position], self._spend(asked, usage), time.monotonic())
+    def reserve(self, position: int, usages: Sequence[tuple[str, Usage]]) -> Reservation | Wait | Spent:
+        """Ask for a call that may take so much. usages: by model, of each that may answer."""
+        spends = [self._spend(asked, usage) for asked, usage in usages]
+        most = Spend(max(spend.usd for spend in spends), max(spend.tokens for spend in spends))
+        return self.budget.reserve(self.payers[position], most, time.monotonic())
 
     def settle(self, reservation: Reservation, response: Response) -> None:
         """Count what a call took; warns where much of a limit is spent."""

@@ -1,33 +1,53 @@
-"""Requests and tokens per minute that an account may use."""
+"""Requests and tokens per minute that an account may use: pure state machines, in seconds by one clock."""
 
-from aiolimiter import AsyncLimiter
+from dataclasses import dataclass
+from math import inf
 
-# Kept by the second, so that a minute's worth does not go out at its beginning.
-_SECONDS = 1.0
+# A loop that is late by so much catches up; not longer, so that a minute's worth does not go out at once.
+_LATE = 0.1  # seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So much a minute, evenly: each use has to be paid for in time before the next (the leaky bucket as
+    ITU-T I.371 has it, GCRA).
+
+    paid: when all that was used is paid for.
+    """
+
+    per_minute: float
+    paid: float = -inf
+
+    def wait(self, now: float) -> float:
+        """Seconds until more may be used; 0.0: now."""
+        return max(0.0, self.paid - now)
+
+    def used(self, now: float, amount: float) -> "Rate":
+        """After a use, of any size: the next one waits for it."""
+        return Rate(self.per_minute, max(self.paid, now - _LATE) + 60.0 * amount / self.per_minute)
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
-    """Waits until a call keeps within the rates; each is per minute, None for no limit."""
+    """Both rates of an account; None for no limit."""
 
-    def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
-        self._requests = _limiter(requests_per_minute)
-        self._tokens = _limiter(tokens_per_minute)
+    requests: Rate | None
+    tokens: Rate | None
 
-    async def wait(self, tokens: int) -> None:
-        """Wait until a call of so many tokens may be sent."""
-        if self._requests is not None:
-            await self._requests.acquire()
-        if self._tokens is not None:
-            rest = float(tokens)
-            while rest > 0:  # a call of more than a second's worth waits for several
-                await self._tokens.acquire(min(rest, self._tokens.max_rate))
-                rest -= self._tokens.max_rate
+    @classmethod
+    def of(cls, requests_per_minute: float | None, tokens_per_minute: float | None) -> "Rates":
+        return cls(
+            None if requests_per_minute is None else Rate(requests_per_minute),
+            None if tokens_per_minute is None else Rate(tokens_per_minute),
+        )
 
+    def wait(self, now: float) -> float:
+        """Seconds until a call may be sent; 0.0: now."""
+        return max((rate.wait(now) for rate in (self.requests, self.tokens) if rate), default=0.0)
 
-def _limiter(per_minute: float | None) -> AsyncLimiter | None:
-    if per_minute is None:
-        return None
-    per_second = per_minute / 60
-    # A bucket must hold one request at least: where that is more than a second's worth, it fills longer.
-    size = max(per_second * _SECONDS, 1.0)
-    return AsyncLimiter(size, size / per_second)
+    def sent(self, now: float, tokens: int) -> "Rates":
+        """After a call that is likely to take so many tokens."""
+        return Rates(
+            self.requests and self.requests.used(now, 1),
+            self.tokens and self.tokens.used(now, tokens),
+        )

@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ _NO_CREDIT_SAID = "credit balance is too low"
 # as when it declines in words.
 CONTENT_FILTER = "content_filter"
 DECLINED = frozenset((CONTENT_FILTER,))
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 # An endpoint that names a longer wait is asked again after this one.
 _LONGEST_WAIT = 3600.0
 
@@ -38,22 +40,27 @@ def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
     return _KINDS.get(status, "transient" if status >= 500 else "permanent")
 
 
-def error_of(text: str) -> tuple[str, str]:
-    """Message and code in the body of a refusal; the code may be empty.
+def parsed(text: str) -> object:
+    """A refusal's body: the value of its JSON, the title of an HTML page, or the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        title = _TITLE.search(text)
+        return (title[1] if title else text).strip()
+
+
+def error_of(content: object) -> tuple[str, str]:
+    """Message and code in a refusal; the code may be empty.
 
     It has one of the usual forms, `{"error": {"message": ..., "code": ...}}` (OpenAI, Anthropic),
     `{"error": "..."}` (TGI), `{"message": ...}` (vLLM) and `{"detail": ...}` (FastAPI), or is plain text.
     """
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        return text.strip() or "no reason given", ""
+    if not isinstance(content, Mapping):
+        return str(content or "no reason given"), ""
     error = content.get("error", content)
     if not isinstance(error, Mapping):
         return str(error), str(content.get("error_type") or "")
-    message = error.get("message") or error.get("detail") or text
+    message = error.get("message") or error.get("detail") or json.dumps(content)
     return str(message), str(error.get("code") or error.get("type") or "")
 
 
@@ -66,9 +73,15 @@ def retry_after(headers: Mapping[str, Any], now: float) -> float | None:
             return _bounded(float(milliseconds) / 1000)
         return None if value is None else _bounded(float(value))
     except ValueError:
-        date = email.utils.parsedate_tz(value or "")
-        return None if date is None else _bounded(email.utils.mktime_tz(date) - now)
+        return _until(str(value), now)
+
+
+def _until(date: str, now: float) -> float | None:
+    try:
+        return _bounded(email.utils.parsedate_to_datetime(date).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _bounded(seconds: float) -> float:
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+    return min(max(0.0, seconds), _LONGEST_WAIT)  # in this order, by which what is no number is 0

@@ -1,7 +1,8 @@
 """How often and when a request that failed is asked again."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -16,6 +17,7 @@ from tenacity import (
 from backends.engine.failure import RETRIED, CallFailed
 from backends.engine.options import EndpointOptions
 
+T = TypeVar("T")
 # Waits double up to this; longer ones only hold up the end of a run.
 _LONGEST_WAIT = 60.0
 
@@ -34,8 +36,28 @@ class RetryPolicy:
     def of(cls, options: EndpointOptions) -> "RetryPolicy":
         return cls(options.max_tries, options.total_timeout, options.backoff)
 
+    async def after(
+        self,
+        first: CallFailed,
+        attempt: Callable[[], Awaitable[T]],
+        on_failure: Callable[[CallFailed], None],
+    ) -> T:
+        """What comes of a request whose first try failed, by making the others. Raises the last failure."""
+        failed: list[CallFailed] = [first]
+
+        async def again() -> T:
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        result: T = await self.retrying(on_failure)(again)
+        return result
+
     def retrying(self, on_failure: Callable[[CallFailed], None]) -> AsyncRetrying:
-        """What makes the tries of one request; `on_failure` is told of each that failed and is made again."""
+        """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
+
+        It costs more than a call that is answered at once: see `after`.
+        """
         usual = wait_exponential(self.backoff, max=_LONGEST_WAIT) + wait_random(0, self.backoff / 2)
 
         def wait(state: RetryCallState) -> float:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends.engine.budget import Reservation, Spent, Wait
 from backends.engine.estimates import Experience
+from backends.engine.prices import Usage
 from backends.engine.purse import Purse, usage_of
 from backends.requests import Response
 
@@ -32,16 +34,19 @@ class Spending:
         usage = self._experience[size.asked].expected(size.prompt_bytes, size.max_tokens, size.kind)
         return usage.tokens_in + usage.tokens_out
 
-    async def reserve(self, purse: Purse, position: int, size: Size) -> Reservation | Spent:
-        """Keep enough for a call; one that does not fit yet waits for those that are out."""
+    async def reserve(self, purse: Purse, position: int, sizes: Sequence[Size]) -> Reservation | Spent:
+        """Keep enough for a call, whichever of the models answers it; one that does not fit yet waits for
+        those that are out."""
         while True:
-            most = self._experience[size.asked].reserved(size.prompt_bytes, size.max_tokens, size.kind)
-            answer = purse.reserve(position, size.asked, most)
+            answer = purse.reserve(position, [(size.asked, self._most(size)) for size in sizes])
             if not isinstance(answer, Wait):
                 return answer
             settled = asyncio.get_running_loop().create_future()
             self._waiting.append(settled)
             await settled
+
+    def _most(self, size: Size) -> Usage:
+        return self._experience[size.asked].reserved(size.prompt_bytes, size.max_tokens, size.kind)
 
     def learn(self, size: Size, response: Response) -> None:
         """Learn from an answer whose tokens the endpoint counted."""
