@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list_tasks(read_spec(known), known.list_tasks)
         if known.check_tasks is not None:
             return _check_tasks(read_spec(known), known.check_tasks)
-        return _evaluate(read_spec(known))
+        spec = read_spec(known)
+        return _estimate(spec) if spec.estimate else _evaluate(spec)
     except ResultError as error:
         print(f"error: {error}\n{GO_ON}", file=sys.stderr)
         return FAILED
@@ -104,10 +105,19 @@ def _evaluate(spec: EvaluationSpec) -> int:
 
     result = evaluate(spec, progress=True)
     print(result.table())
+    if spec.show_performance:
+        print(f"\n{result.performance()}")
     print(f"\nResults: {result.folder}")
     if result.failures:
         print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
     return FAILED if result.failures else SCORED
+
+
+def _estimate(spec: EvaluationSpec) -> int:
+    from flows.estimate import estimate
+
+    print(estimate(spec).text())
+    return SCORED
 
 
 def _list_tasks(spec: EvaluationSpec, pattern: str) -> int:

@@ -30,23 +30,24 @@ class EndpointBackend:
     """
 
     def __init__(self, *remotes: Remote) -> None:
-        self._remotes = remotes
+        self.remotes = remotes
 
     @property
     def capabilities(self) -> Capabilities:
         """What all of them can be asked."""
-        first = self._remotes[0]
+        first = self.remotes[0]
         return Capabilities(
-            frozenset.intersection(*(remote.kinds for remote in self._remotes)),
+            frozenset.intersection(*(remote.kinds for remote in self.remotes)),
             chat_template=first.dialect.takes_messages or first.tokens is not None,
             thinking=True,
-            instead=next((remote.instead for remote in self._remotes if remote.instead), ""),
+            instead=next((remote.instead for remote in self.remotes if remote.instead), ""),
+            offers=tuple(remote.offer for remote in self.remotes),
             shards_at_once=SHARDS_AT_ONCE,
         )
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:
-        first, *others = self._remotes
+        first, *others = self.remotes
         return {
             **first.fingerprint,
             **{
@@ -57,11 +58,11 @@ class EndpointBackend:
         }
 
     def load(self, kinds: Collection[RequestKind]) -> None:
-        for remote in self._remotes:
+        for remote in self.remotes:
             remote.check(kinds)
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        asked = _side_by_side(remote.questions(requests) for remote in self._remotes)
+        asked = _side_by_side(remote.questions(requests) for remote in self.remotes)
         return self._answers(asked, range(len(requests)))
 
     def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
@@ -69,7 +70,7 @@ class EndpointBackend:
         owners: list[int] = []
         items: list[tuple[Asked, ...]] = []
         for number, request in enumerate(requests):
-            windows = _side_by_side(remote.windows(request.prompt) for remote in self._remotes)
+            windows = _side_by_side(remote.windows(request.prompt) for remote in self.remotes)
             if not windows:
                 yield [(number, Response(logprob=0.0))]
             items += windows
@@ -79,13 +80,13 @@ class EndpointBackend:
     generate_until = loglikelihood
 
     def chat_template(self) -> str | None:
-        first = self._remotes[0]
+        first = self.remotes[0]
         if first.dialect.takes_messages:
             return ENDPOINTS_OWN
         return None if first.tokens is None else first.tokens.template
 
     def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
-        first = self._remotes[0]
+        first = self.remotes[0]
         if first.dialect.takes_messages:
             return as_prompt(messages)
         if first.tokens is None:
@@ -93,13 +94,13 @@ class EndpointBackend:
         return first.tokens.rendered(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:
-        first, *others = (remote.describe() for remote in self._remotes)
+        first, *others = (remote.describe() for remote in self.remotes)
         return {**first, **({"fallbacks": others} if others else {})}
 
     @cached_property
     def _engine(self) -> Engine[Item]:
-        at_once = max(remote.options.max_concurrency for remote in self._remotes)
-        return Engine([_route(remote, number) for number, remote in enumerate(self._remotes)], at_once)
+        at_once = max(remote.options.max_concurrency for remote in self.remotes)
+        return Engine([_route(remote, number) for number, remote in enumerate(self.remotes)], at_once)
 
     def _answers(self, asked: Sequence[tuple[Asked, ...]], owners: Sequence[int]) -> Iterator[Batch]:
         """Answers by position; what one of the models cannot be asked has a failure at once.

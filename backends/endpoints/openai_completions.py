@@ -64,7 +64,7 @@ def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Respo
 
 def _read_score(scoring: Scoring, content: Content) -> Response:
     logprobs = at(content, "choices", 0, "logprobs")
-    if logprobs is None:
+    if not isinstance(logprobs, dict) or logprobs.get("token_logprobs") is None:
         raise NotOffered("the answer has no log-probabilities of the prompt: echo is not supported there")
     own = numbers_at(logprobs, "token_logprobs")
     span = scoring.span(logprobs.get("text_offset"))

@@ -16,8 +16,10 @@ from backends.engine.gate import Gate, GatePolicy, gate_for
 from backends.engine.http import Http
 from backends.engine.loop import engine_loop
 from backends.engine.options import EndpointOptions
+from backends.engine.retry import RetryPolicy
 from backends.generation_settings import Settings, settings_of
 from backends.hf.tokenization import Query, Unanswerable
+from backends.protocol import Offer
 from backends.requests import Request, RequestKind
 
 # Raise when the same request would be put to an endpoint in another way than before.
@@ -63,6 +65,10 @@ class Remote:
         return f"{self.dialect.name}:{self.dialect.model}"
 
     @property
+    def offer(self) -> Offer:
+        return Offer(self.asked, self.dialect.model, self.http.base_url)
+
+    @property
     def instead(self) -> str:
         """What to do where something is not offered."""
         return self.dialect.instead or ("" if self.tokens else "give the option tokenizer")
@@ -96,7 +102,8 @@ class Remote:
             await check_logprobs(self.asked, self.questions, self._score)
 
     async def _score(self, question: Question) -> float:
-        response = await self.answerer.answer(question)
+        retrying = RetryPolicy.of(self.options).retrying(lambda _: None)
+        response = await retrying(self.answerer.answer, question)
         return response.logprob or 0.0
 
     def questions(self, requests: Sequence[Request]) -> list[Asked]:

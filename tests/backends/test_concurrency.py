@@ -102,11 +102,11 @@ def test_random_429s_never_stop_it_and_it_recovers() -> None:
     assert answered(64, lambda _: (True, 0.05), 10.0, low).limits[-1] == 64
 
 
-@pytest.mark.parametrize("places", [4, 16, 40, 150])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("places", [4, 16, 64])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_server_that_batches_keeps_its_throughput(places: int, seed: int) -> None:
-    run = shared(256, lambda busy: SECOND * min(busy, places), 150.0, sizes(seed))
-    assert run.throughput(50.0) >= 0.85 * SECOND * places
+    run = shared(256, lambda busy: SECOND * min(busy, places), 100.0, sizes(seed))
+    assert run.throughput(40.0) >= 0.85 * SECOND * places
 
 
 def test_latency_that_grows_with_the_calls_in_flight_is_no_reason_for_less_than_the_first() -> None:
@@ -114,20 +114,20 @@ def test_latency_that_grows_with_the_calls_in_flight_is_no_reason_for_less_than_
     assert min(run.limits) >= 8
 
 
-@pytest.mark.parametrize("places", [16, 40, 150])
+@pytest.mark.parametrize("places", [16, 40, 100])
 def test_a_server_that_collapses_is_kept_where_it_works(places: int) -> None:
     best = SECOND * places
-    run = shared(256, lambda busy: SECOND * busy if busy <= places else 0.25 * best, 60.0)
+    run = shared(256, lambda busy: SECOND * busy if busy <= places else 0.25 * best, 40.0)
     assert run.throughput(15.0) >= 0.7 * best
 
 
 def measured(
-    limit: Concurrency, start: float, latency: float, rounds: int, in_flight: int = 8
+    limit: Concurrency, start: float, latency: float, rounds: int, in_flight: int = 8, work: float = 10.0
 ) -> Concurrency:
-    """After rounds of calls in step, with the same latency."""
+    """After rounds of calls in step, with the same latency and work."""
     for _ in range(rounds):
         for _ in range(in_flight):
-            limit = limit.succeeded(start + latency, start, 1.0, in_flight)
+            limit = limit.succeeded(start + latency, start, work, in_flight)
         start += latency
     return limit
 
@@ -138,6 +138,20 @@ def test_a_collapse_without_more_calls_in_flight_lowers_the_limit_until_it_is_th
     slow = measured(well, 1.0, 1.0, 2)
     assert slow.limit < 8
     assert measured(slow, 3.0, 1.0, 100).limit == 8
+
+
+def test_longer_and_shorter_answers_are_no_collapse() -> None:
+    well = measured(Concurrency.starting(ConcurrencyPolicy(8)), 0.0, 0.1, 10)
+    assert measured(well, 1.0, 1.0, 5, work=100.0).limit == 8
+    assert measured(well, 1.0, 0.05, 5, work=1.0).limit == 8
+
+
+def test_any_number_of_429s_leaves_one_call_in_flight() -> None:
+    limit = Concurrency.starting(ConcurrencyPolicy(64))
+    for second in range(100):
+        limit = limit.rate_limited(second + 0.5, second)
+    assert limit.limit == 1
+    assert measured(limit, 200.0, 0.1, 2, in_flight=1).limit > 1
 
 
 def test_one_round_trip_lowers_the_limit_once() -> None:
@@ -203,6 +217,6 @@ def test_the_limit_stays_in_bounds_and_a_429_never_raises_it(
 @given(st.integers(1, 100), st.integers(1, 100))
 def test_answers_that_never_change_never_lower_the_limit(highest: int, start: int) -> None:
     run = answered(
-        highest, lambda _: (True, 0.05), 2.0, Concurrency.starting(ConcurrencyPolicy(highest, start))
+        highest, lambda _: (True, 0.05), 1.0, Concurrency.starting(ConcurrencyPolicy(highest, start))
     )
     assert run.limits == sorted(run.limits)

@@ -65,7 +65,7 @@ def test_a_listed_price_names_the_list_its_version_and_the_model() -> None:
         ("claude-sonnet-4-5", "anthropic"),
         ("sonar", "perplexity"),
         ("openai/gpt-4o", "openrouter"),
-        ("qwen/qwen3-coder-flash", "openrouter"),
+        ("qwen/qwen3.7-flash", "openrouter"),
     ],
 )
 @given(TOKENS, TOKENS, st.floats(0, 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.endpoints.answers import chat_prompt, content_text, short_hash
 from tests.endpoints.behaviour import Behaviour
-from tests.endpoints.dialect import Body, Stream, check_model, last_user_text, required, sequences
+from tests.endpoints.dialect import Body, Stream, bearer_key, check_model, last_user_text, required, sequences
 from tests.endpoints.generation import STATUS, Asked, Finish, Generation, Problem, usage
 from tests.endpoints.http1 import HttpRequest
 
@@ -32,10 +32,14 @@ _NO_CREDIT = 400
 
 
 class Anthropic:
-    """`x-api-key` and `anthropic-version` headers, `max_tokens` in the body, the system prompt apart."""
+    """`anthropic-version` and a key in the headers, `max_tokens` in the body, the system prompt apart.
+
+    The key comes in `x-api-key`, as the API's documentation has it, or as a bearer's, as the official client
+    sends it (2.12.0).
+    """
 
     def key(self, request: HttpRequest) -> str:
-        return request.headers.get("x-api-key", "")
+        return request.headers.get("x-api-key") or bearer_key(request)
 
     def asked(self, request: HttpRequest, body: Body, behaviour: Behaviour) -> list[Asked]:
         if "anthropic-version" not in request.headers:

@@ -95,11 +95,11 @@ def test_an_expired_batch_has_some_answers(client: OpenAI, endpoint: Endpoint) -
 
 def test_a_batch_can_be_cancelled(client: OpenAI, endpoint: Endpoint) -> None:
     endpoint.change(batch_seconds=0.5)
-    batch = client.batches.cancel(submitted(client).id)
-    assert batch.status == "cancelling"
-    while batch.status == "cancelling":
-        batch = client.batches.retrieve(batch.id)
-    assert batch.status == "cancelled"
+    batch = submitted(client)
+    assert client.batches.cancel(batch.id).status == "cancelling"
+    while (status := client.batches.retrieve(batch.id).status) == "cancelling":
+        pass
+    assert status == "cancelled"
     with pytest.raises(openai.BadRequestError, match="Cannot cancel"):
         client.batches.cancel(batch.id)
 

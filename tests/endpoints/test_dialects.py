@@ -217,6 +217,13 @@ def test_anthropic_errors_have_its_types(
     assert (got, answer["type"], answer["error"]["type"]) == (status, "error", kind)
 
 
+@pytest.mark.parametrize("header", [{"x-api-key": "right"}, {"Authorization": "Bearer right"}])
+def test_anthropic_takes_a_key_in_either_header(anthropic: Endpoint, header: dict[str, str]) -> None:
+    anthropic.change(api_key="right")
+    assert ask(anthropic, "/v1/messages", messages(), VERSION | header)[0] == 200
+    assert ask(anthropic, "/v1/messages", messages(), VERSION)[0] == 401
+
+
 def azure_chat(client: openai.AzureOpenAI) -> Any:
     create: Any = client.chat.completions.create
     return create(model="deployed", messages=MESSAGES)
@@ -226,8 +233,9 @@ def test_azure_answers_by_deployment_and_key(azure: openai.AzureOpenAI, endpoint
     endpoint.change(models=["deployed"], api_key="right")
     assert azure_chat(azure).choices[0].message.content == text_for(chat_prompt(MESSAGES))
     endpoint.change(models=["other"])
-    with pytest.raises(openai.NotFoundError, match="DeploymentNotFound"):
+    with pytest.raises(openai.NotFoundError) as missing:
         azure_chat(azure)
+    assert missing.value.code == "DeploymentNotFound"
     endpoint.change(api_key="other")
     with pytest.raises(openai.AuthenticationError) as raised:
         azure_chat(azure)
