@@ -1,11 +1,14 @@
 """Contract: Anthropic's Messages, against a stand-in that keeps to its published fields."""
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from backends.endpoints.anthropic import Anthropic
+from backends.endpoints.question import CutOff
 from backends.engine.refusals import kind_of
 from backends.errors import BackendError
 from backends.generation_settings import settings_of
@@ -83,6 +86,27 @@ def test_a_wrong_key_is_said_before_the_run_and_not_shown(
     assert SECRET not in str(raised.value) + shown(backend)
 
 
+def test_the_key_is_sent_as_anthropic_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a listener of its own: the stand-in takes a key in `authorization` as well."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
+    came: list[tuple[str | None, str | None]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            came.append((self.headers["x-api-key"], self.headers["authorization"]))
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        opened(f"anthropic:m?base_url=http://127.0.0.1:{server.server_port}", tmp_path).load(set())
+        thread.join()
+    assert came == [(SECRET, None)]
+
+
 def test_a_key_is_needed_at_anthropic_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
@@ -121,6 +145,16 @@ def test_a_streamed_message_is_the_whole_one() -> None:
         "usage": {"input_tokens": 9, "output_tokens": 7},
     }
     assert brought.index(True) == 3
+
+
+def test_a_stream_without_its_last_event_broke_off() -> None:
+    make = asked().stream
+    assert make is not None
+    stream = make()
+    for event in EVENTS[:-1]:
+        stream.add(event)
+    with pytest.raises(CutOff):
+        stream.whole()
 
 
 def asked(**generation: Any) -> Any:

@@ -83,7 +83,7 @@ def test_what_precedes_a_text_such_as_bos_is_no_part_of_it() -> None:
 def test_token_texts_that_are_not_the_prompt_score_nothing() -> None:
     question = SGLang("m").scoring(TextScoring("a", " é"))
     entries = [[None, 2, "a"], [-0.5, 3, " \ufffd"], [-0.5, 4, "\ufffd"]]
-    with pytest.raises(NotOffered, match="give the option tokenizer"):
+    with pytest.raises(NotOffered, match="do not join to the prompt"):
         question.read(answer(entries, [None, [[-0.5, 3, " "]], [[-0.5, 4, "b"]]]))
 
 
