@@ -105,7 +105,7 @@ class LiteLLM(Http):
         """By the class of an exception, which decides its status."""
         package = _package()
         is_filtered = isinstance(error, package.ContentPolicyViolationError)
-        code = CONTENT_FILTER if is_filtered else str(getattr(error, "code", None) or "")
+        code = CONTENT_FILTER if is_filtered else _code_of(error)
         status, message = getattr(error, "status_code", 0), str(error)
         is_unread = isinstance(error, package.APIResponseValidationError)
         wait = retry_after(getattr(error, "litellm_response_headers", None) or {}, time.time())
@@ -116,6 +116,12 @@ class LiteLLM(Http):
             status=status,
             code=code,
         )
+
+
+def _code_of(error: BaseException) -> str:
+    """The endpoint's own word for a failure, which only the error has that litellm's one replaces."""
+    body = getattr(error.__context__, "body", None)
+    return str(body.get("code") or "") if isinstance(body, dict) else ""
 
 
 @cache
