@@ -1,5 +1,6 @@
 """Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,16 +8,18 @@ from functools import cached_property
 from typing import Any
 
 from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
+from backends.endpoints.probe import Away
 from backends.endpoints.question import Question
 from backends.endpoints.remote import Asked, Remote
 from backends.engine.engine import Engine, Route
 from backends.engine.purse import purse_in_use
-from backends.engine.retry import RetryPolicy
 from backends.engine.spending import Size
 from backends.errors import BackendError
 from backends.hf.tokenization import Unanswerable
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
+
+log = logging.getLogger("assay")
 
 # One request, as each of the endpoints that may answer it is asked.
 Item = tuple[Question, ...]
@@ -59,8 +62,16 @@ class EndpointBackend:
         }
 
     def load(self, kinds: Collection[RequestKind]) -> None:
+        """Also where one of several models is away, as long as nothing has to be seen of how it scores."""
+        away: list[Away] = []
         for remote in self.remotes:
-            remote.check(kinds)
+            try:
+                remote.check(kinds)
+            except Away as error:
+                away.append(error)
+                if len(away) == len(self.remotes) or set(kinds) != {"generate_until"}:
+                    raise
+                log.warning("%s", error)
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
         asked = _side_by_side(remote.questions(requests) for remote in self.remotes)
@@ -138,7 +149,7 @@ def _route(remote: Remote, position: int) -> Route[Item]:
         question = item[position]
         return Size(remote.asked, question.kind, question.prompt_bytes, question.max_tokens)
 
-    return Route(remote.gate, RetryPolicy.of(remote.options), call, size)
+    return Route(remote.gate, remote.retry, call, size)
 
 
 def _sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:

@@ -6,7 +6,7 @@ Only the call is litellm's. Its retries, caches and telemetry are off, as the en
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -68,7 +68,9 @@ class LiteLLM(Http):
                 answer = await self._completion(body, timeout)
         return Reply(answer.model_dump(), sent, time.monotonic())
 
-    async def events(self, path: str, body: Mapping[str, Any], *, timeout: float) -> AsyncIterator[Reply]:
+    async def events(
+        self, path: str, body: Mapping[str, Any], *, timeout: float
+    ) -> AsyncGenerator[Reply, None]:
         """The parts of a streamed answer as they come."""
         sent = time.monotonic()
         with self._failures(timeout):

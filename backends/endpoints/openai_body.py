@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backends.endpoints.question import Content, CutOff, at
+from backends.endpoints.question import Content, CutOff, at, record_at
 from backends.generation_settings import Settings
 
 # OpenAI's own endpoints take no more; all stops are looked for here as well.
@@ -54,16 +54,13 @@ class ChoiceStream:
         self._usage: Any = None
 
     def add(self, event: Content) -> bool:
-        """Take an event. Raises Malformed for one that is an error."""
-        if error := event.get("error"):
-            raise CutOff(f"the stream ended with an error: {error}")
         self._model = event.get("model") or self._model
         self._usage = event.get("usage") or self._usage
-        choices = event.get("choices") or []
-        if not choices:
+        if not event.get("choices"):
             return False
-        self._finish = choices[0].get("finish_reason") or self._finish
-        return self._add_choice(choices[0])
+        choice = record_at(event, "choices", 0)
+        self._finish = choice.get("finish_reason") or self._finish
+        return self._add_choice(choice)
 
     def whole(self) -> Content:
         if self._finish is None:

@@ -8,7 +8,7 @@ from typing import Any
 from backends.endpoints.answers import Count, Written, declined, generated, usage_of
 from backends.endpoints.messages import as_messages
 from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, sampling
-from backends.endpoints.question import Content, Malformed, Question, at
+from backends.endpoints.question import Content, Malformed, Question, record_at
 from backends.endpoints.scoring import Scoring
 from backends.generation_settings import Settings
 from backends.requests import RequestKind, Response
@@ -54,8 +54,8 @@ class OpenAIChat:
 
 
 def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
-    choice = at(content, "choices", 0)
-    message = at(choice, "message")
+    choice = record_at(content, "choices", 0)
+    message = record_at(choice, "message")
     is_complete, refusal = finish_of(choice)
     refusal = _text(message, "refusal") or refusal
     thinking = _text(message, "reasoning_content") or _text(message, "reasoning") or None
@@ -83,7 +83,7 @@ class _ChatStream(ChoiceStream):
         self._parts: dict[str, list[str]] = {}
 
     def _add_choice(self, choice: Content) -> bool:
-        delta = choice.get("delta") or {}
+        delta = record_at(choice, "delta") if choice.get("delta") else {}
         texts = {key: text for key in self._KEYS if (text := _text(delta, key))}
         for key, text in texts.items():
             self._parts.setdefault(key, []).append(text)

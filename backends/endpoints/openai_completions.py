@@ -7,11 +7,20 @@ echoed with its log-probabilities, and the one token that must be generated is l
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from backends.endpoints.answers import Count, Written, generated, scored, usage_of
 from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, prompt_size, sampling
-from backends.endpoints.question import Content, NotOffered, Question, at, numbers_at, text_at
+from backends.endpoints.question import (
+    Content,
+    Malformed,
+    NotOffered,
+    Question,
+    at,
+    is_number,
+    numbers_at,
+    record_at,
+    text_at,
+)
 from backends.endpoints.scoring import Scoring
 from backends.generation_settings import Settings
 from backends.requests import RequestKind, Response
@@ -54,7 +63,7 @@ class OpenAICompletions:
 
 
 def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:
-    choice = at(content, "choices", 0)
+    choice = record_at(content, "choices", 0)
     text = text_at(choice, "text")
     is_complete, refusal = finish_of(choice)
     count = Count.of(usage_of(content), prompt_bytes, text, settings.max_tokens)
@@ -63,7 +72,7 @@ def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Respo
 
 
 def _read_score(scoring: Scoring, content: Content) -> Response:
-    logprobs = at(content, "choices", 0, "logprobs")
+    logprobs = record_at(content, "choices", 0).get("logprobs")
     if not isinstance(logprobs, dict) or logprobs.get("token_logprobs") is None:
         raise NotOffered("the answer has no log-probabilities of the prompt: echo is not supported there")
     own = numbers_at(logprobs, "token_logprobs")
@@ -73,17 +82,19 @@ def _read_score(scoring: Scoring, content: Content) -> Response:
         raise NotOffered(
             "the first token has no log-probability; give the option tokenizer, so that BOS comes before it"
         )
-    best = [max(_alternatives(logprobs, position).values()) for position in span]
+    best = [max(_alternatives(logprobs, position)) for position in span]
     greedy = all(value >= top for value, top in zip(values, best, strict=True))
     count = Count.of(usage_of(content), scoring.prompt_bytes, "", 1)
     return scored(sum(values), greedy, count, str(content.get("model") or ""))
 
 
-def _alternatives(logprobs: Any, position: int) -> dict[str, float]:
-    """The most probable tokens at a position, with their log-probabilities."""
-    found = at(logprobs, "top_logprobs", position)
-    if not isinstance(found, dict) or not found:
+def _alternatives(logprobs: Content, position: int) -> list[float]:
+    """The log-probabilities of the most probable tokens at a position."""
+    if not at(logprobs, "top_logprobs", position):
         raise NotOffered("the answer has no top_logprobs of the prompt")
+    found = list(record_at(logprobs, "top_logprobs", position).values())
+    if not all(is_number(value) for value in found):
+        raise Malformed("the answer's top_logprobs are no numbers")
     return found
 
 
@@ -93,7 +104,7 @@ class _TextStream(ChoiceStream):
         self._texts: list[str] = []
 
     def _add_choice(self, choice: Content) -> bool:
-        text = choice.get("text") or ""
+        text = text_at(choice, "text") if choice.get("text") else ""
         self._texts.append(text)
         return bool(text)
 

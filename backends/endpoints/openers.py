@@ -12,7 +12,7 @@ from backends.endpoints.openai_completions import OpenAICompletions
 from backends.endpoints.remote import Remote
 from backends.endpoints.tokens import tokens_of
 from backends.engine.http import Http
-from backends.engine.options import EndpointOptions, api_key, resolved_headers
+from backends.engine.options import EndpointOptions, api_key, resolved_headers, secret_headers
 from backends.errors import BackendError
 
 _OPENAI = "https://api.openai.com/v1"
@@ -49,7 +49,9 @@ def remote(
     """A model of a dialect at an address. headers: of the dialect, with the key in them; the user's come
     after."""
     own = resolved_headers(options, f"{dialect.name}:{dialect.model}")
-    http = Http(address, {**headers, **own}, verify=options.verify, secrets=[key, *own.values()])
+    http = Http(
+        address, {**headers, **own}, verify=options.verify, secrets=[key, *secret_headers(options, own)]
+    )
     tokens = tokens_of(options.tokenizer, options.max_length, home)
     return Remote(dialect, http, options, account_of(key, own), tokens)
 

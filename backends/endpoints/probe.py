@@ -23,14 +23,22 @@ _NOISE = 0.02
 _SUM_NOISE = 0.1
 
 
+class Away(BackendError):
+    """Nobody is there to answer."""
+
+
 async def greet(http: Http) -> None:
-    """Look whether anybody answers, and takes the key. Raises BackendError where not."""
+    """Look whether anybody answers, and takes the key. Raises Away, and BackendError for a key that is not
+    taken."""
     try:
         await http.get("/models", timeout=_GREETING_SECONDS)
     except CallFailed as error:
+        failure = error.failure
+        if failure.kind == "transient" and not failure.status:
+            raise Away(f"{failure.message}; is base_url right, and does it run?") from error
         # Any other refusal comes from somebody who is there; not all endpoints list their models.
-        if error.failure.status in (0, 401) and error.failure.kind != "malformed":
-            raise BackendError(error.failure.message) from error
+        if failure.status == 401 or (failure.kind == "unauthorized" and not failure.status):
+            raise BackendError(failure.message) from error
 
 
 async def check_logprobs(

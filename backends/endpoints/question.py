@@ -73,6 +73,14 @@ def at(content: Any, *keys: str | int) -> Any:
     return value
 
 
+def record_at(content: Any, *keys: str | int) -> Content:
+    """The object at a path. Raises Malformed where there is none."""
+    value = at(content, *keys)
+    if not isinstance(value, dict):
+        raise Malformed(f"the answer's {'.'.join(map(str, keys))} is {value!r}, not an object")
+    return value
+
+
 def text_at(content: Any, *keys: str | int) -> str:
     """The text at a path. Raises Malformed where there is none."""
     value = at(content, *keys)
@@ -84,10 +92,11 @@ def text_at(content: Any, *keys: str | int) -> str:
 def numbers_at(content: Any, *keys: str | int) -> Sequence[float | None]:
     """The numbers, or nulls, at a path. Raises Malformed where there are none."""
     values = at(content, *keys)
-    if not isinstance(values, list) or not all(value is None or _is_number(value) for value in values):
+    if not isinstance(values, list) or not all(value is None or is_number(value) for value in values):
         raise Malformed(f"the answer's {'.'.join(map(str, keys))} is no list of numbers")
     return values
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)

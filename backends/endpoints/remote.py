@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from backends.endpoints.answering import Answerer
@@ -83,6 +83,10 @@ class Remote:
     def answerer(self) -> Answerer:
         return Answerer(self.http, self.options, self.asked)
 
+    @property
+    def retry(self) -> RetryPolicy:
+        return RetryPolicy.of(self.options)
+
     @cached_property
     def gate(self) -> Gate:
         """The one gate that all of this process that ask this endpoint with this key go through."""
@@ -90,7 +94,7 @@ class Remote:
 
     def check(self, kinds: Collection[RequestKind]) -> None:
         """Begin anew after a stop, see whether the endpoint is there, and, where log-probabilities are
-        wanted, whether its own can be right. Raises BackendError."""
+        wanted, whether its own can be right. Raises Away where nobody answers, and other BackendErrors."""
         engine_loop().start(
             self._check("loglikelihood" in kinds or "loglikelihood_rolling" in kinds)
         ).result()
@@ -102,8 +106,8 @@ class Remote:
             await check_logprobs(self.asked, self.questions, self._score)
 
     async def _score(self, question: Question) -> float:
-        retrying = RetryPolicy.of(self.options).retrying(lambda _: None)
-        response: Response = await retrying(self.answerer.answer, question)
+        retrying = self.retry.retrying(lambda _: None)
+        response: Response = await retrying(self.gate.through, partial(self.answerer.answer, question))
         return response.logprob or 0.0
 
     def questions(self, requests: Sequence[Request]) -> list[Asked]:

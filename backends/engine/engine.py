@@ -151,10 +151,11 @@ class Engine(Generic[Item]):
         async def attempt() -> Response:
             return await self._attempt(route, item, tries, wait_while_away)
 
+        began = time.monotonic()
         try:
             return await attempt()
         except CallFailed as error:
-            return await route.retry.after(error, attempt, tries.failed)
+            return await route.retry.after(error, attempt, tries.failed, time.monotonic() - began)
 
     async def _attempt(
         self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool

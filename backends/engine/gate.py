@@ -202,8 +202,8 @@ class Gate:
 
     def _gave_up(self) -> str:
         return (
-            f"{self.name} has not answered for {self._policy.breaker.give_up_after:g} s. What was answered "
-            "is kept: start again when it is back, or have it waited for longer with give_up_after"
+            f"{self.name} has not answered for {self._policy.breaker.give_up_after:g} s; start again when it "
+            "is back, or have it waited for longer with give_up_after"
         )
 
     def _stop(self, why: str) -> None:

@@ -84,6 +84,11 @@ def resolved_headers(options: EndpointOptions, backend: str) -> Mapping[str, str
     return {name: _resolved(value, f"{backend}: header {name}") for name, value in options.headers.items()}
 
 
+def secret_headers(options: EndpointOptions, resolved: Mapping[str, str]) -> list[str]:
+    """The resolved values of those headers that are named by reference."""
+    return [resolved[name] for name, value in options.headers.items() if value.startswith(_REFERENCE)]
+
+
 def merged_body(body: dict[str, Any], options: EndpointOptions) -> dict[str, Any]:
     """A request's body with `extra_body`, whose nulls take keys out."""
     if not options.extra_body:

@@ -41,8 +41,12 @@ class RetryPolicy:
         first: CallFailed,
         attempt: Callable[[], Awaitable[T]],
         on_failure: Callable[[CallFailed], None],
+        spent: float,
     ) -> T:
-        """What comes of a request whose first try failed, by making the others. Raises the last failure."""
+        """What comes of a request whose first try failed, by making the others. Raises the last failure.
+
+        spent: seconds since that first try began.
+        """
         failed: list[CallFailed] = [first]
 
         async def again() -> T:
@@ -50,10 +54,10 @@ class RetryPolicy:
                 raise failed.pop()
             return await attempt()
 
-        result: T = await self.retrying(on_failure)(again)
+        result: T = await self.retrying(on_failure, spent)(again)
         return result
 
-    def retrying(self, on_failure: Callable[[CallFailed], None]) -> AsyncRetrying:
+    def retrying(self, on_failure: Callable[[CallFailed], None], spent: float = 0.0) -> AsyncRetrying:
         """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
 
         It costs more than a call that is answered at once: see `after`.
@@ -65,7 +69,7 @@ class RetryPolicy:
             return usual(state) if named is None else named + wait_random(0, self.backoff)(state)
 
         return AsyncRetrying(
-            stop=stop_after_attempt(self.max_tries) | stop_after_delay(self.total_timeout),
+            stop=stop_after_attempt(self.max_tries) | stop_after_delay(max(self.total_timeout - spent, 0.0)),
             wait=wait,
             retry=retry_if_exception(_may_be_answered),
             before_sleep=lambda state: on_failure(_failed(state)),
