@@ -30,7 +30,7 @@ def address(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(params=["false", "true"], ids=["whole", "streamed"])
 def backend(request: pytest.FixtureRequest, address: str, tmp_path: Path) -> Backend:
-    return opened(f"anthropic:m?base_url={address}&backoff=0&stream={request.param}", tmp_path)
+    return opened(f"anthropic:m?base_url={address}&backoff=0.001&stream={request.param}", tmp_path)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ PROMPT = "Once upon a time"
 @pytest.fixture
 def backend(endpoint: Endpoint, tmp_path: Path) -> Backend:
     endpoint.change(dialect="sglang")
-    return opened(f"sglang:m?base_url={endpoint.root}&backoff=0", tmp_path)
+    return opened(f"sglang:m?base_url={endpoint.root}&backoff=0.001", tmp_path)
 
 
 def test_a_text_goes_on_and_is_counted(backend: Backend, endpoint: Endpoint) -> None:

@@ -16,7 +16,7 @@ PROMPT = "Once upon a time"
 @pytest.fixture
 def backend(endpoint: Endpoint, tmp_path: Path) -> Backend:
     endpoint.change(dialect="tgi")
-    return opened(f"tgi:m?base_url={endpoint.root}&backoff=0", tmp_path)
+    return opened(f"tgi:m?base_url={endpoint.root}&backoff=0.001", tmp_path)
 
 
 def test_a_text_goes_on_without_the_stop_that_ended_it(backend: Backend) -> None:
