@@ -52,6 +52,11 @@ BACKENDS: Mapping[str, Entry] = {
         name_is="model",
         example="openai-completions:my-model?base_url=http://127.0.0.1:8000/v1&tokenizer=/models/mine",
     ),
+    "openai-batch": Entry(
+        {ANY_NAME: "backends.batches.opener:open_batch"},
+        name_is="model",
+        example="openai-batch:gpt-4o-mini?poll=60",
+    ),
     "baseline": Entry(
         {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},
         example="baseline:random",

@@ -75,7 +75,9 @@ class Batch:
         """The batch as the API shows it."""
         status = self.status(now)
         output, errors = self.lines("output", now), self.lines("error", now)
-        ended = {f"{status}_at": int(now)} if status in ("completed", "expired", "cancelled", "failed") else {}
+        ended = (
+            {f"{status}_at": int(now)} if status in ("completed", "expired", "cancelled", "failed") else {}
+        )
         return {
             "id": f"batch_{self.number}",
             "object": "batch",
