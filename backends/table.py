@@ -84,6 +84,11 @@ BACKENDS: Mapping[str, Entry] = {
         name_is="model",
         example="litellm:groq/llama-3.3-70b-versatile",
     ),
+    "openai-batch": Entry(
+        {ANY_NAME: "backends.batches.opener:open_batch"},
+        name_is="model",
+        example="openai-batch:gpt-4o-mini?poll=60",
+    ),
     "baseline": Entry(
         {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},
         example="baseline:random",

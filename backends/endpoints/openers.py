@@ -20,14 +20,19 @@ _OPENAI = "https://api.openai.com/v1"
 
 def open_chat(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
     """Chat completions of OpenAI, or of any server at `base_url`."""
-    is_openai = options.base_url in (None, _OPENAI)
-    key = "max_completion_tokens" if is_openai else "max_tokens"
-    return EndpointBackend(openai_remote(OpenAIChat(name, max_tokens_key=key), options, home))
+    return EndpointBackend(openai_remote(chat(name, options), options, home))
 
 
 def open_completions(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
     """Completions of OpenAI, or of any server at `base_url`."""
     return EndpointBackend(openai_remote(OpenAICompletions(name), options, home))
+
+
+def chat(name: str, options: EndpointOptions, backend: str = "openai-chat") -> OpenAIChat:
+    """The dialect of a model's chat completions."""
+    is_openai = options.base_url in (None, _OPENAI)
+    key = "max_completion_tokens" if is_openai else "max_tokens"
+    return OpenAIChat(name, max_tokens_key=key, name=backend)
 
 
 def openai_remote(dialect: Dialect, options: EndpointOptions, home: Path) -> Remote:

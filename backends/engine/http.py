@@ -1,6 +1,7 @@
 """HTTP to one endpoint over connections that are kept; what breaks on the way is classified here."""
 
 import asyncio
+import io
 import json
 import ssl
 import time
@@ -65,6 +66,19 @@ class Http:
     async def get(self, path: str, *, timeout: float) -> Reply:
         """What is at a path. Raises CallFailed."""
         return await self._reply("GET", path, timeout)
+
+    async def upload(self, path: str, fields: Mapping[str, str], content: bytes, *, timeout: float) -> Reply:
+        """The answer to a form with a file in it, named `file`. Raises CallFailed."""
+        form = aiohttp.FormData(fields)
+        form.add_field("file", io.BytesIO(content), filename="lines.jsonl", content_type="application/jsonl")
+        body = form()
+        headers = {"content-type": body.headers["content-type"]}
+        return await self._reply("POST", path, timeout, data=body, headers=headers)
+
+    async def content(self, path: str, *, timeout: float) -> bytes:
+        """A file's content. Raises CallFailed."""
+        async with self._exchange("GET", path, timeout) as response:
+            return await response.read()
 
     async def events(
         self, path: str, body: Mapping[str, Any], *, timeout: float
