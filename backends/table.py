@@ -27,6 +27,7 @@ class Entry:
 # What `custom` opens is named by the model string itself, so it has no entry of its own to import.
 CUSTOM = "custom"
 _HF_PACKAGES = ("torch", "transformers", "safetensors")
+_TOKENIZER_PACKAGES = ("transformers",)
 
 BACKENDS: Mapping[str, Entry] = {
     "hf": Entry(
@@ -35,6 +36,27 @@ BACKENDS: Mapping[str, Entry] = {
         install="pip install 'assay-eval[hf]'",
         name_is="pretrained",
         example="hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
+    ),
+    "vllm": Entry(
+        {ANY_NAME: "backends.vllm.backend:VLLMBackend"},
+        packages=("vllm",),
+        install="pip install 'assay-eval[vllm]', on a machine with GPUs",
+        name_is="pretrained",
+        example="vllm:Qwen/Qwen3-8B?tensor_parallel_size=2",
+    ),
+    "vllm-server": Entry(
+        {ANY_NAME: "backends.served.openers:open_vllm_server"},
+        packages=_TOKENIZER_PACKAGES,
+        install="pip install 'assay-eval[hf]'",
+        name_is="pretrained",
+        example="vllm-server:Qwen/Qwen3-8B?python=/opt/vllm/bin/python",
+    ),
+    "sglang-server": Entry(
+        {ANY_NAME: "backends.served.openers:open_sglang_server"},
+        packages=_TOKENIZER_PACKAGES,
+        install="pip install 'assay-eval[hf]'",
+        name_is="pretrained",
+        example="sglang-server:Qwen/Qwen3-8B?python=/opt/sglang/bin/python",
     ),
     "starter": Entry(
         {"smollm2-135m-instruct": "backends.starter:open_starter"},

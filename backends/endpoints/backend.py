@@ -1,9 +1,7 @@
 """Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +16,7 @@ from backends.errors import BackendError
 from backends.hf.tokenization import Unanswerable
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
+from backends.rolling import sums
 
 log = logging.getLogger("assay")
 
@@ -87,7 +86,7 @@ class EndpointBackend:
                 yield [(number, Response(logprob=0.0))]
             items += windows
             owners += [number] * len(windows)
-        yield from _sums(owners, self._answers(items, owners))
+        yield from sums(owners, self._answers(items, owners))
 
     generate_until = loglikelihood
 
@@ -150,34 +149,3 @@ def _route(remote: Remote, position: int) -> Route[Item]:
         return Size(remote.asked, question.kind, question.prompt_bytes, question.max_tokens)
 
     return Route(remote.gate, remote.retry, call, size)
-
-
-def _sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
-    """Each text's log-likelihood: the sum over its windows, once all are there."""
-    left = Counter(owners)
-    sums: dict[int, Response] = {}
-    for batch in answers:
-        whole: Batch = []
-        for position, response in batch:
-            owner = owners[position]
-            sums[owner] = _added(sums.get(owner), response)
-            left[owner] -= 1
-            if not left[owner]:
-                whole.append((owner, sums.pop(owner)))
-        if whole:
-            yield whole
-
-
-def _added(before: Response | None, window: Response) -> Response:
-    if before is None or not before.is_scorable:
-        return before or window
-    if not window.is_scorable:
-        return window
-    return replace(
-        window,
-        logprob=(before.logprob or 0.0) + (window.logprob or 0.0),
-        is_greedy=None,
-        tokens_in=before.tokens_in + window.tokens_in,
-        tokens_out=before.tokens_out + window.tokens_out,
-        seconds=before.seconds + window.seconds,
-    )
