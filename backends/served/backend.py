@@ -5,11 +5,11 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from backends.endpoints.backend import SHARDS_AT_ONCE, EndpointBackend
-from backends.errors import BackendStopped
+from backends.engine.loop import engine_loop
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind
 from backends.served.options import ServerOptions
@@ -70,13 +70,13 @@ class ServedBackend:
         self._endpoint().load(kinds)
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._answers(lambda endpoint: endpoint.loglikelihood(requests))
+        return self._endpoint().loglikelihood(requests)
 
     def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._answers(lambda endpoint: endpoint.loglikelihood_rolling(requests))
+        return self._endpoint().loglikelihood_rolling(requests)
 
     def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._answers(lambda endpoint: endpoint.generate_until(requests))
+        return self._endpoint().generate_until(requests)
 
     def chat_template(self) -> str | None:
         return self._model.tokens.template
@@ -89,18 +89,6 @@ class ServedBackend:
         given = {name: value for name, value in more.items() if value}
         return {"backend": self._kind, **self._model.describe(), **given}
 
-    def _answers(self, ask: Callable[[EndpointBackend], Iterator[Batch]]) -> Iterator[Batch]:
-        """Answers of the server. Raises BackendStopped, with the server's reason where it has ended."""
-        endpoint = self._endpoint()
-        try:
-            yield from ask(endpoint)
-        except BackendStopped as error:
-            if self._running is None or not self._running[0].has_ended:
-                raise
-            raise BackendStopped(
-                f"{self._where}: the server has ended: {self._running[0].reason()}"
-            ) from error
-
     def _endpoint(self) -> EndpointBackend:
         """The running server, which is started when it is first wanted; from any thread."""
         with self._starting:
@@ -110,10 +98,15 @@ class ServedBackend:
 
     def _started(self) -> tuple[Server, EndpointBackend]:
         key = secrets.token_hex(_KEY_BYTES)
-        server = started(self._where, lambda port: self._command(port, key), self._options.start_timeout)
+        where = f"{self._kind}:{self._model.name}"
+        server = started(where, lambda port: self._command(port, key), self._options.start_timeout)
         weakref.finalize(self, server.stop)  # also when the interpreter exits
-        return server, self._ask(server.address, key)
+        endpoint = self._ask(server.address, key)
+        server.when_lost(partial(_stop, endpoint))
+        return server, endpoint
 
-    @property
-    def _where(self) -> str:
-        return f"{self._kind}:{self._model.name}"
+
+def _stop(endpoint: EndpointBackend, why: str) -> None:
+    """Ask no more: calls that wait for the endpoint to come back would do so in vain."""
+    for remote in endpoint.remotes:
+        engine_loop().soon(partial(remote.gate.stop, why))

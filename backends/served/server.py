@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -53,6 +54,8 @@ class Server:
             start_new_session=True,  # Ctrl-C on the terminal is the run's, not the server's
         )
 
+        self._is_wanted = True
+
     @property
     def has_ended(self) -> bool:
         return self._process.poll() is not None
@@ -71,8 +74,19 @@ class Server:
                 )
             time.sleep(_POLL)
 
+    def when_lost(self, tell: Callable[[str], object]) -> None:
+        """Have somebody told, from another thread, when it ends by itself, and why."""
+
+        def watch() -> None:
+            self._process.wait()
+            if self._is_wanted:
+                tell(f"{self._name}: the server has ended: {self.reason()}")
+
+        threading.Thread(target=watch, daemon=True, name="assay-server").start()
+
     def stop(self) -> None:
         """End it with all its processes, and wait for that."""
+        self._is_wanted = False
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
