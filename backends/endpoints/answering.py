@@ -69,7 +69,7 @@ class Answerer:
             endpoint=self.http.base_url,
             http_status=reply.status,
         )
-        return replace(response, call=call)
+        return replace(response, call=call, seconds=reply.received - reply.sent)
 
     def _body(self, question: Question) -> dict[str, Any]:
         return merged_body(dict(question.body), self.options)

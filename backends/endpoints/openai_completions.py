@@ -76,7 +76,7 @@ def _read_score(scoring: Scoring, content: Content) -> Response:
     if not isinstance(logprobs, dict) or logprobs.get("token_logprobs") is None:
         raise NotOffered("the answer has no log-probabilities of the prompt: echo is not supported there")
     own = numbers_at(logprobs, "token_logprobs")
-    span = scoring.span(logprobs.get("text_offset"))
+    span = scoring.span(_offsets(logprobs))
     values = [at(own, position) for position in span]
     if any(value is None for value in values):
         raise NotOffered(
@@ -86,6 +86,16 @@ def _read_score(scoring: Scoring, content: Content) -> Response:
     greedy = all(value >= top for value, top in zip(values, best, strict=True))
     count = Count.of(usage_of(content), scoring.prompt_bytes, "", 1)
     return scored(sum(values), greedy, count, str(content.get("model") or ""))
+
+
+def _offsets(logprobs: Content) -> list[int] | None:
+    """Where each token begins, where that is said."""
+    offsets = logprobs.get("text_offset")
+    if offsets is None:
+        return None
+    if not isinstance(offsets, list) or not all(type(offset) is int for offset in offsets):
+        raise Malformed("the answer's text_offset is no list of numbers")
+    return offsets
 
 
 def _alternatives(logprobs: Content, position: int) -> list[float]:

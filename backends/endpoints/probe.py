@@ -11,16 +11,21 @@ from backends.engine.failure import CallFailed
 from backends.engine.http import Http
 from backends.errors import BackendError
 from backends.hf.tokenization import Unanswerable
-from backends.requests import Request
+from backends.requests import Request, Response
 
 _GREETING_SECONDS = 20.0
 _CONTEXT = "The capital of France is the city of"
 _NEXT = (" Paris", " London", " seven", " the")
 _AFTER_NEXT = " and"
+_CONTEXTS = (_CONTEXT, "One, two, three, four,", "The opposite of hot is")
+_ONE_TOKEN = {"max_gen_toks": 1}
 # Between the likeliest and the unlikeliest of `_NEXT` there is more than this in any model, and between two
 # answers about the same tokens less, also where arithmetic differs from batch to batch (bfloat16).
 _NOISE = 0.02
 _SUM_NOISE = 0.1
+
+
+_Answers = Callable[..., Awaitable[list[Response]]]
 
 
 class Away(BackendError):
@@ -44,10 +49,25 @@ async def greet(http: Http) -> None:
 async def check_logprobs(
     name: str,
     questions: Callable[[Sequence[Request]], Sequence[Question | Unanswerable]],
-    score: Callable[[Question], Awaitable[float]],
+    answer: Callable[[Question], Awaitable[Response]],
 ) -> None:
     """Score a few continuations whose log-probabilities must hang together. Raises BackendError where they
-    do not, or there are none.
+    do not, or there are none."""
+
+    async def answers(*requests: Request) -> list[Response]:
+        asked = questions(requests)
+        return await asyncio.gather(*(answer(one) for one in asked if isinstance(one, Question)))
+
+    try:
+        wrong = await _wrong_sums(answers) or await _wrong_rows(answers)
+    except CallFailed as error:
+        raise BackendError(f"{name} cannot score texts: {error.failure.message}") from error
+    if wrong:
+        raise BackendError(f"{name} cannot score texts: {wrong}")
+
+
+async def _wrong_sums(answers: _Answers) -> str:
+    """What is wrong with log-probabilities; empty where they can be right.
 
     Different tokens at one place must have different ones; those of two pieces must add up to that of both.
     An answer that is off by a token, before or after, breaks one of the two.
@@ -55,18 +75,32 @@ async def check_logprobs(
     first, *_ = _NEXT
     pairs = [(_CONTEXT, text) for text in _NEXT]
     pairs += [(_CONTEXT, first + _AFTER_NEXT), (_CONTEXT + first, _AFTER_NEXT)]
-    asked = questions([Request("loglikelihood", *pair) for pair in pairs])
-    try:
-        scores = await asyncio.gather(*(score(one) for one in asked if isinstance(one, Question)))
-    except CallFailed as error:
-        raise BackendError(f"{name} cannot score texts: {error.failure.message}") from error
+    scores = [
+        response.logprob or 0.0
+        for response in await answers(*(Request("loglikelihood", *pair) for pair in pairs))
+    ]
     *nexts, both, second = scores
     if max(scores) > _NOISE:
-        raise BackendError(f"{name} cannot score texts: it gives probabilities above 1")
-    is_early = max(nexts) - min(nexts) < _NOISE
-    is_late = abs(nexts[0] + second - both) > _SUM_NOISE
-    if is_early or is_late:
-        raise BackendError(
-            f"{name} cannot score texts: its log-probabilities belong to the tokens "
-            f"{'before' if is_early else 'after'} those that they are given for"
+        return "it gives probabilities above 1"
+    if max(nexts) - min(nexts) < _NOISE:
+        return "its log-probabilities belong to the tokens before those that they are given for"
+    if abs(nexts[0] + second - both) > _SUM_NOISE:
+        return "its log-probabilities belong to the tokens after those that they are given for"
+    return ""
+
+
+async def _wrong_rows(answers: _Answers) -> str:
+    """The same by what the endpoint writes: the likeliest token must be scored as such.
+
+    Where each token is looked up in what is expected one place further on, hardly one is.
+    """
+    written = await answers(*(Request("generate_until", text, generation=_ONE_TOKEN) for text in _CONTEXTS))
+    said = [
+        (text, one.text) for text, one in zip(_CONTEXTS, written, strict=True) if (one.text or "").strip()
+    ]
+    scores = await answers(*(Request("loglikelihood", text, token or "") for text, token in said))
+    if scores and not any(score.is_greedy for score in scores):
+        return (
+            "the tokens it writes are not the likeliest by its log-probabilities, which are of other places"
         )
+    return ""

@@ -103,12 +103,12 @@ class Remote:
         self.gate.revive()
         await greet(self.http)
         if scores:
-            await check_logprobs(self.asked, self.questions, self._score)
+            await check_logprobs(self.asked, self.questions, self._answer)
 
-    async def _score(self, question: Question) -> float:
+    async def _answer(self, question: Question) -> Response:
         retrying = self.retry.retrying(lambda _: None)
         response: Response = await retrying(self.gate.through, partial(self.answerer.answer, question))
-        return response.logprob or 0.0
+        return response
 
     def questions(self, requests: Sequence[Request]) -> list[Asked]:
         """What is asked for requests of one kind, `loglikelihood` or `generate_until`."""

@@ -39,8 +39,8 @@ _orders = itertools.count()
 class Route(Generic[Item]):
     """One way to an answer.
 
-    call: puts an item to the endpoint. Its response's `call` has its times by the monotonic clock; the engine
-        makes them relative. Raises CallFailed.
+    call: puts an item to the endpoint. Its response has the seconds it took, and its `call` times by the
+        monotonic clock, which the engine makes relative. Raises CallFailed.
     size: how large an item's call may get.
     """
 
@@ -215,7 +215,7 @@ class _Tries:
             attempts=self.count,
             failures=tuple(self.failures),
         )
-        return replace(response, call=relative, seconds=call.finished - call.started)
+        return replace(response, call=relative)
 
 
 def _without_answer(error: CallFailed) -> Response:

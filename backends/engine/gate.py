@@ -4,7 +4,6 @@ It joins what the state machines `Breaker` and `Concurrency` decide with the wai
 """
 
 import asyncio
-import heapq
 import itertools
 import logging
 import math
@@ -19,6 +18,7 @@ from backends.engine.concurrency import Concurrency, ConcurrencyPolicy
 from backends.engine.failure import CallFailed, Failure
 from backends.engine.options import EndpointOptions
 from backends.engine.rates import Rates
+from backends.engine.turns import Turns
 from backends.errors import BackendStopped
 from backends.requests import Response
 
@@ -66,7 +66,7 @@ class Gate:
         self._in_flight = 0
         self._paused_until = 0.0
         self._tickets = itertools.count()
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # a heap: first come, first served
+        self._turns = Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped: str | None = None
         self._refused = 0
@@ -100,14 +100,14 @@ class Gate:
         """Let calls through again after a stop: a new run begins, and what was wrong may be mended."""
         self._stopped, self._refused = None, 0
         self._breaker = Breaker(self._policy.breaker)
-        self._wake_all()
+        self._turns.all()
 
     def stop(self, why: str) -> None:
         """Let no more calls through; those that wait raise BackendStopped."""
         if self._stopped is None:
             self._stopped = why
             log.warning("no more calls: %s", why)
-            self._wake_all()
+            self._turns.all()
 
     # Waiting
 
@@ -116,7 +116,9 @@ class Gate:
         ticket = next(self._tickets)
         try:
             while (delay := self._delay(now := time.monotonic(), wait_while_away)) > 0:
-                await self._turn(ticket, delay)
+                if delay < math.inf:
+                    self._wake_in(delay)
+                await self._turns.wait(ticket)
             self._in_flight += 1
             self._breaker = self._breaker.sent(now)
             self._rates = self._rates.sent(now, tokens)
@@ -137,36 +139,17 @@ class Gate:
             return math.inf
         return max(away, self._paused_until - now, self._rates.wait(now))
 
-    async def _turn(self, ticket: int, delay: float) -> None:
-        """Wait until a call may go, or may in `delay` seconds."""
+    def _wake_in(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        if delay < math.inf:
-            self._wake_at(loop, loop.time() + delay)
-        turn = loop.create_future()
-        heapq.heappush(self._waiting, (ticket, turn))
-        await turn
-
-    def _wake_at(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        when = loop.time() + seconds
         if self._timer is None or not loop.time() < self._timer.when() <= when:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = loop.call_at(when, self._wake_next)
 
     def _wake_next(self) -> None:
-        """Give the next one a turn where there is room; when it has used it, it is the turn of another."""
-        has_turn = self._in_flight < self._concurrency.limit
-        while has_turn and self._waiting:
-            turn = heapq.heappop(self._waiting)[1]
-            if not turn.done():
-                turn.set_result(None)
-                has_turn = False
-
-    def _wake_all(self) -> None:
-        """Have all look again: some do not want to wait any more."""
-        waiting, self._waiting = self._waiting, []
-        for _, turn in waiting:
-            if not turn.done():
-                turn.set_result(None)
+        if self._in_flight < self._concurrency.limit:
+            self._turns.next()
 
     # What came of calls
 
@@ -205,7 +188,7 @@ class Gate:
         before, self._breaker = self._breaker, self._breaker.failed(now, sent, random.random())
         if before.state(now) == "closed" != self._breaker.state(now):
             log.warning("%s; calls wait until it answers again", failure.message)
-            self._wake_all()
+            self._turns.all()
 
     def _gave_up(self) -> str:
         return (

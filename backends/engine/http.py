@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from backends.engine.failure import CallFailed, Failure, FailureKind
 from backends.engine.loop import engine_loop
@@ -104,8 +105,8 @@ class Http:
         status: int = 0,
         code: str = "",
     ) -> CallFailed:
-        """A failure whose message names the endpoint and holds no secret."""
-        said = self.without_secrets(message)[:_LONGEST_MESSAGE]
+        """A failure whose message is one line that names the endpoint and holds no secret."""
+        said = " ".join(self.without_secrets(message).split())[:_LONGEST_MESSAGE]
         return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code))
 
     def without_secrets(self, text: str) -> str:
@@ -141,8 +142,8 @@ class Http:
             raise self.failed("unauthorized", f"{error.certificate_error}") from error
         except (aiohttp.ClientError, OSError) as error:  # may quote what came, and what was sent with it
             raise self.failed("transient", f"{type(error).__name__}: {error}") from None
-        except ValueError as error:  # aiohttp's word for an event longer than `_LONGEST_EVENT`
-            raise self.failed("malformed", str(error)) from error
+        except (ValueError, HttpProcessingError) as error:  # an event longer than `_LONGEST_EVENT`
+            raise self.failed("malformed", str(error)) from None
 
     def _refusal(self, status: int, text: str, response: aiohttp.ClientResponse) -> CallFailed:
         message, code = error_of(parsed(text))

@@ -28,8 +28,9 @@ class EngineLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def soon(self, function: Callable[[], object]) -> None:
-        """Call a function on the loop's thread."""
-        self._loop.call_soon_threadsafe(function)
+        """Call a function on the loop's thread; nothing where the process ends."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function)
 
     def at_exit(self, close: Callable[[], Awaitable[None]]) -> None:
         """Have something closed on the loop when the process ends."""

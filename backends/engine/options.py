@@ -51,7 +51,7 @@ class EndpointOptions(BaseModel):
         if address is None:
             return None
         parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("wants an address such as http://127.0.0.1:8000/v1")
         if parts.username or parts.password or parts.query:
             raise ValueError("must hold no key; name the variable that has it with api_key_env")

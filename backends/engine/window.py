@@ -1,8 +1,6 @@
 """How many requests may be under way at once, from their first try until their answers are stored."""
 
-import asyncio
-import heapq
-import itertools
+from backends.engine.turns import Turns
 
 
 class Window:
@@ -13,28 +11,19 @@ class Window:
 
     def __init__(self, places: int) -> None:
         self._free = places
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._arrivals = itertools.count()
+        self._turns = Turns()
 
     async def enter(self, order: int) -> None:
-        """Wait for a place."""
-        if self._free and not self._waiting:
-            self._free -= 1
-            return
-        place = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._arrivals), place))
+        """Wait for a place. Whoever gets one may take others that are free before it is another's turn."""
         try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.leave(1)
-            raise
+            while not self._free:
+                await self._turns.wait(order)
+            self._free -= 1
+        finally:
+            self.leave(0)
 
     def leave(self, places: int) -> None:
         """Give places back."""
         self._free += places
-        while self._free and self._waiting:
-            place = heapq.heappop(self._waiting)[2]
-            if not place.done():
-                place.set_result(None)
-                self._free -= 1
+        if self._free:
+            self._turns.next()
