@@ -25,7 +25,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from backends.identity import request_key
 from flows import explain, keys
 from flows.errors import USER_ERRORS
-from flows.lanes import lanes
+from flows.lanes import check_going_on, lanes
 from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
 from flows.progress import Reporter, reporter
@@ -127,6 +127,7 @@ class Evaluation:
 
     def _infer(self, name: str, pieces: list[Piece]) -> Any:
         """The final state of the step that asks a shard; may run in a thread of its own."""
+        check_going_on()
         digests = [requests_file.digests(Path(piece.path), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
         state = self._call(infer, name, pieces=pieces, key=key)

@@ -1,6 +1,5 @@
 """What a line of a batch's results says: read as the same answer is that comes from a single call."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ from backends.batches.state import State
 from backends.endpoints.question import Malformed, NotOffered, Question
 from backends.engine.failure import CallFailed
 from backends.engine.http import Http
-from backends.engine.refusals import error_of, kind_of
+from backends.engine.refusals import DECLINED, error_of, kind_of
 from backends.requests import Call, Response
 
 _GOOD = 200
@@ -29,8 +28,10 @@ class Reader:
             why = f": {line.error}" if line is not None and line.error else ""
             raise self.http.failed(state.unanswered, f"{state}{why or ': no answer'}")
         if line.status != _GOOD:
-            message, code = error_of(json.dumps(line.body))
-            kind = kind_of(line.status, code)
+            message, code = error_of(line.body)
+            if question.declined is not None and code in DECLINED:
+                return question.declined(message)
+            kind = kind_of(line.status, code, message)
             raise self.http.failed(kind, f"HTTP {line.status}: {message}", status=line.status)
         try:
             response = question.read(line.body)

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, time
@@ -14,6 +15,7 @@ from backends.identity import request_key
 from backends.protocol import Batch, ask
 from backends.requests import Call, Request, Response
 from flows.files import reference, write_text
+from flows.lanes import check_going_on
 from flows.plan import Plan, plan_for
 from flows.progress import reporter
 from flows.spec import EvaluationSpec
@@ -103,24 +105,27 @@ class _Shard:
         for kind in dict.fromkeys(request.kind for request in missing.values()):
             keys = [key for key, request in missing.items() if request.kind == kind]
             started = monotonic()
-            for batch in self._batches(keys):
-                answered = [(keys[position], _timed(response)) for position, response in batch]
-                unanswered |= {key: response for key, response in answered if not response.is_scorable}
-                self._store(answered)
-                reporter().answered(kind, len(batch), monotonic() - started)
-                started = monotonic()
+            with closing(self._batches(keys)) as batches:
+                for batch in batches:
+                    answered = [(keys[position], _timed(response)) for position, response in batch]
+                    unanswered |= {key: response for key, response in answered if not response.is_scorable}
+                    self._store(answered)
+                    reporter().answered(kind, len(batch), monotonic() - started)
+                    started = monotonic()
+                    check_going_on()
         return unanswered
 
-    def _batches(self, keys: Sequence[str]) -> Iterator[Batch]:
+    def _batches(self, keys: Sequence[str]) -> Generator[Batch, None, None]:
         """Answers as they come; where a budget is spent, the rest is skipped. The first task that has a
         request pays for it."""
         requests, budget = [self.requests[key] for key in keys], self.plan.budget
         if budget is None:
-            return ask(self.plan.backend, requests)
+            yield from ask(self.plan.backend, requests)
+            return
         payers = {key: task for task in reversed(list(self.tasks)) for key in self.tasks[task]}
         purse = Purse(budget, self.plan.prices, [payers[key] for key in keys])
         asking = _asking if self.plan.backend.capabilities.offers else _metered
-        return asking(self.plan, requests, purse)
+        yield from asking(self.plan, requests, purse)
 
     def _store(self, answered: Sequence[tuple[str, Response]]) -> None:
         """Make answers durable, and tell whoever watches of all."""

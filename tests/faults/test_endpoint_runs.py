@@ -9,7 +9,7 @@ import pytest
 
 from flows.results.result import EvaluationResult
 from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import PATIENCE, Lab, wait_until
+from tests.faults.lab import PATIENCE, Lab, finish, wait_until
 
 FAULTS = {
     "rate_limited": 0.05,
@@ -199,3 +199,24 @@ def test_tasks_of_choices_are_refused_where_log_probabilities_cannot_be_right(
 
 def _files_with(secret: str, folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
+
+
+def test_ctrl_c_ends_the_calls_in_flight_at_once_and_keeps_what_was_answered(
+    lab: Lab, endpoint: Endpoint
+) -> None:
+    lab.add_texts("sums", 1500)
+    endpoint.change(latency=0.2)
+    process = lab.start(tasks="sums", model=chat(endpoint, timeout=60))
+    assert wait_until(lambda: endpoint.counts()["arrived"] >= 60, process)
+    endpoint.change(hanging=1.0)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.status == 130
+    assert "Traceback" not in ended.errors
+    assert "Interrupted. What was answered is kept" in ended.errors
+    arrived = endpoint.counts()["arrived"]
+    endpoint.change(hanging=0.0, latency=0.0)
+    again = lab.evaluate("sums", chat(endpoint))
+    assert not again.failures
+    assert endpoint.counts()["arrived"] - arrived <= 1500 - (arrived - AT_ONCE * 2)
+    assert again.results["assay"]["requests_reused"] > 0
