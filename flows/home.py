@@ -34,6 +34,16 @@ class Home:
         return self.root / "steps" / "scored"
 
     @property
+    def unanswered(self) -> Path:
+        """What became of requests without an answer, by shard."""
+        return self.root / "steps" / "unanswered"
+
+    @property
+    def experience(self) -> Path:
+        """What calls of each model took, for `--estimate`."""
+        return self.root / "experience"
+
+    @property
     def identities(self) -> Path:
         """The identity each task had when it was last asked, for `--explain-cache`."""
         return self.root / "identities"

@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.plan import Plan
 
-CODE = {"load_model": 1, "prepare": 5, "infer": 1, "score": 4}
+CODE = {"load_model": 1, "prepare": 5, "infer": 2, "score": 5}
 
 Parts = Mapping[str, Any]
 
@@ -54,13 +54,15 @@ def infer_key(plan: Plan, digests: str) -> str:
     )
 
 
-def score_key(plan: Plan, prepared: Iterable[str]) -> str:
-    """What decides the scores of tasks: how they were asked and who answered."""
+def score_key(plan: Plan, prepared: Iterable[str], gaps: Mapping[str, list[dict[str, str]]]) -> str:
+    """What decides the scores of tasks: how they were asked and who answered, and what has no answer."""
     return key_of(
         {
             "code": CODE["score"],
             "model": plan.model_key,
             "store": plan.store.identity,
             "prepared": list(prepared),
+            "without answers": {task: [file["sha256"] for file in files] for task, files in gaps.items()},
+            "min_coverage": plan.spec.min_coverage,
         }
     )

@@ -1,10 +1,14 @@
 """The Prefect flow of an evaluation: prepare, infer and score each task, then persist the results.
 
 The steps of one task follow one another; tasks do not wait for each other: while the model answers one, the
-next are prepared and those before are scored. A task that fails takes none with it.
+next are prepared and those before are scored. A task that fails takes none with it. A model behind an
+endpoint works on several shards at once (`flows.lanes`), so that none waits for the last answers of another.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -21,8 +25,11 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from backends.identity import request_key
 from flows import explain, keys
 from flows.errors import USER_ERRORS
+from flows.lanes import check_going_on, lanes
+from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
 from flows.progress import Reporter, reporter
+from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
 from flows.steps import requests_file
@@ -42,8 +49,10 @@ from tasks_lib.errors import TaskError
 )
 def evaluate_flow(spec: EvaluationSpec, folder: str) -> Any:
     """Evaluate and write the results into the run's folder; ends as failed if a task failed."""
-    evaluation = Evaluation(plan_for(spec), RunFolder(Path(folder)))
-    evaluation.run()
+    plan = plan_for(spec)
+    with lanes(plan.backend.capabilities.shards_at_once) as asking:
+        evaluation = Evaluation(plan, RunFolder(Path(folder)), asking)
+        evaluation.run()
     if evaluation.failed:
         return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}")
     return folder
@@ -55,30 +64,44 @@ class Evaluation:
 
     plan: Plan
     run_folder: RunFolder
+    asking: Executor
     scored: References = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    gaps: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
     asked: int = 0
     reused: int = 0
+    seconds_asking: float = 0.0
 
     def run(self) -> None:
         started, clock = datetime.now(UTC), monotonic()
         model = self._call(load_model, "load_model", key=keys.model_key(self.plan)).result()
-        preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
-        scoring: dict[tuple[str, ...], Submitted] = {}
-        for bundle, step in preparing.items():
-            if asked := self._ask(bundle, step):
-                scoring[bundle] = asked
-            for ended in [bundle for bundle, step in scoring.items() if step.has_ended]:
-                self._collect(ended, scoring.pop(ended))
-        for bundle, step in scoring.items():
-            self._collect(bundle, step)
+        with ResourceSampler() as resources:
+            self._evaluate()
         facts = {
             "started": started.isoformat(),
             "seconds": round(monotonic() - clock, 3),
+            "seconds_asking": round(self.seconds_asking, 3),
             "requests_asked": self.asked,
             "requests_reused": self.reused,
+            "resources": resources.summary(),
         }
         persist(self.plan.spec, str(self.run_folder.path), model, self.scored, self.failed, facts)
+
+    def _evaluate(self) -> None:
+        preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
+        if self.plan.budget is not None:  # which must be known to hold before anything is asked
+            prepared = [self._references(bundle, step) for bundle, step in preparing.items()]
+            count_stored(self.plan, self.plan.budget, (one for own in prepared for one in own.items()))
+        asking: deque[Asking] = deque()
+        scoring: dict[tuple[str, ...], Submitted] = {}
+        for bundle, step in preparing.items():
+            asking.append(self._ask(bundle, step))
+            while asking and asking[0].has_ended:
+                self._answered(asking.popleft(), scoring)
+        for asked in asking:
+            self._answered(asked, scoring)
+        for bundle, step in scoring.items():
+            self._collect(bundle, step)
 
     # A bundle's way through the steps
 
@@ -88,37 +111,63 @@ class Evaluation:
         step.future.add_done_callback(partial(_count_prepared, reporter()))
         return step
 
-    def _ask(self, bundle: Sequence[str], preparing: "Submitted") -> "Submitted | None":
-        """Put the bundle's requests to the model; the step that scores the answers."""
+    def _ask(self, bundle: Sequence[str], preparing: "Submitted") -> "Asking":
+        """Put the bundle's requests to the model."""
         reporter().working_on(_label(bundle))
         prepared = self._references(bundle, preparing)
         if self.plan.spec.explain_cache:
             for name, reference in prepared.items():
                 self._explain(name, reference)
         shards = cut_shards(sum(one["requests"] for one in prepared.values()), len(self.plan.bundles))
+        asked = []
         for number, shard in enumerate(shards if prepared else (), start=1):
-            self._infer(f"infer {_label(bundle)} {number}/{len(shards)}", _pieces(prepared, shard))
-        answered = {name: one for name, one in prepared.items() if name not in self.failed}
-        if not answered:
-            return None
-        key = keys.score_key(self.plan, [one["key"] + one["digest"] for one in answered.values()])
-        return self._submit(score, f"score {_label(bundle)}", prepared=answered, key=key)
+            name, pieces = f"infer {_label(bundle)} {number}/{len(shards)}", _pieces(prepared, shard)
+            asked.append((pieces, self.asking.submit(copy_context().run, self._infer, name, pieces)))
+        return Asking(bundle, prepared, asked)
 
-    def _infer(self, name: str, pieces: list[Piece]) -> None:
+    def _infer(self, name: str, pieces: list[Piece]) -> Any:
+        """The final state of the step that asks a shard; may run in a thread of its own."""
+        check_going_on()
         digests = [requests_file.digests(Path(piece.path), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
         state = self._call(infer, name, pieces=pieces, key=key)
         if state.name == "Cached" and not self._has_answers(digests):
             state = self._call(infer, name, anew=True, pieces=pieces, key=key)
-        done = self._outcome([piece.task for piece in pieces], state)
+        return state
+
+    def _answered(self, asked: "Asking", scoring: "dict[tuple[str, ...], Submitted]") -> None:
+        """Take note of what the shards of a bundle gave, and have its tasks scored."""
+        for pieces, shard in asked.shards:
+            self._count(pieces, shard.result())
+        answered = {name: one for name, one in asked.prepared.items() if name not in self.failed}
+        if answered:
+            gaps = {name: self.gaps[name] for name in answered if name in self.gaps}
+            key = keys.score_key(self.plan, [one["key"] + one["digest"] for one in answered.values()], gaps)
+            name = f"score {_label(asked.bundle)}"
+            scoring[tuple(asked.bundle)] = self._submit(score, name, prepared=answered, gaps=gaps, key=key)
+        for ended in [bundle for bundle, step in scoring.items() if step.has_ended]:
+            self._collect(ended, scoring.pop(ended))
+
+    def _count(self, pieces: Sequence[Piece], state: Any) -> None:
+        """Count what a shard took; a task without all answers has failed, unless some may be missing."""
+        result = state.result(raise_on_failure=False)
+        if isinstance(result, Incomplete):
+            for task in result.failures:
+                self.gaps[task].append(result.done[task]["files"]["unanswered"])
+            if self.plan.spec.min_coverage == 1:
+                self._note(result.failures)
+            done = result.done
+        else:
+            done = self._outcome([piece.task for piece in pieces], state)
         is_cached = state.name == "Cached"
-        for piece in pieces:
-            if is_cached:
+        if is_cached:
+            for piece in pieces:
                 for kind, count in requests_file.kinds(Path(piece.path), piece.rows).items():
                     reporter().reused(kind, count)
         asked = 0 if is_cached else sum(one["asked"] for one in done.values())
         self.asked += asked
         self.reused += sum(one["requests"] for one in done.values()) - asked
+        self.seconds_asking += 0.0 if is_cached else sum(one["seconds"] for one in done.values())
 
     def _has_answers(self, digests: Sequence[Sequence[str]]) -> bool:
         """Whether the store, which may be an earlier copy of itself, has all answers to these requests."""
@@ -129,7 +178,9 @@ class Evaluation:
         """Put the samples of scored tasks into the run's folder."""
         scored = self._references(bundle, scoring)
         for name, reference in scored.items():
-            self.run_folder.add_samples(name, Path(reference["files"]["samples"]["path"]))
+            files = {what: Path(file["path"]) for what, file in reference["files"].items()}
+            self.run_folder.add_samples(name, files["samples"])
+            self.run_folder.add_calls(name, files["calls"], self.plan.prices)
             explain.remember(self.plan, name)
         self.scored |= scored
 
@@ -173,7 +224,8 @@ class Evaluation:
     def _note(self, failures: Mapping[str, str]) -> None:
         for name, reason in failures.items():
             if name not in self.failed:
-                reporter().say(f"failed: {reason}")
+                is_said = reason in self.failed.values()  # a model that is away fails all tasks alike
+                reporter().say(f"failed: {name}, as above" if is_said else f"failed: {reason}")
                 self.failed[name] = reason
 
     def _prepare_key(self, task: str) -> str | None:
@@ -188,6 +240,19 @@ class Evaluation:
         path, rows = Path(reference["files"]["requests"]["path"]), range(reference["requests"])
         digests = requests_file.digests(path, rows)
         reporter().say(explain.explain(self.plan, task, digests))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A bundle whose shards are being asked. shards: what of the tasks is in each, and its state to come."""
+
+    bundle: Sequence[str]
+    prepared: References
+    shards: Sequence[tuple[Sequence[Piece], "Future[Any]"]]
+
+    @property
+    def has_ended(self) -> bool:
+        return all(shard.done() for _, shard in self.shards)
 
 
 @dataclass(frozen=True, slots=True)

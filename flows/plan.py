@@ -6,10 +6,13 @@ A step gets the spec and names; what they stand for is opened once in each proce
 import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from backends.endpoints.chain import chained
+from backends.engine.budget import NO_LIMITS, Budget, Limits
+from backends.engine.prices import Price, offered_price, parse_price
 from backends.engine.store import ResponseStore
 from backends.identity import fingerprint_key
 from backends.model_string import ModelSpec, task_arguments
@@ -51,9 +54,24 @@ class Plan:
     @cached_property
     def backend(self) -> Backend:
         """The model, opened once a process; weights load with the first question. Raises BackendError."""
-        return _backend(
-            str(self.spec.model), BackendContext(self.home.root, self.spec.batch_size, self.spec.seed)
-        )
+        models = [self.spec.model, *(self.spec.fallback if self.spec.allow_mixing else ())]
+        context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed)
+        return _backend(tuple(map(str, models)), context)
+
+    @cached_property
+    def prices(self) -> Mapping[str, Price | None]:
+        """What each model costs, by `Call.asked`; `""` is one of this machine's own."""
+        given = parse_price(self.spec.price) if self.spec.price else None
+        offers = self.backend.capabilities.offers
+        return {offer.asked: offered_price(offer, given) for offer in offers} or {"": given}
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """What the run may spend; None where nothing is said of it."""
+        spec = self.spec
+        run = Limits(spec.budget_usd, spec.budget_tokens, spec.budget_time)
+        task = Limits(spec.task_budget_usd, spec.task_budget_tokens, spec.task_budget_time)
+        return None if run == task == NO_LIMITS else Budget(run, task)
 
     @cached_property
     def store(self) -> ResponseStore:
@@ -92,12 +110,25 @@ class Plan:
     def check(self) -> None:
         """Raise what is wrong with the request, before anything is loaded or asked."""
         check_route(self.selection, self.backend, self.spec)
+        self._check_prices()
         for name in self.spec.samples:
             if name not in self.selection.tasks:
                 raise SpecError(f"--samples: {name} is none of the tasks that are asked")
         for root in self.spec.data_root:
             if not root.is_dir():
                 raise SpecError(f"--data-root: there is no folder {root}")
+
+    def _check_prices(self) -> None:
+        """Without a price no budget in money can hold."""
+        if self.spec.budget_usd is None and self.spec.task_budget_usd is None:
+            return
+        for asked, price in self.prices.items():
+            if price is None:
+                model = asked or str(self.spec.model)
+                raise SpecError(
+                    f"--budget-usd: there is no price for {model}: give one with --price in=..,out=.. "
+                    "(USD per million tokens), or limit --budget-tokens"
+                )
 
     @property
     def bundles(self) -> list[tuple[str, ...]]:
@@ -127,15 +158,21 @@ def forget_plans() -> None:
     _open_task.cache_clear()
 
 
-def _backend(model: str, context: BackendContext) -> Backend:
+def _backend(models: tuple[str, ...], context: BackendContext) -> Backend:
     """The model of an earlier run of this process, with its weights loaded, unless its files have changed."""
-    now = open_backend(ModelSpec.parse(model), context)
-    return _kept_backend(model, context, fingerprint_key(now.fingerprint))
+    now = _opened(models, context)
+    return _kept_backend(models, context, fingerprint_key(now.fingerprint))
 
 
 @lru_cache(maxsize=1)
-def _kept_backend(model: str, context: BackendContext, _fingerprint: str) -> Backend:
-    return open_backend(ModelSpec.parse(model), context)
+def _kept_backend(models: tuple[str, ...], context: BackendContext, _fingerprint: str) -> Backend:
+    return _opened(models, context)
+
+
+def _opened(models: Sequence[str], context: BackendContext) -> Backend:
+    """One model, or several that answer for one another."""
+    backends = [open_backend(ModelSpec.parse(model), context) for model in models]
+    return backends[0] if len(backends) == 1 else chained(backends)
 
 
 @lru_cache(maxsize=8)

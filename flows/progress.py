@@ -1,5 +1,6 @@
 """How far a run is: a bar on the terminal with the time left, fed by the steps of this process."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,8 +138,33 @@ def reporting(show: bool) -> Iterator[Reporter]:
     with (
         Progress(*columns, console=Console(stderr=True), transient=True) as bar,
         _as_current(BarReporter(bar)) as shown,
+        _saying_what_is_logged(shown),
     ):
         yield shown
+
+
+class _Says(logging.Handler):
+    """Has a reporter say what is logged."""
+
+    def __init__(self, to: Reporter) -> None:
+        super().__init__()
+        self._to = to
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._to.say(record.getMessage())
+
+
+@contextmanager
+def _saying_what_is_logged(to: Reporter) -> Iterator[None]:
+    """Have what backends warn of said above the bar."""
+    log, handler = logging.getLogger("assay"), _Says(to)
+    log.addHandler(handler)
+    before, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = before
 
 
 @contextmanager

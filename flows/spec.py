@@ -8,8 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 
+from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
@@ -23,6 +32,10 @@ def _names(value: object) -> object:
 
 def _paths(value: object) -> object:
     return [path for path in value.split(os.pathsep) if path] if isinstance(value, str) else value
+
+
+def _models(value: object) -> object:
+    return [model.strip() for model in value.split("|")] if isinstance(value, str) else value
 
 
 def _mapping(value: object) -> object:
@@ -88,6 +101,16 @@ class EvaluationSpec(BaseModel):
         default_factory=lambda: ModelSpec.parse(DEFAULT_MODEL),
         description="backend:name?key=value&..., for instance hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
     )
+    fallback: Annotated[list[ModelSpec], BeforeValidator(_models)] = Field(
+        default_factory=list,
+        description="models to use in order where --model does not answer, separated by ' | '; "
+        "in YAML also model: [first, second]",
+    )
+    allow_mixing: bool = Field(
+        default=False,
+        description="let fallbacks answer single requests, so that one score may have answers of several "
+        "models; else the first model that is there answers all",
+    )
     tasks: Annotated[list[str], BeforeValidator(_names)] = Field(
         default=list(DEFAULT_TASKS),
         min_length=1,
@@ -141,6 +164,30 @@ class EvaluationSpec(BaseModel):
     trust_task_code: bool = Field(
         default=False, description="let task files of --include-path run their Python"
     )
+    min_coverage: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="least share of a task's documents with an answer for it to have a score; "
+        "where documents lack one the score is over the rest",
+    )
+    budget_usd: float | None = Field(default=None, gt=0, description="most that the run's answers may cost")
+    budget_tokens: int | None = Field(default=None, gt=0, description="most tokens, in and out, of the run")
+    budget_time: float | None = Field(default=None, gt=0, description="seconds after which no more is asked")
+    task_budget_usd: float | None = Field(default=None, gt=0, description="as --budget-usd, of each task")
+    task_budget_tokens: int | None = Field(default=None, gt=0, description="as --budget-tokens, of each task")
+    task_budget_time: float | None = Field(default=None, gt=0, description="as --budget-time, of each task")
+    price: Annotated[dict[str, float], BeforeValidator(_mapping)] = Field(
+        default_factory=dict,
+        description="in=..,out=..,cached=.. in USD per million tokens, and hour=.. in USD per hour of a "
+        "local model's time; without it the public price list counts",
+    )
+    latency_target: float | None = Field(
+        default=None, gt=0, description="seconds an answer may take to count as goodput"
+    )
+    show_performance: bool = Field(
+        default=False, description="print latencies, rates and errors under the table"
+    )
     cluster: str | None = Field(
         default=None,
         description="field of the documents that those of one source share; standard errors allow for it",
@@ -153,6 +200,25 @@ class EvaluationSpec(BaseModel):
     compat: Literal["lm-eval"] | None = Field(
         default=None, description="lm-eval: follow lm-eval also where it is wrong (docs/lm-eval.md)"
     )
+    estimate: bool = Field(
+        default=False, description="say what the run would cost and take, without a call, and stop"
+    )
     explain_cache: bool = Field(
         default=False, description="say for each task which answers are in the store, and why others are not"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_several_models(cls, given: Any) -> Any:
+        """`model: [first, second]` is a model with a fallback."""
+        if not isinstance(given, dict) or not isinstance(given.get("model"), list) or not given["model"]:
+            return given
+        first, *others = given["model"]
+        return {**given, "model": first, "fallback": others}
+
+    @field_validator("price")
+    @classmethod
+    def _known_price(cls, price: dict[str, float]) -> dict[str, float]:
+        if price:
+            parse_price(price)
+        return price

@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Each of these starts one process for all tests; a second import elsewhere would start a second.
+from tests.endpoints.fixtures import endpoint, endpoint_process
+from tests.servers.fixtures import llama_cpp_url, tiny_model, transformers_url, vllm_url
+
+__all__ = ["endpoint", "endpoint_process", "llama_cpp_url", "tiny_model", "transformers_url", "vllm_url"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # Examples that are the same each time, so that a test fails for a change and not by chance, and no deadline,

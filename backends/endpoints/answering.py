@@ -1,13 +1,16 @@
 """Puts one question to an endpoint: sends it, reads the answer, and says when what came."""
 
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from backends.endpoints.question import Content, CutOff, Malformed, NotOffered, Question, Stream
+from backends.engine.failure import CallFailed
 from backends.engine.http import Http, Reply
 from backends.engine.options import EndpointOptions, merged_body
+from backends.engine.refusals import DECLINED
 from backends.requests import Call, Response
 
 T = TypeVar("T")
@@ -23,6 +26,17 @@ class Answerer:
 
     async def answer(self, question: Question) -> Response:
         """The response, its call's times by the monotonic clock. Raises CallFailed."""
+        sent = time.monotonic()
+        try:
+            return await self._answer(question)
+        except CallFailed as error:
+            failure = error.failure
+            if question.declined is None or failure.code not in DECLINED:
+                raise
+            response = question.declined(failure.message)
+            return self._with_call(response, Reply({}, sent, time.monotonic(), failure.status), None)
+
+    async def _answer(self, question: Question) -> Response:
         if self.options.stream and question.stream is not None:
             return await self._streamed(question, question.stream)
         reply = await self.http.post(question.path, self._body(question), timeout=self.options.timeout)
@@ -43,7 +57,9 @@ class Answerer:
         return self._response(question, replace(last, content=whole), first)
 
     def _response(self, question: Question, reply: Reply, first_token: float | None) -> Response:
-        response = self._read(question.read, reply.content)
+        return self._with_call(self._read(question.read, reply.content), reply, first_token)
+
+    def _with_call(self, response: Response, reply: Reply, first_token: float | None) -> Response:
         call = replace(
             response.call or Call(enqueued=0.0),
             started=reply.sent,

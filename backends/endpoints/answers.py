@@ -66,6 +66,13 @@ def generated(written: Written, settings: Settings) -> Response:
     )
 
 
+def declined(prompt_bytes: int, reason: str) -> Response:
+    """The response to a prompt that the endpoint refused for what it says. Such prompts are paid for, by an
+    endpoint that does not say how many tokens they have."""
+    count = Count.of(None, prompt_bytes, "", 0)
+    return Response(status="refused", text="", error=reason, **_counted(count, ""))
+
+
 def scored(logprob: float, is_greedy: bool, count: Count, model: str) -> Response:
     """The response that a log-likelihood is."""
     return Response(logprob=logprob, is_greedy=is_greedy, **_counted(count, model))

@@ -1,9 +1,7 @@
 """Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +16,7 @@ from backends.errors import BackendError
 from backends.hf.tokenization import Unanswerable
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
+from backends.rolling import sums
 
 log = logging.getLogger("assay")
 
@@ -34,23 +33,24 @@ class EndpointBackend:
     """
 
     def __init__(self, *remotes: Remote) -> None:
-        self._remotes = remotes
+        self.remotes = remotes
 
     @property
     def capabilities(self) -> Capabilities:
         """What all of them can be asked."""
-        first = self._remotes[0]
+        first = self.remotes[0]
         return Capabilities(
-            frozenset.intersection(*(remote.kinds for remote in self._remotes)),
+            frozenset.intersection(*(remote.kinds for remote in self.remotes)),
             chat_template=first.dialect.takes_messages or first.tokens is not None,
             thinking=True,
-            instead=next((remote.instead for remote in self._remotes if remote.instead), ""),
+            instead=next((remote.instead for remote in self.remotes if remote.instead), ""),
+            offers=tuple(remote.offer for remote in self.remotes),
             shards_at_once=SHARDS_AT_ONCE,
         )
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:
-        first, *others = self._remotes
+        first, *others = self.remotes
         return {
             **first.fingerprint,
             **{
@@ -63,17 +63,17 @@ class EndpointBackend:
     def load(self, kinds: Collection[RequestKind]) -> None:
         """Also where one of several models is away, as long as nothing has to be seen of how it scores."""
         away: list[Away] = []
-        for remote in self._remotes:
+        for remote in self.remotes:
             try:
                 remote.check(kinds)
             except Away as error:
                 away.append(error)
-                if len(away) == len(self._remotes) or set(kinds) != {"generate_until"}:
+                if len(away) == len(self.remotes) or set(kinds) != {"generate_until"}:
                     raise
                 log.warning("%s", error)
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        asked = _side_by_side(remote.questions(requests) for remote in self._remotes)
+        asked = _side_by_side(remote.questions(requests) for remote in self.remotes)
         return self._answers(asked, range(len(requests)))
 
     def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
@@ -81,23 +81,23 @@ class EndpointBackend:
         owners: list[int] = []
         items: list[tuple[Asked, ...]] = []
         for number, request in enumerate(requests):
-            windows = _side_by_side(remote.windows(request.prompt) for remote in self._remotes)
+            windows = _side_by_side(remote.windows(request.prompt) for remote in self.remotes)
             if not windows:
                 yield [(number, Response(logprob=0.0))]
             items += windows
             owners += [number] * len(windows)
-        yield from _sums(owners, self._answers(items, owners))
+        yield from sums(owners, self._answers(items, owners))
 
     generate_until = loglikelihood
 
     def chat_template(self) -> str | None:
-        first = self._remotes[0]
+        first = self.remotes[0]
         if first.dialect.takes_messages:
             return ENDPOINTS_OWN
         return None if first.tokens is None else first.tokens.template
 
     def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
-        first = self._remotes[0]
+        first = self.remotes[0]
         if first.dialect.takes_messages:
             return as_prompt(messages)
         if first.tokens is None:
@@ -105,13 +105,13 @@ class EndpointBackend:
         return first.tokens.rendered(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:
-        first, *others = (remote.describe() for remote in self._remotes)
+        first, *others = (remote.describe() for remote in self.remotes)
         return {**first, **({"fallbacks": others} if others else {})}
 
     @cached_property
     def _engine(self) -> Engine[Item]:
-        at_once = max(remote.options.max_concurrency for remote in self._remotes)
-        return Engine([_route(remote, number) for number, remote in enumerate(self._remotes)], at_once)
+        at_once = max(remote.options.max_concurrency for remote in self.remotes)
+        return Engine([_route(remote, number) for number, remote in enumerate(self.remotes)], at_once)
 
     def _answers(self, asked: Sequence[tuple[Asked, ...]], owners: Sequence[int]) -> Iterator[Batch]:
         """Answers by position; what one of the models cannot be asked has a failure at once.
@@ -149,34 +149,3 @@ def _route(remote: Remote, position: int) -> Route[Item]:
         return Size(remote.asked, question.kind, question.prompt_bytes, question.max_tokens)
 
     return Route(remote.gate, remote.retry, call, size)
-
-
-def _sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
-    """Each text's log-likelihood: the sum over its windows, once all are there."""
-    left = Counter(owners)
-    sums: dict[int, Response] = {}
-    for batch in answers:
-        whole: Batch = []
-        for position, response in batch:
-            owner = owners[position]
-            sums[owner] = _added(sums.get(owner), response)
-            left[owner] -= 1
-            if not left[owner]:
-                whole.append((owner, sums.pop(owner)))
-        if whole:
-            yield whole
-
-
-def _added(before: Response | None, window: Response) -> Response:
-    if before is None or not before.is_scorable:
-        return before or window
-    if not window.is_scorable:
-        return window
-    return replace(
-        window,
-        logprob=(before.logprob or 0.0) + (window.logprob or 0.0),
-        is_greedy=None,
-        tokens_in=before.tokens_in + window.tokens_in,
-        tokens_out=before.tokens_out + window.tokens_out,
-        seconds=before.seconds + window.seconds,
-    )

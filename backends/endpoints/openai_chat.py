@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from backends.endpoints.answers import Count, Written, generated, usage_of
+from backends.endpoints.answers import Count, Written, declined, generated, usage_of
 from backends.endpoints.messages import as_messages
 from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, sampling
 from backends.endpoints.question import Content, Malformed, Question, record_at
@@ -46,6 +46,7 @@ class OpenAIChat:
             max_tokens=settings.max_tokens,
             kind=kind_of(settings),
             stream=_ChatStream,
+            declined=partial(declined, prompt_bytes),
         )
 
     def scoring(self, scoring: Scoring) -> Question:

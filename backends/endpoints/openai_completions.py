@@ -72,10 +72,9 @@ def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Respo
 
 
 def _read_score(scoring: Scoring, content: Content) -> Response:
-    choice = record_at(content, "choices", 0)
-    if choice.get("logprobs") is None:
+    logprobs = record_at(content, "choices", 0).get("logprobs")
+    if not isinstance(logprobs, dict) or logprobs.get("token_logprobs") is None:
         raise NotOffered("the answer has no log-probabilities of the prompt: echo is not supported there")
-    logprobs = record_at(choice, "logprobs")
     own = numbers_at(logprobs, "token_logprobs")
     span = scoring.span(_offsets(logprobs))
     values = [at(own, position) for position in span]

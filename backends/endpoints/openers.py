@@ -13,20 +13,26 @@ from backends.endpoints.remote import Remote
 from backends.endpoints.tokens import tokens_of
 from backends.engine.http import Http
 from backends.engine.options import EndpointOptions, api_key, resolved_headers, secret_headers
+from backends.errors import BackendError
 
 _OPENAI = "https://api.openai.com/v1"
 
 
 def open_chat(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
     """Chat completions of OpenAI, or of any server at `base_url`."""
-    is_openai = options.base_url in (None, _OPENAI)
-    key = "max_completion_tokens" if is_openai else "max_tokens"
-    return EndpointBackend(openai_remote(OpenAIChat(name, max_tokens_key=key), options, home))
+    return EndpointBackend(openai_remote(chat(name, options), options, home))
 
 
 def open_completions(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
     """Completions of OpenAI, or of any server at `base_url`."""
     return EndpointBackend(openai_remote(OpenAICompletions(name), options, home))
+
+
+def chat(name: str, options: EndpointOptions, backend: str = "openai-chat") -> OpenAIChat:
+    """The dialect of a model's chat completions."""
+    is_openai = options.base_url in (None, _OPENAI)
+    key = "max_completion_tokens" if is_openai else "max_tokens"
+    return OpenAIChat(name, max_tokens_key=key, name=backend)
 
 
 def openai_remote(dialect: Dialect, options: EndpointOptions, home: Path) -> Remote:
@@ -52,9 +58,27 @@ def remote(
         address, {**headers, **own}, verify=options.verify, secrets=[key, *secret_headers(options, own)]
     )
     tokens = tokens_of(options.tokenizer, options.max_length, home)
-    return Remote(dialect, http, options, _account(key, own), tokens)
+    return Remote(dialect, http, options, account_of(key, own), tokens)
 
 
-def _account(key: str | None, headers: Mapping[str, str]) -> str:
+def required_address(options: EndpointOptions, where: str, example: str, usual: str | None = None) -> str:
+    """The address of an endpoint that is the user's own: `base_url`, else the usual one.
+
+    Raises BackendError without either. usual: of the environment, where it has one.
+    """
+    address = options.base_url or usual
+    if not address:
+        raise BackendError(f"{where}: say where it is: {where}?base_url={example}")
+    return address.rstrip("/")
+
+
+def refuse_options(where: str, options: EndpointOptions, **reasons: str) -> None:
+    """Raises BackendError for the first of these options that is set: a dialect does not have it."""
+    for name, reason in reasons.items():
+        if getattr(options, name) != EndpointOptions.model_fields[name].default:
+            raise BackendError(f"{where}: has no option {name}: {reason}")
+
+
+def account_of(key: str | None, headers: Mapping[str, str]) -> str:
     """What tells accounts apart; none of the secrets can be read from it."""
     return sha256("\n".join([key or "", *map(str, sorted(headers.items()))]).encode()).hexdigest()[:16]

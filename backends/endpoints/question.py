@@ -47,6 +47,8 @@ class Question:
     stream: makes what puts a streamed answer together; None where the answer is not streamed.
     prompt_bytes, max_tokens: how long the prompt is and the answer may be. kind: questions of one kind have
         answers of about one length.
+    declined: the response where the endpoint refuses the prompt for what it says, from its message; None
+        where that is a failure as any other.
     """
 
     path: str
@@ -56,6 +58,7 @@ class Question:
     max_tokens: int
     kind: str = "scored"
     stream: Callable[[], Stream] | None = None
+    declined: Callable[[str], Response] | None = None
 
 
 def at(content: Any, *keys: str | int) -> Any:

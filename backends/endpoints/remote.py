@@ -19,6 +19,7 @@ from backends.engine.options import EndpointOptions
 from backends.engine.retry import RetryPolicy
 from backends.generation_settings import Settings, settings_of
 from backends.hf.tokenization import Query, Unanswerable
+from backends.protocol import Offer
 from backends.requests import Request, RequestKind, Response
 
 # Raise when the same request would be put to an endpoint in another way than before.
@@ -62,6 +63,10 @@ class Remote:
     def asked(self) -> str:
         """The model as `backend:name`."""
         return f"{self.dialect.name}:{self.dialect.model}"
+
+    @property
+    def offer(self) -> Offer:
+        return Offer(self.asked, self.dialect.model, self.http.base_url)
 
     @property
     def instead(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.errors import BackendError
+from backends.hf.chat import rendered_chat, template_of
 from backends.hf.fingerprint import PARTS, Digests, digest_of
 from backends.hf.source import Source, locate
 from backends.hf.tokenization import Tokenization, resolve_max_length
@@ -13,24 +14,43 @@ from backends.protocol import ChatMessage
 
 
 class EndpointTokens:
-    """name: folder or hub id of a model or tokenizer. max_length: tokens the endpoint reads at once, if not
-    what the model's configuration says."""
+    """Prompts as tokens by the rules of the `hf` backend.
 
-    def __init__(self, name: str, max_length: int | None, home: Path | None) -> None:
+    name: folder or hub id of a model or tokenizer.
+    max_length: tokens the endpoint reads at once, if not what the model's configuration says, less `spare`.
+    revision, trust_remote_code, add_bos_token: as options of the `hf` backend.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        max_length: int | None,
+        home: Path | None,
+        *,
+        spare: int = 0,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        add_bos_token: bool | None = None,
+    ) -> None:
         self._name = name
         self._max_length = max_length
         self._home = home
+        self._spare = spare
+        self._revision = revision
+        self._trust_remote_code = trust_remote_code
+        self._add_bos_token = add_bos_token
 
     @cached_property
     def tokenization(self) -> Tokenization:
-        """Tokens by the rules of the `hf` backend."""
-        return Tokenization(self.tokenizer, self.max_length)
+        return Tokenization(self.tokenizer, self.max_length, self._add_bos_token)
 
     @cached_property
     def tokenizer(self) -> Any:
         from backends.hf.loading import load_tokenizer
 
-        return load_tokenizer(self._source, trust_remote_code=False, add_bos_token=None)
+        return load_tokenizer(
+            self._source, trust_remote_code=self._trust_remote_code, add_bos_token=self._add_bos_token
+        )
 
     @cached_property
     def max_length(self) -> int:
@@ -39,8 +59,9 @@ class EndpointTokens:
         from backends.hf.loading import load_config
 
         has_config = (self._source.folder / "config.json").is_file()
-        config = load_config(self._source, trust_remote_code=False) if has_config else None
-        return resolve_max_length(config, self.tokenizer)
+        code = self._trust_remote_code
+        config = load_config(self._source, trust_remote_code=code) if has_config else None
+        return resolve_max_length(config, self.tokenizer) - self._spare
 
     @property
     def identity(self) -> str:
@@ -54,8 +75,7 @@ class EndpointTokens:
     @property
     def template(self) -> str | None:
         """The text of the chat template, if there is one."""
-        template = self.tokenizer.chat_template
-        return template.get("default") if isinstance(template, dict) else template
+        return template_of(self.tokenizer, self._name)
 
     def prompts(self, texts: Sequence[str], room: int) -> list[list[int]]:
         """The tokens of each text, its last `room` where there are more. Raises BackendError without room."""
@@ -69,23 +89,11 @@ class EndpointTokens:
 
     def rendered(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
         """Messages through the tokenizer's chat template."""
-        from jinja2 import TemplateError
-
-        try:
-            return str(
-                self.tokenizer.apply_chat_template(
-                    [dict(message) for message in messages],
-                    tokenize=False,
-                    add_generation_prompt=not continue_final,
-                    continue_final_message=continue_final,
-                )
-            )
-        except TemplateError as error:
-            raise BackendError(f"{self._name}: the chat template refuses the messages: {error}") from error
+        return rendered_chat(self.tokenizer, self._name, messages, continue_final=continue_final)
 
     @cached_property
     def _source(self) -> Source:
-        return locate(self._name, None, "tokenizer_config.json")
+        return locate(self._name, self._revision, "tokenizer_config.json")
 
 
 def tokens_of(name: str | None, max_length: int | None, home: Path | None) -> EndpointTokens | None:

@@ -147,17 +147,28 @@ class Engine(Generic[Item]):
         self, route: Route[Item], item: Item, tries: "_Tries", *, wait_while_away: bool
     ) -> Response:
         """The answer by one route, tried again as its policy says."""
+
+        async def attempt() -> Response:
+            return await self._attempt(route, item, tries, wait_while_away)
+
+        began = time.monotonic()
+        try:
+            return await attempt()
+        except CallFailed as error:
+            return await route.retry.after(error, attempt, tries.failed, time.monotonic() - began)
+
+    async def _attempt(
+        self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool
+    ) -> Response:
         size = route.size(item)
 
         async def call() -> Response:
             tries.count += 1
             return await route.call(item)
 
-        async def once() -> Response:
-            tokens = self._spending.tokens(size)
-            return await route.gate.through(call, tokens=tokens, wait_while_away=wait_while_away)
-
-        response: Response = await route.retry.retrying(tries.failed)(once)
+        response = await route.gate.through(
+            call, tokens=self._spending.tokens(size), wait_while_away=wait_while_away
+        )
         self._spending.learn(size, response)
         return response
 

@@ -19,12 +19,14 @@ class Failure:
     message: for people, with no secret in it.
     retry_after: seconds to wait before the next try, where the endpoint says so.
     status: the HTTP status; 0 where there was none.
+    code: the endpoint's own word for it, where it has one.
     """
 
     kind: FailureKind
     message: str
     retry_after: float | None = None
     status: int = 0
+    code: str = ""
 
 
 class CallFailed(Exception):

@@ -102,6 +102,13 @@ class Gate:
         self._breaker = Breaker(self._policy.breaker)
         self._turns.all()
 
+    def stop(self, why: str) -> None:
+        """Let no more calls through; those that wait raise BackendStopped."""
+        if self._stopped is None:
+            self._stopped = why
+            log.warning("no more calls: %s", why)
+            self._turns.all()
+
     # Waiting
 
     async def _enter(self, tokens: int, wait_while_away: bool) -> float:
@@ -163,12 +170,12 @@ class Gate:
                 self._concurrency = self._concurrency.rate_limited(now, sent)
                 self._paused_until = max(self._paused_until, now + (failure.retry_after or 0.0))
             case "unauthorized":
-                self._stop(f"{failure.message}; see to the key and its account, then start again")
+                self.stop(f"{failure.message}; see to the key and its account, then start again")
             case "permanent":
                 self._is_alive(now, sent)
                 self._refused += 1
                 if self._refused >= _HOPELESS and not self._has_answered:
-                    self._stop(f"the first {self._refused} requests were all refused: {failure.message}")
+                    self.stop(f"the first {self._refused} requests were all refused: {failure.message}")
             case "malformed":
                 self._is_alive(now, sent)
 
@@ -188,12 +195,6 @@ class Gate:
             f"{self.name} has not answered for {self._policy.breaker.give_up_after:g} s; start again when it "
             "is back, or have it waited for longer with give_up_after"
         )
-
-    def _stop(self, why: str) -> None:
-        if self._stopped is None:
-            self._stopped = why
-            log.warning("no more calls: %s", why)
-            self._turns.all()
 
 
 @cache

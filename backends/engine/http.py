@@ -1,6 +1,7 @@
 """HTTP to one endpoint over connections that are kept; what breaks on the way is classified here."""
 
 import asyncio
+import io
 import json
 import ssl
 import time
@@ -67,6 +68,19 @@ class Http:
         """What is at a path. Raises CallFailed."""
         return await self._reply("GET", path, timeout)
 
+    async def upload(self, path: str, fields: Mapping[str, str], content: bytes, *, timeout: float) -> Reply:
+        """The answer to a form with a file in it, named `file`. Raises CallFailed."""
+        form = aiohttp.FormData(fields)
+        form.add_field("file", io.BytesIO(content), filename="lines.jsonl", content_type="application/jsonl")
+        body = form()
+        headers = {"content-type": body.headers["content-type"]}
+        return await self._reply("POST", path, timeout, data=body, headers=headers)
+
+    async def content(self, path: str, *, timeout: float) -> bytes:
+        """A file's content. Raises CallFailed."""
+        async with self._exchange("GET", path, timeout) as response:
+            return await response.read()
+
     async def events(
         self, path: str, body: Mapping[str, Any], *, timeout: float
     ) -> AsyncGenerator[Reply, None]:
@@ -83,11 +97,17 @@ class Http:
                     yield Reply(self._object(data), sent, time.monotonic(), response.status)
 
     def failed(
-        self, kind: FailureKind, message: str, *, retry_after: float | None = None, status: int = 0
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int = 0,
+        code: str = "",
     ) -> CallFailed:
         """A failure whose message is one line that names the endpoint and holds no secret."""
         said = " ".join(self.without_secrets(message).split())[:_LONGEST_MESSAGE]
-        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status))
+        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code))
 
     def without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -130,9 +150,8 @@ class Http:
         if status < 400:
             message = f"moved to {response.headers.get('location')}; that may be the address to give"
         wait = retry_after(response.headers, time.time())
-        return self.failed(
-            kind_of(status, code), f"HTTP {status}: {message}", retry_after=wait, status=status
-        )
+        kind = kind_of(status, code, message)
+        return self.failed(kind, f"HTTP {status}: {message}", retry_after=wait, status=status, code=code)
 
     def _object(self, text: bytes) -> dict[str, Any]:
         try:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import genai_prices
+from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelPrice, TieredPrices
 
 from backends.engine.prices import Price
@@ -34,6 +35,14 @@ def listed_price(model: str, provider: str | None, at: datetime) -> Price | None
     dearest = max(known, key=lambda price: (price.input + price.output, price.request), default=None)
     changes = len(set(known)) > 1
     return replace(dearest, source=f"{source}, the dearest of the day") if dearest and changes else dearest
+
+
+def provider_at(address: str) -> str | None:
+    """Who offers models at an address, as the list names them; None for a server of one's own."""
+    try:
+        return str(get_snapshot().find_provider(None, None, address).id)
+    except LookupError:
+        return None
 
 
 def _price(listed: ModelPrice, source: str) -> Price | None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backends.errors import BackendError
+from backends.protocol import Offer
 from backends.table import nearest
 
 GIVEN = "given"
@@ -52,6 +53,18 @@ class Price:
     longer: tuple[tuple[int, "Price"], ...] = ()
     source: str = GIVEN
 
+    def at_share(self, share: float) -> "Price":
+        """The price of which only a share is paid."""
+        return Price(
+            self.input * share,
+            self.output * share,
+            None if self.cached is None else self.cached * share,
+            self.hour * share,
+            self.request * share,
+            tuple((above, price.at_share(share)) for above, price in self.longer),
+            f"{self.source}, {share:.0%} of it",
+        )
+
 
 def cost(price: Price | None, usage: Usage) -> float | None:
     """What one call costs, in USD; None where the price is not known.
@@ -83,6 +96,17 @@ def price_of(
     from backends.engine.price_list import listed_price
 
     return listed_price(model, provider, at or datetime.now(UTC))
+
+
+def offered_price(offer: Offer, given: Price | None) -> Price | None:
+    """What an offer costs: what the user gave, else what is listed for the model there, else None."""
+    if given is not None:
+        return given
+    from backends.engine.price_list import provider_at
+
+    provider = provider_at(offer.address)
+    listed = None if provider is None else price_of(offer.model, provider, None)
+    return listed if listed is None or offer.share == 1 else listed.at_share(offer.share)
 
 
 def parse_price(fields: Mapping[str, Any]) -> Price:

@@ -5,7 +5,7 @@ Backends are asked by requests alone; the purse is there for the time of the ask
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -47,6 +47,18 @@ class Purse:
         spend = self._spend(response.call.asked if response.call else "", usage_of(response))
         for line in self.budget.note(self.payers[position], spend):
             log.warning(line)
+
+    def spent(self, positions: Iterable[int]) -> str:
+        """Why none of the requests at these positions may be asked any more; empty as long as one may."""
+        why = ""
+        for payer in {self.payers[position] for position in positions}:
+            held = self.budget.reserve(payer, Spend(), time.monotonic())
+            if not isinstance(held, Spent):
+                if isinstance(held, Reservation):
+                    self.budget.release(held)
+                return ""
+            why = held.why
+        return why
 
     def _spend(self, asked: str, usage: Usage) -> Spend:
         return Spend(cost(self.prices.get(asked), usage) or 0.0, usage.tokens_in + usage.tokens_out)

@@ -19,15 +19,23 @@ _KINDS: Mapping[int, FailureKind] = {
     429: "rate_limited",
 }
 # Codes that say more than their status: the account has nothing left, and waiting does not help.
-_NO_CREDIT = frozenset(("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"))
+_NO_CREDIT = frozenset(
+    ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error")
+)
+# Anthropic says it with 400 and the code of any other bad request.
+_NO_CREDIT_SAID = "credit balance is too low"
+# Codes of OpenAI and Azure for a prompt that is not answered for what it says: what the model does with it,
+# as when it declines in words.
+CONTENT_FILTER = "content_filter"
+DECLINED = frozenset((CONTENT_FILTER,))
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 # An endpoint that names a longer wait is asked again after this one.
 _LONGEST_WAIT = 3600.0
 
 
-def kind_of(status: int, code: str = "") -> FailureKind:
-    """The kind of failure that an HTTP status, with the error's own code, stands for."""
-    if code in _NO_CREDIT:
+def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+    """The kind of failure that an HTTP status, with the error's own code and message, stands for."""
+    if code in _NO_CREDIT or _NO_CREDIT_SAID in message:
         return "unauthorized"
     return _KINDS.get(status, "transient" if status >= 500 else "permanent")
 

@@ -1,7 +1,8 @@
 """How often and when a request that failed is asked again."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -16,6 +17,7 @@ from tenacity import (
 from backends.engine.failure import RETRIED, CallFailed
 from backends.engine.options import EndpointOptions
 
+T = TypeVar("T")
 # Waits double up to this; longer ones only hold up the end of a run.
 _LONGEST_WAIT = 60.0
 
@@ -34,8 +36,32 @@ class RetryPolicy:
     def of(cls, options: EndpointOptions) -> "RetryPolicy":
         return cls(options.max_tries, options.total_timeout, options.backoff)
 
-    def retrying(self, on_failure: Callable[[CallFailed], None]) -> AsyncRetrying:
-        """What makes the tries of one request; `on_failure` is told of each that failed and is made again."""
+    async def after(
+        self,
+        first: CallFailed,
+        attempt: Callable[[], Awaitable[T]],
+        on_failure: Callable[[CallFailed], None],
+        spent: float,
+    ) -> T:
+        """What comes of a request whose first try failed, by making the others. Raises the last failure.
+
+        spent: seconds since that first try began.
+        """
+        failed: list[CallFailed] = [first]
+
+        async def again() -> T:
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        result: T = await self.retrying(on_failure, spent)(again)
+        return result
+
+    def retrying(self, on_failure: Callable[[CallFailed], None], spent: float = 0.0) -> AsyncRetrying:
+        """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
+
+        It costs more than a call that is answered at once: see `after`.
+        """
         usual = wait_exponential(self.backoff, max=_LONGEST_WAIT) + wait_random(0, self.backoff / 2)
 
         def wait(state: RetryCallState) -> float:
@@ -43,7 +69,7 @@ class RetryPolicy:
             return usual(state) if named is None else named + wait_random(0, self.backoff)(state)
 
         return AsyncRetrying(
-            stop=stop_after_attempt(self.max_tries) | stop_after_delay(self.total_timeout),
+            stop=stop_after_attempt(self.max_tries) | stop_after_delay(max(self.total_timeout - spent, 0.0)),
             wait=wait,
             retry=retry_if_exception(_may_be_answered),
             before_sleep=lambda state: on_failure(_failed(state)),

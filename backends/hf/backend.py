@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from backends.errors import BackendError
 from backends.generation_settings import settings_of
+from backends.hf.chat import rendered_chat, template_of
 from backends.hf.fingerprint import BEHAVIOUR, Digests, adapter_identity, declared_dtype, model_identity
 from backends.hf.source import Source, locate
 from backends.protocol import Batch, Capabilities, ChatMessage
@@ -175,31 +176,10 @@ class HFBackend:
             yield from self._generations.texts(group, settings)
 
     def chat_template(self) -> str | None:
-        template = self.tokenizer.chat_template
-        if not isinstance(template, dict):
-            return None if template is None else str(template)
-        if "default" not in template:
-            raise BackendError(
-                f"{self.name}: the tokenizer has several chat templates ({', '.join(sorted(template))}) "
-                "and none is called default; name one so"
-            )
-        return str(template["default"])
+        return template_of(self.tokenizer, self.name)
 
     def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
-        """See the protocol. Where the template refuses the messages, those of the system are left out, as in
-        lm-evaluation-harness 0.4.13 (`HFLM.apply_chat_template`)."""
-        from jinja2 import TemplateError
-
-        if self.chat_template() is None:
-            raise BackendError(f"{self.name}: the tokenizer has no chat template; ask without one")
-        try:
-            return self._render(messages, continue_final)
-        except TemplateError:
-            without_system = [message for message in messages if message["role"] != "system"]
-        try:
-            return self._render(without_system, continue_final)
-        except TemplateError as error:
-            raise BackendError(f"{self.name}: the chat template refuses the messages: {error}") from error
+        return rendered_chat(self.tokenizer, self.name, messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:
         from importlib.metadata import version
@@ -262,15 +242,6 @@ class HFBackend:
                     seconds=max(before.seconds, score.seconds),
                 )
         return list(answers.items())
-
-    def _render(self, messages: Sequence[ChatMessage], continue_final: bool) -> str:
-        rendered = self.tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
-            tokenize=False,
-            add_generation_prompt=not continue_final,
-            continue_final_message=continue_final,
-        )
-        return str(rendered)
 
 
 def _failed(query: Any) -> Response:

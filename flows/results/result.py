@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import ResultError
-from flows.results import table, truncation
+from flows.results import coverage, performance, spent, table, truncation
 from flows.results.run_folder import RunFolder
 from flows.results.samples import read_samples
 from flows.results.truncation import Truncation
@@ -39,9 +39,22 @@ class EvaluationResult:
         return truncation.truncations(self.results)
 
     def table(self) -> str:
-        """The scores as a text table; under it, of which tasks some answers were cut off."""
-        cut_off = list(truncation.lines(self.results))
-        return "\n".join([table.render(self.results), *(["", *cut_off] if cut_off else [])])
+        """The scores as a text table; under it what of them is not whole, and what they cost."""
+        below = [line for part in (coverage, truncation, spent) for line in part.lines(self.results)]
+        return "\n".join([table.render(self.results), *(["", *below] if below else [])])
+
+    def performance(self) -> str:
+        """Latencies, rates and errors of the run's calls, as a text table."""
+        return "\n".join(performance.lines(self.results["assay"]["performance"]["run"]))
+
+    def calls(self, task: str) -> "pd.DataFrame":
+        """The calls of a task: a row per request, with its times, tokens, cost and who answered."""
+        import pandas as pd
+
+        path = RunFolder(self.folder).calls(task)
+        if not path.exists():
+            raise ResultError(f"{self.folder} has no calls of {task!r}")
+        return pd.read_parquet(path)
 
     def frame(self) -> "pd.DataFrame":
         """The scores as a data frame: a row per task or group, filter and metric."""

@@ -1,4 +1,7 @@
-"""The folder of one run: `<output>/<model>/<run id>/{spec.yaml, results.json, samples/<task>.parquet}`."""
+"""The folder of one run: `<output>/<model>/<run id>/`.
+
+In it are `spec.yaml`, `results.json`, `samples/<task>.parquet` and `calls/<task>.parquet`.
+"""
 
 import hashlib
 import json
@@ -12,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pyarrow import parquet
 
+from backends.engine.prices import Price
 from flows.errors import ResultError, SpecError
 from flows.files import atomic_path, write_text
+from flows.results.calls import priced
 from flows.spec import EvaluationSpec
 
 _UNSAFE = re.compile(r"[^\w.@=+-]+")
@@ -51,6 +57,15 @@ class RunFolder:
         """Copy a task's samples into the folder. Raises ResultError."""
         with atomic_path(self.samples(task)) as temporary:
             shutil.copyfile(file, temporary)
+
+    def calls(self, task: str) -> Path:
+        return self.path / "calls" / f"{safe_name(task)}.parquet"
+
+    def add_calls(self, task: str, file: Path, prices: Mapping[str, Price | None]) -> None:
+        """Put a task's calls into the folder, with what each cost. Raises ResultError."""
+        table = priced(parquet.read_table(file), prices)
+        with atomic_path(self.calls(task)) as temporary:
+            parquet.write_table(table, temporary, compression="zstd")
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write `results.json`. Raises ResultError."""

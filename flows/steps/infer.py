@@ -1,14 +1,21 @@
 """Requests to responses: ask the model what the store does not have, and make each batch durable."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
+from typing import Any
 
+from backends.engine.purse import Purse, paying
+from backends.engine.telemetry import telemetry
 from backends.identity import request_key
-from backends.protocol import ask
-from backends.requests import Request, Response
+from backends.protocol import Batch, ask
+from backends.requests import Call, Request, Response
+from flows.files import reference, write_text
+from flows.lanes import check_going_on
 from flows.plan import Plan, plan_for
 from flows.progress import reporter
 from flows.spec import EvaluationSpec
@@ -32,53 +39,144 @@ class Piece:
 
 @step("infer", retries=2)
 def infer(spec: EvaluationSpec, pieces: Sequence[Piece], key: str) -> References:
-    """Answer the requests of a shard; counts, by task, of those asked now and of those found in the store.
+    """Answer the requests of a shard; by task the counts of those asked now and of those found in the store,
+    and the seconds that the model was asked.
 
-    Raises Incomplete, naming the tasks, where some requests have no answer; the others' answers are stored.
+    Raises Incomplete, naming the tasks, where some requests have no answer; the others' answers are stored,
+    and what became of those is in the file that the tasks' references name.
     """
-    plan = plan_for(spec)
-    requests: dict[str, Request] = {}
-    tasks: dict[str, set[str]] = defaultdict(set)
-    for piece in pieces:
-        for _, _, digest, request in requests_file.read(Path(piece.path), piece.rows):
-            answer_key = request_key(plan.model_key, digest)
-            if answer_key in requests:
-                reporter().reused(request.kind, 1)
-            requests[answer_key] = request
-            tasks[piece.task].add(answer_key)
-    missing = _missing(plan, requests)
-    failed = _answer(plan, missing)
+    shard = _Shard.read(plan_for(spec), pieces)
+    missing = shard.missing()
+    started = monotonic()
+    unanswered = shard.answer(missing)
+    seconds = monotonic() - started if missing else 0.0
     done = {
-        task: {"requests": len(keys), "asked": len(keys & missing.keys())} for task, keys in tasks.items()
+        task: {
+            "requests": len(keys),
+            "asked": len(keys & missing.keys()),
+            "seconds": seconds * len(keys & missing.keys()) / max(len(missing), 1),
+            "files": {},
+        }
+        for task, keys in shard.tasks.items()
     }
-    failures = {task: _reason(failed, keys) for task, keys in tasks.items() if keys & failed.keys()}
-    if failures:
-        raise Incomplete({task: found for task, found in done.items() if task not in failures}, failures)
-    return done
+    if not unanswered:
+        return done
+    path = shard.plan.home.unanswered / f"{key}.json"
+    write_text(path, json.dumps({key: _why(response) for key, response in unanswered.items()}))
+    failures = {
+        task: _reason(unanswered, keys) for task, keys in shard.tasks.items() if keys & unanswered.keys()
+    }
+    for task in failures:
+        done[task]["files"] = {"unanswered": reference(path)}
+    raise Incomplete(done, failures)
 
 
-def _missing(plan: Plan, requests: Mapping[str, Request]) -> dict[str, Request]:
-    stored = plan.store.has_many(list(requests))
-    for kind, count in Counter(requests[key].kind for key in stored).items():
-        reporter().reused(kind, count)
-    return {key: request for key, request in requests.items() if key not in stored}
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """The requests of a shard by their keys, and the keys of each task."""
 
+    plan: Plan
+    requests: Mapping[str, Request]
+    tasks: Mapping[str, set[str]]
 
-def _answer(plan: Plan, missing: Mapping[str, Request]) -> dict[str, Response]:
-    """Ask for what is missing, kind by kind, and store it batch by batch; what has no answer is returned."""
-    failed: dict[str, Response] = {}
-    for kind in dict.fromkeys(request.kind for request in missing.values()):
-        keys = [key for key, request in missing.items() if request.kind == kind]
-        started = monotonic()
-        for batch in ask(plan.backend, [missing[key] for key in keys]):
-            answered = [(keys[position], response) for position, response in batch]
-            failed |= {key: response for key, response in answered if not response.is_scorable}
-            plan.store.put_many([pair for pair in answered if pair[1].is_scorable], plan.model_key)
-            reporter().answered(kind, len(batch), monotonic() - started)
+    @classmethod
+    def read(cls, plan: Plan, pieces: Sequence[Piece]) -> "_Shard":
+        requests: dict[str, Request] = {}
+        tasks: dict[str, set[str]] = defaultdict(set)
+        for piece in pieces:
+            for _, _, digest, request in requests_file.read(Path(piece.path), piece.rows):
+                answer_key = request_key(plan.model_key, digest)
+                if answer_key in requests:
+                    reporter().reused(request.kind, 1)
+                requests[answer_key] = request
+                tasks[piece.task].add(answer_key)
+        return cls(plan, requests, tasks)
+
+    def missing(self) -> dict[str, Request]:
+        """What the store does not have."""
+        stored = self.plan.store.has_many(list(self.requests))
+        for kind, count in Counter(self.requests[key].kind for key in stored).items():
+            reporter().reused(kind, count)
+        return {key: request for key, request in self.requests.items() if key not in stored}
+
+    def answer(self, missing: Mapping[str, Request]) -> dict[str, Response]:
+        """Ask for what is missing, kind by kind, and store it batch by batch; gives what has no answer."""
+        unanswered: dict[str, Response] = {}
+        for kind in dict.fromkeys(request.kind for request in missing.values()):
+            keys = [key for key, request in missing.items() if request.kind == kind]
             started = monotonic()
-    return failed
+            with closing(self._batches(keys)) as batches:
+                for batch in batches:
+                    answered = [(keys[position], _timed(response)) for position, response in batch]
+                    unanswered |= {key: response for key, response in answered if not response.is_scorable}
+                    self._store(answered)
+                    reporter().answered(kind, len(batch), monotonic() - started)
+                    started = monotonic()
+                    check_going_on()
+        return unanswered
+
+    def _batches(self, keys: Sequence[str]) -> Generator[Batch, None, None]:
+        """Answers as they come; where a budget is spent, the rest is skipped. The first task that has a
+        request pays for it."""
+        requests, budget = [self.requests[key] for key in keys], self.plan.budget
+        if budget is None:
+            yield from ask(self.plan.backend, requests)
+            return
+        payers = {key: task for task in reversed(list(self.tasks)) for key in self.tasks[task]}
+        purse = Purse(budget, self.plan.prices, [payers[key] for key in keys])
+        asking = _asking if self.plan.backend.capabilities.offers else _metered
+        yield from asking(self.plan, requests, purse)
+
+    def _store(self, answered: Sequence[tuple[str, Response]]) -> None:
+        """Make answers durable, and tell whoever watches of all."""
+        self.plan.store.put_many([pair for pair in answered if pair[1].is_scorable], self.plan.model_key)
+        spec = self.plan.spec
+        for key, response in answered:
+            telemetry().called(self.requests[key], response, spec.model.backend, spec.model.name)
 
 
-def _reason(failed: Mapping[str, Response], keys: set[str]) -> str:
-    own = [failed[key] for key in keys if key in failed]
+def _asking(plan: Plan, requests: Sequence[Request], purse: Purse) -> Iterator[Batch]:
+    """A backend that asks the purse before each call."""
+    with paying(purse):
+        yield from ask(plan.backend, requests)
+
+
+def _metered(plan: Plan, requests: Sequence[Request], purse: Purse) -> Iterator[Batch]:
+    """A backend of this machine, which is stopped between two batches."""
+    left = dict.fromkeys(range(len(requests)))
+    if why := purse.spent(left):
+        yield [(position, Response(status="skipped", error=why)) for position in left]
+        return
+    for batch in ask(plan.backend, requests):
+        for position, response in batch:
+            purse.note(position, response)
+            del left[position]
+        yield batch
+        if left and (why := purse.spent(left)):
+            yield [(position, Response(status="skipped", error=why)) for position in left]
+            return
+
+
+def _timed(response: Response) -> Response:
+    """The response of a model of this machine with the times of the batch that it was in."""
+    if response.call is not None or response.status == "skipped":
+        return response
+    seconds = response.seconds
+    return replace(response, call=Call(enqueued=time() - seconds, finished=seconds))
+
+
+def _why(response: Response) -> dict[str, Any]:
+    call = response.call
+    attempts, failures = (call.attempts, call.failures) if call else (0, ())
+    return {
+        "status": response.status,
+        "error": response.error,
+        "attempts": attempts,
+        "failures": failures,
+        "http_status": call.http_status if call else 0,
+    }
+
+
+def _reason(unanswered: Mapping[str, Response], keys: set[str]) -> str:
+    own = [unanswered[key] for key in keys if key in unanswered]
     return f"{len(own)} of {len(keys)} requests of a shard have no answer; the first: {own[0].error}"

@@ -10,10 +10,25 @@ from prefect import task
 
 from flows import __version__
 from flows.plan import Plan, plan_for
+from flows.results.figures import figures
 from flows.results.layout import Tables
 from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
 from flows.steps.step import References
+
+# What results say of a task's requests, as `score` counted them.
+USAGE = (
+    "requests",
+    "docs",
+    "docs_answered",
+    "truncated",
+    "truncated_while_thinking",
+    "refused",
+    "failed",
+    "skipped",
+    "tokens_in",
+    "tokens_out",
+)
 
 
 @task(name="persist")
@@ -44,6 +59,7 @@ def persist(
             "fingerprint": model["fingerprint"],
             "python": platform.python_version(),
             "tasks": {name: _usage(one) for name, one in scores.items()},
+            **figures(plan, RunFolder(Path(folder)), list(scored), facts),
             "intervals": tables.intervals(),
             **facts,
         },
@@ -77,5 +93,4 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def _usage(scores: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("requests", "truncated", "truncated_while_thinking", "tokens_in", "tokens_out")
-    return {key: scores[key] for key in keys}
+    return {key: scores[key] for key in USAGE}

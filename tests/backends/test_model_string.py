@@ -61,7 +61,10 @@ def test_the_order_of_options_does_not_change_the_string() -> None:
         ("", "write backend:name"),
         ("hff:gpt2", "no backend 'hff'; did you mean 'hf'"),
         ("scritped:x.json", "did you mean 'scripted'"),
-        ("zzzzzz:gpt2", "known: baseline, custom, hf, openai-chat, openai-completions, scripted, starter"),
+        (
+            "zzzzzz:gpt2",
+            "known: .*baseline, custom, hf",
+        ),
         ("hf:", "names a model after the colon"),
         ("hf:m?dtype", "'dtype' is no option, write key=value"),
         ("hf:m?=3", "'=3' is no option"),

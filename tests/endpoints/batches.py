@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.endpoints.answers import short_hash
 from tests.endpoints.behaviour import Behaviour, draw
@@ -19,6 +20,8 @@ from tests.endpoints.generation import Problem
 _VALIDATING = 0.1
 # That which it takes to be cancelled.
 _CANCELLING = 0.1
+
+_PAGE, _LARGEST_PAGE = 20, 100
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
@@ -31,6 +34,7 @@ class Batch:
     """A batch, and what its lines will be answered with.
 
     seconds, expires: after which it is completed, or expired where that is sooner. cancelled: when it was.
+    problem: the code of an error for which it failed before a line was looked at.
     """
 
     number: int
@@ -44,10 +48,13 @@ class Batch:
     errors: tuple[str, ...]
     expired: tuple[str, ...]
     cancelled: float | None = None
+    problem: str | None = None
 
     def status(self, now: float) -> str:
         """One of OpenAI's words for where a batch is."""
         age = now - self.created
+        if self.problem is not None:
+            return "failed"
         if self.cancelled is not None:
             return "cancelling" if now < self.cancelled + _CANCELLING * self.seconds else "cancelled"
         if age >= min(self.seconds, self.expires):
@@ -68,12 +75,14 @@ class Batch:
         """The batch as the API shows it."""
         status = self.status(now)
         output, errors = self.lines("output", now), self.lines("error", now)
-        ended = {f"{status}_at": int(now)} if status in ("completed", "expired", "cancelled") else {}
+        ended = (
+            {f"{status}_at": int(now)} if status in ("completed", "expired", "cancelled", "failed") else {}
+        )
         return {
             "id": f"batch_{self.number}",
             "object": "batch",
             "endpoint": self.endpoint,
-            "errors": None,
+            "errors": None if self.problem is None else {"object": "list", "data": [_problem(self.problem)]},
             "input_file_id": self.input_file,
             "completion_window": "24h",
             "status": status,
@@ -127,7 +136,8 @@ class Batches:
             raise Problem("bad_request", f"the batch's endpoint is not that of its lines: {wrong}")
         # In another order than they came, always the same.
         lines.sort(key=lambda line: draw(line["custom_id"]))
-        results = [_result(line, *_answered(line, behaviour, answer)) for line in lines]
+        taken = lines if behaviour.batch_problem is None else []
+        results = [_result(line, *_answered(line, behaviour, answer)) for line in taken]
         good = [result for result in results if result["response"]["status_code"] == 200]
         batch = Batch(
             number=len(self._batches),
@@ -140,14 +150,21 @@ class Batches:
             output=tuple(json.dumps(result) for result in good),
             errors=tuple(json.dumps(result) for result in results if result not in good),
             expired=tuple(json.dumps(_expired(result)) for result in good),
+            problem=behaviour.batch_problem,
         )
         self._batches.append(batch)
         return batch.shown(time.time())
 
-    def all(self) -> Body:
-        """GET /v1/batches, the newest first."""
-        shown = [batch.shown(time.time()) for batch in reversed(self._batches)]
-        return {"object": "list", "data": shown, "has_more": False}
+    def page(self, query: str) -> Body:
+        """GET /v1/batches, the newest first: `limit` of them, those `after` one."""
+        asked = dict(parse_qsl(query))
+        limit = int(asked.get("limit", _PAGE))
+        if not 1 <= limit <= _LARGEST_PAGE:
+            raise Problem("bad_request", f"the limit is 1 to {_LARGEST_PAGE}")
+        end = self._batch(asked["after"]).number if "after" in asked else len(self._batches)
+        shown = [batch.shown(time.time()) for batch in self._batches[max(0, end - limit) : end]]
+        ends = {"first_id": shown[-1]["id"], "last_id": shown[0]["id"]} if shown else {}
+        return {"object": "list", "data": shown[::-1], "has_more": end > limit, **ends}
 
     def show(self, identity: str) -> Body:
         """GET /v1/batches/ID."""
@@ -200,6 +217,11 @@ def _result(line: Body, status: int, body: Body | list[Body]) -> dict[str, Any]:
     name = short_hash(line["custom_id"].encode())
     response = {"status_code": status, "request_id": f"req_{name}", "body": body}
     return {"id": f"batch_req_{name}", "custom_id": line["custom_id"], "response": response, "error": None}
+
+
+def _problem(code: str) -> Body:
+    said = f"This batch cannot be\nprocessed: {code}."
+    return {"code": code, "message": said, "param": None, "line": None}
 
 
 def _expired(result: Body) -> Body:

@@ -53,7 +53,7 @@ class Behaviour:
         with the square of calls in flight over the limit.
     answers: a JSON file of texts by last user message or prompt, said in place of the model's own.
     batch_seconds: how long a batch takes; batch_expires: when it expires; batch_errors: the share of its
-        lines that fail.
+        lines that fail; batch_problem: the code of an error for which new batches fail as a whole.
     log_file: each arrival and each answer is appended there as a line of JSON.
     """
 
@@ -89,6 +89,7 @@ class Behaviour:
     batch_seconds: float = 0.0
     batch_expires: float = 86400.0
     batch_errors: float = 0.0
+    batch_problem: str | None = None
     log_file: str | None = None
 
     def __post_init__(self) -> None:

@@ -185,7 +185,7 @@ class Server:
                     _json(request.body), self._behaviour, self._answered_in_batch(request)
                 )
             case "GET", ["batches"]:
-                return self._batches.all()
+                return self._batches.page(request.query)
             case "GET", ["batches", identity]:
                 return self._batches.show(identity)
             case "POST", ["batches", identity, "cancel"]:

@@ -104,6 +104,25 @@ def test_a_batch_can_be_cancelled(client: OpenAI, endpoint: Endpoint) -> None:
         client.batches.cancel(batch.id)
 
 
+def test_batches_are_listed_in_pages_the_newest_first(client: OpenAI) -> None:
+    made = [submitted(client).id for _ in range(5)]
+    page = client.batches.list(limit=2)
+    assert [batch.id for batch in page.data] == made[:2:-1]
+    assert page.has_more
+    assert [batch.id for batch in client.batches.list(limit=2)] == made[::-1]
+    assert not client.batches.list(limit=5).has_more
+
+
+def test_a_batch_may_fail_as_a_whole(client: OpenAI, endpoint: Endpoint) -> None:
+    endpoint.change(batch_problem="token_limit_exceeded")
+    batch = client.batches.retrieve(submitted(client).id)
+    assert batch.status == "failed"
+    assert batch.errors is not None
+    assert [error.code for error in batch.errors.data or []] == ["token_limit_exceeded"]
+    assert batch.output_file_id is None
+    assert endpoint.counts()["arrived"] == 0
+
+
 def test_what_is_not_there_is_not_found(client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
         client.batches.retrieve("batch_9")

@@ -1,4 +1,4 @@
-"""The stand-in server for the tests of itself."""
+"""The stand-in server for the tests of dialects."""
 
 from tests.endpoints.fixtures import endpoint, endpoint_process
 

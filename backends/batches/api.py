@@ -1,0 +1,136 @@
+"""The calls of the Batch API: made on the engine's loop, waited for in whatever thread asks."""
+
+import logging
+import math
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from backends.batches.files import VERSION, Line, lines_in
+from backends.batches.options import BatchOptions
+from backends.batches.state import MARKER, State
+from backends.endpoints.question import Malformed, at, text_at
+from backends.engine.failure import CallFailed
+from backends.engine.http import Http
+from backends.engine.loop import engine_loop
+from backends.engine.retry import RetryPolicy
+from backends.errors import BackendStopped
+
+log = logging.getLogger("assay")
+T = TypeVar("T")
+
+_PAGE = 100  # batches; the most that OpenAI lists at once
+# How far the endpoint's clock may be behind ours: batches made that long before one was wanted are not it.
+_CLOCKS_APART = 3600.0
+
+
+class BatchApi:
+    """One account's batches. Every method raises BackendStopped where nothing more can be done: the key or
+    the call is refused, or the endpoint stays away while a batch is handed in.
+
+    Looking at batches and their files goes on through any outage: they are answered meanwhile.
+    """
+
+    def __init__(self, http: Http, options: BatchOptions) -> None:
+        self._http = http
+        self._options = options
+        self._handing_in = RetryPolicy.of(options)
+        self._looking = replace(self._handing_in, max_tries=sys.maxsize, total_timeout=math.inf)
+        self._is_away = False
+
+    def upload(self, content: bytes) -> str:
+        """Hand in a file of lines; its id. A file costs nothing before a batch is made of it."""
+
+        async def call(_: int) -> str:
+            timeout = self._options.timeout
+            reply = await self._http.upload("/files", {"purpose": "batch"}, content, timeout=timeout)
+            return text_at(reply.content, "id")
+
+        return self._done(self._handing_in, call)
+
+    def create(self, file: str, path: str, marker: str, since: float) -> str:
+        """Make a batch of a file, once; its id. An answer may be lost on the way: before it is asked for
+        again, it is looked for."""
+        body = {
+            "input_file_id": file,
+            "endpoint": VERSION + path,
+            "completion_window": self._options.completion_window,
+            "metadata": {MARKER: marker},
+        }
+
+        async def call(number: int) -> str:
+            if number > 1 and (found := await self._find(marker, since)):
+                return found
+            reply = await self._http.post("/batches", body, timeout=self._options.timeout)
+            return State.of(reply.content).batch
+
+        return self._done(self._handing_in, call)
+
+    def find(self, marker: str, since: float) -> str | None:
+        """The id of the batch with a marker, if there is one; it was not made before `since`."""
+        return self._done(self._looking, lambda _: self._find(marker, since))
+
+    def look(self, batch: str) -> State:
+        """Where a batch is."""
+
+        async def call(_: int) -> State:
+            reply = await self._http.get(f"/batches/{batch}", timeout=self._options.timeout)
+            return State.of(reply.content)
+
+        return self._done(self._looking, call)
+
+    def lines(self, file: str) -> list[Line]:
+        """The lines of a file of results."""
+
+        async def call(_: int) -> list[Line]:
+            content = await self._http.content(f"/files/{file}/content", timeout=self._options.timeout)
+            return list(lines_in(content))
+
+        return self._done(self._looking, call)
+
+    async def _find(self, marker: str, since: float) -> str | None:
+        """Look through the batches there are, which come newest first."""
+        after = ""
+        while True:
+            path = f"/batches?limit={_PAGE}{after}"
+            content = (await self._http.get(path, timeout=self._options.timeout)).content
+            page = [State.of(one) for one in at(content, "data")]
+            for state in page:
+                if state.marker == marker:
+                    return state.batch
+            if not page or not content.get("has_more") or page[-1].created < since - _CLOCKS_APART:
+                return None
+            after = f"&after={page[-1].batch}"
+
+    def _done(self, policy: RetryPolicy, call: Callable[[int], Awaitable[T]]) -> T:
+        try:
+            return _waited_for(self._tried(policy, call))
+        except CallFailed as error:
+            raise BackendStopped(error.failure.message) from error
+
+    async def _tried(self, policy: RetryPolicy, call: Callable[[int], Awaitable[T]]) -> T:
+        """What a call gives, which gets to know the number of its try."""
+        async for attempt in policy.retrying(self._note_failure):
+            with attempt:
+                try:
+                    result = await call(attempt.retry_state.attempt_number)
+                except Malformed as error:
+                    raise self._http.failed("malformed", str(error)) from error
+                self._is_away = False
+                return result
+        raise AssertionError("the last try returns or raises")
+
+    def _note_failure(self, error: CallFailed) -> None:
+        if not self._is_away:
+            log.warning("%s; trying again", error.failure.message)
+        self._is_away = True
+
+
+def _waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine on the engine's loop, which ends with the waiting."""
+    future = engine_loop().start(coroutine)
+    try:
+        return future.result()
+    finally:
+        future.cancel()

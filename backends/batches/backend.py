@@ -1,0 +1,94 @@
+"""A model that is asked in batches, as a backend."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backends.batches.api import BatchApi
+from backends.batches.asking import Asking, Desk
+from backends.batches.ledger import Ledger
+from backends.batches.options import BatchOptions
+from backends.batches.payments import Payments, Wanted
+from backends.batches.reading import Reader
+from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.question import Question
+from backends.endpoints.remote import Remote
+from backends.engine.purse import purse_in_use
+from backends.identity import fingerprint_key
+from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.requests import Request, RequestKind
+
+# A batch may take a day whatever its size, so all there is is handed in at once: as many shards as a run with
+# tens of thousands of requests has. Waiting costs a thread and a look for each.
+SHARDS_AT_ONCE = 64
+# Of the listed price, which is what waiting is for.
+_SHARE_OF_PRICE = 0.5
+
+
+class BatchBackend:
+    """One model behind OpenAI's Batch API. What was handed in is remembered under `<home>/batches`."""
+
+    def __init__(self, remote: Remote, options: BatchOptions, home: Path) -> None:
+        self._remote = remote
+        self._options = options
+        self._home = home
+        self._single = EndpointBackend(remote)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            self._remote.kinds,
+            chat_template=True,
+            thinking=True,
+            instead=self._remote.instead,
+            offers=(replace(self._remote.offer, share=_SHARE_OF_PRICE),),
+            shards_at_once=SHARDS_AT_ONCE,
+        )
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        return self._single.fingerprint
+
+    def load(self, kinds: Collection[RequestKind]) -> None:
+        self._single.load(kinds)
+
+    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        raise NotImplementedError(self._remote.instead)
+
+    loglikelihood_rolling = loglikelihood
+
+    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        """Equal requests are asked once. What was handed in before, by whomever, is waited for."""
+        positions: defaultdict[str, list[int]] = defaultdict(list)
+        for position, request in enumerate(requests):
+            positions[request.digest()].append(position)
+        digests = list(positions)
+        asked = self._remote.questions([requests[positions[digest][0]] for digest in digests])
+        wanted = {}
+        for digest, question in zip(digests, asked, strict=True):
+            assert isinstance(question, Question), "a chat takes every prompt"
+            wanted[digest] = Wanted(question, tuple(positions[digest]))
+        payments = Payments(purse_in_use(), self._remote.asked)
+        yield from Asking(self._desk, wanted, payments).answers()
+
+    def chat_template(self) -> str | None:
+        return self._single.chat_template()
+
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        return self._single.apply_chat_template(messages, continue_final=continue_final)
+
+    def describe(self) -> Mapping[str, Any]:
+        return self._single.describe()
+
+    @cached_property
+    def _desk(self) -> Desk:
+        folder = self._home / "batches" / fingerprint_key(self.fingerprint)
+        return Desk(
+            BatchApi(self._remote.http, self._options),
+            Ledger(folder),
+            Reader(self._remote.http, self._remote.asked),
+            self._options,
+        )

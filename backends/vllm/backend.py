@@ -1,0 +1,153 @@
+"""The `vllm` backend: a model through vLLM's engine in this process, without a server."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.generation_settings import settings_of
+from backends.hf.tokenization import Query, Unanswerable
+from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.requests import Request, RequestKind, Response
+from backends.rolling import sums
+from backends.vllm.model import EngineModel, place_of
+from backends.vllm.options import VLLMOptions
+
+if TYPE_CHECKING:
+    from backends.vllm.engine import Engine
+
+# Raise when the same model, request and options would get another answer than before.
+BEHAVIOUR = "1"
+ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
+
+
+class VLLMBackend:
+    """Any model that vLLM can load, asked by the rules of the `hf` backend.
+
+    name: its folder, or a hub id. home: where digests of weight files are remembered. seed: of the engine;
+    each text that is drawn has one of its own.
+    """
+
+    def __init__(self, name: str, *, options: VLLMOptions, home: Path | None = None, seed: int = 0) -> None:
+        self._options = options
+        self._seed = seed
+        self._model = EngineModel(name, options, home)
+        self._asked = f"vllm:{name}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(ALL_KINDS, chat_template=True, thinking=True)
+
+    @cached_property
+    def fingerprint(self) -> Mapping[str, str]:
+        """The files and options that decide answers, and all that was passed on to vLLM, which may."""
+        arguments = json.dumps(self._options.engine_args, sort_keys=True)
+        return {
+            "backend": "vllm",
+            "behaviour": BEHAVIOUR,
+            **self._model.identity,
+            "engine_args": arguments,
+        }
+
+    def load(self, kinds: Collection[RequestKind]) -> None:
+        _ = self._engine
+
+    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        return self._scores(self._model.tokens.tokenization.queries(requests))
+
+    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        owners: list[int] = []
+        windows: list[Query | Unanswerable] = []
+        for number, request in enumerate(requests):
+            own = self._model.tokens.tokenization.windows(request.prompt)
+            if not own:
+                yield [(number, Response(logprob=0.0))]
+            windows += own
+            owners += [number] * len(own)
+        for batch in sums(owners, self._scores(windows)):
+            yield [(number, replace(response, is_greedy=None)) for number, response in batch]
+
+    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        from backends.vllm.answers import Asked, generation_job, text_of
+
+        tokens, defaults = self._model.tokens, self._engine.sampling_defaults
+        asked: list[Asked] = []
+        jobs = []
+        for request in requests:
+            settings = settings_of(request.generation, eos=tokens.tokenizer.eos_token)
+            (prompt,) = tokens.prompts([request.prompt], tokens.max_length - settings.max_tokens)
+            asked.append(Asked(settings, len(prompt), self._asked))
+            jobs.append(generation_job(request, settings, prompt, defaults))
+        for outputs in self._engine.outputs(jobs):
+            yield [
+                (position, text_of(asked[position], output, tokens.tokenizer)) for position, output in outputs
+            ]
+
+    def chat_template(self) -> str | None:
+        return self._model.tokens.template
+
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        return self._model.tokens.rendered(messages, continue_final=continue_final)
+
+    def describe(self) -> Mapping[str, Any]:
+        from importlib.metadata import version
+
+        return {"backend": "vllm", **self._model.describe(), "transformers": version("transformers")}
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        from backends.vllm.engine import Engine
+
+        return Engine(self._asked, self._arguments(), self._adapter())
+
+    def _scores(self, asked: Sequence[Query | Unanswerable]) -> Iterator[Batch]:
+        """Log-likelihoods by the position of what is asked; what cannot be asked has a failure at once."""
+        from backends.vllm.answers import score_of, scoring_job
+
+        refused = [
+            (position, Response(status="failed", error=one.reason))
+            for position, one in enumerate(asked)
+            if isinstance(one, Unanswerable)
+        ]
+        if refused:
+            yield refused
+        queries = [(position, one) for position, one in enumerate(asked) if isinstance(one, Query)]
+        for outputs in self._engine.outputs([scoring_job(query) for _, query in queries]):
+            yield [
+                (queries[number][0], score_of(queries[number][1], output, self._asked))
+                for number, output in outputs
+            ]
+
+    def _arguments(self) -> dict[str, Any]:
+        """Of vLLM's `EngineArgs`; what was not said is left out."""
+        options, model = self._options, self._model
+        said = {
+            "gpu_memory_utilization": options.gpu_memory_utilization,
+            "quantization": options.quantization,
+        }
+        adapted = {"enable_lora": True, "max_lora_rank": model.adapter_rank} if model.adapter else {}
+        return {
+            "model": place_of(model.source),
+            "revision": model.source.commit,
+            "dtype": model.dtype,
+            "max_model_len": model.engine_length,
+            "tensor_parallel_size": options.tensor_parallel_size,
+            "pipeline_parallel_size": options.pipeline_parallel_size,
+            "trust_remote_code": options.trust_remote_code,
+            "enforce_eager": options.enforce_eager,
+            "seed": self._seed,
+            "disable_log_stats": False,  # without them an answer has no times
+            "use_tqdm_on_load": False,
+            **adapted,
+            **{name: value for name, value in said.items() if value is not None},
+            **options.engine_args,
+        }
+
+    def _adapter(self) -> Any:
+        if self._model.adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest("adapter", 1, place_of(self._model.adapter))

@@ -1,0 +1,75 @@
+"""Ends an engine's processes when the process that started them is gone, also when it was killed with -9.
+
+Run as a script, with the parent's id, before the engine starts: until the parent says on standard input that
+the engine is there, the parent's new children are noted; when standard input closes, they are ended.
+"""
+
+import select
+import subprocess
+import sys
+from typing import Self
+
+import psutil
+
+_LOOK_EVERY = 0.5  # seconds; an engine takes many to start
+
+
+class Guard:
+    """The script as a child of this process."""
+
+    def __init__(self) -> None:
+        arguments = [sys.executable, __file__, str(psutil.Process().pid)]
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C on the terminal is the run's
+        )
+        assert self._process.stdout is not None, "it is a pipe"
+        self._process.stdout.readline()  # it has seen which children there were before
+
+    def engine_is_there(self) -> None:
+        """There will be no more processes of it."""
+        assert self._process.stdin is not None, "it is a pipe"
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+
+
+class _Watch:
+    """The processes that a parent starts, by and by."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent = psutil.Process(parent)
+        self._others = {psutil.Process(), *self._parent.children(recursive=True)}
+        self._seen: set[psutil.Process] = set()
+
+    def look(self) -> Self:
+        self._seen |= {*self._parent.children(recursive=True)} - self._others
+        return self
+
+    def end(self) -> None:
+        for process in self._seen:
+            try:
+                for each in (*process.children(recursive=True), process):
+                    each.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+
+def _main(parent: int) -> None:
+    watch = _Watch(parent)
+    print(flush=True)
+    try:
+        while not select.select([sys.stdin], [], [], _LOOK_EVERY)[0]:
+            watch.look()
+        if sys.stdin.buffer.readline():
+            watch.look()
+            sys.stdin.buffer.read()
+    except psutil.NoSuchProcess:  # the parent is gone, and standard input closes
+        pass
+    watch.end()
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]))

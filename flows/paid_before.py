@@ -1,0 +1,33 @@
+"""What a run's answers have cost before it started: of a run with a budget that counts too.
+
+So a run that is started again, by a person or by a scheduler, does not spend its budget again.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from backends.engine.budget import Budget
+from backends.engine.purse import Purse
+from backends.identity import request_key
+from flows.plan import Plan
+from flows.steps import requests_file
+
+# Answers that are in memory at once.
+_CHUNK = 2000
+
+
+def count_stored(plan: Plan, budget: Budget, prepared: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Count the stored answers of prepared tasks as spent; one that several tasks share, for the first."""
+    counted: set[str] = set()
+    for task, reference in prepared:
+        rows = range(reference["requests"])
+        digests = requests_file.digests(Path(reference["files"]["requests"]["path"]), rows)
+        keys = dict.fromkeys(request_key(plan.model_key, digest) for digest in digests)
+        own = [key for key in keys if key not in counted]
+        counted.update(own)
+        for start in range(0, len(own), _CHUNK):
+            found = plan.store.get_many(own[start : start + _CHUNK])
+            purse = Purse(budget, plan.prices, [task] * len(found))
+            for position, response in enumerate(found.values()):
+                purse.note(position, response)

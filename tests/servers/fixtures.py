@@ -1,0 +1,48 @@
+"""Real servers of the tiny model as fixtures, each started once; a conftest imports those it wants."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TINY = Path(__file__).resolve().parents[1] / "models" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """The tiny model, which knows sums, as a Hugging Face folder."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def llama_cpp_url(tiny_model: Path) -> Iterator[str]:
+    """llama.cpp's server; the base URL of its OpenAI API. Its model is `tiny`."""
+    pytest.importorskip("xllamacpp", reason="serves with llama.cpp, which is not installed")
+    pytest.importorskip("gguf", reason="writes a GGUF file, and gguf is not installed")
+    from tests.servers.llama_cpp import llama_cpp
+
+    with llama_cpp(tiny_model) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def vllm_url(tiny_model: Path) -> Iterator[str]:
+    """vLLM's server; the base URL of its OpenAI API. Its model is `tiny`."""
+    from tests.servers.vllm import VARIABLE, vllm, vllm_python
+
+    python = vllm_python()
+    if python is None:
+        pytest.skip(f"no environment with vLLM: `make venv-vllm`, or name its interpreter in {VARIABLE}")
+    with vllm(python, tiny_model) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def transformers_url(tiny_model: Path) -> Iterator[str]:
+    """The server of transformers; the base URL of its OpenAI API. Its model is the path of `tiny_model`."""
+    pytest.importorskip("transformers", reason="serves with transformers, which is not installed")
+    pytest.importorskip("torch", reason="serves with transformers, which needs torch")
+    from tests.servers.transformers_serve import transformers_serve
+
+    with transformers_serve(tiny_model) as url:
+        yield url
