@@ -78,7 +78,8 @@ class Server:
         """Have somebody told, from another thread, when it ends by itself, and why."""
 
         def watch() -> None:
-            self._process.wait()
+            while not self.has_ended:  # a thread that waits would keep others from seeing that it has
+                time.sleep(_POLL)
             if self._is_wanted:
                 tell(f"{self._name}: the server has ended: {self.reason()}")
 

@@ -189,7 +189,7 @@ def test_a_server_that_takes_too_long_is_ended(stage: Stage, monkeypatch: pytest
     monkeypatch.setenv("STAND_IN_MANNER", "hangs")
     with pytest.raises(BackendError, match=r"not ready after 2 s \(start_timeout\); it said last: loading"):
         stage.opened("vllm-server", start_timeout="2").load({"generate_until"})
-    assert none_runs(stage.processes())
+    wait_until(lambda: none_runs(stage.processes()))
 
 
 def test_a_server_that_breaks_down_stops_the_run_with_its_reason(

@@ -16,9 +16,13 @@ def opened(model: str, home: Path) -> Backend:
     return open_backend(ModelSpec.parse(model), BackendContext(home=home))
 
 
-def answers(backend: Backend, requests: Sequence[Request]) -> list[Response]:
-    """As a run asks: it has the endpoint show that it is there, which also ends what an earlier run left."""
-    backend.load({requests[0].kind})
+def answers(backend: Backend, requests: Sequence[Request], *, is_probed: bool = True) -> list[Response]:
+    """As a run asks: it has the endpoint show that it is there, which also ends what an earlier run left.
+
+    is_probed: whether it has to show its log-probabilities, which the stand-in's are not where tokens are
+    sent: its texts are in other tokens.
+    """
+    backend.load({requests[0].kind} if is_probed else {"generate_until"})
     found = dict(pair for batch in ask(backend, requests) for pair in batch)
     return [found[position] for position in range(len(requests))]
 
@@ -28,8 +32,8 @@ def generated(backend: Backend, prompt: str, **generation: Any) -> Response:
     return response
 
 
-def scored(backend: Backend, prompt: str, continuation: str) -> Response:
-    (response,) = answers(backend, [Request("loglikelihood", prompt, continuation)])
+def scored(backend: Backend, prompt: str, continuation: str, *, is_probed: bool = True) -> Response:
+    (response,) = answers(backend, [Request("loglikelihood", prompt, continuation)], is_probed=is_probed)
     return response
 
 
