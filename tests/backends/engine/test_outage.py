@@ -32,7 +32,7 @@ def test_few_calls_reach_an_endpoint_that_is_away_and_the_run_goes_on_by_itself(
     with caplog.at_level(logging.WARNING, "assay"):
         counts = outlived(opened(max_concurrency=8), endpoint, 200)
     assert 5 <= counts["refused_connections"] <= 20
-    assert time.monotonic() - began < 3.5
+    assert time.monotonic() - began < 30
     away, back = [record.getMessage() for record in caplog.records]
     assert "wait until it answers again" in away
     assert back.endswith("answers again")
