@@ -1,9 +1,11 @@
 """vLLM's engine: started with words of its own kept apart, and stepped until what it was given is done."""
 
+import atexit
 import json
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +53,10 @@ class Engine:
             self._engine = self._started(arguments)
         self._guard.engine_is_there()
         self._number = 0
+        ending = weakref.finalize(self, self._engine.engine_core.shutdown)
+        # Among the finalizers it might be too late: multiprocessing waits for the engine's process to end.
+        ending.atexit = False
+        atexit.register(ending)
 
     @property
     def sampling_defaults(self) -> Mapping[str, Any]:
