@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from tests.benchmarks.whole_run import ROOT, Spent, measure
+from tests.benchmarks.whole_run import ROOT, Spent, measure, report
 from tests.endpoints.endpoint import Endpoint
 
 AT_ONCE = 64
@@ -123,17 +122,6 @@ def gsm8k(data_root: Path, limit: int, repeat: int, scratch: Path) -> None:
                 for key in ("exact_match,strict-match", "exact_match,flexible-extract"):
                     assert results["results"]["gsm8k"][key] == theirs[key], f"{key} differs"
     report(runs)
-
-
-def report(runs: dict[str, list[Spent]]) -> None:
-    medians = {
-        name: [statistics.median(getattr(one, what) for one in spent) for what in ("wall", "cpu", "memory")]
-        for name, spent in runs.items()
-    }
-    base = medians["lm-eval"]
-    print(f"{'':14}{'wall s':>9}{'ratio':>8}{'CPU s':>9}{'ratio':>8}{'peak MiB':>10}")
-    for name, (wall, cpu, memory) in medians.items():
-        print(f"{name:14}{wall:9.1f}{base[0] / wall:8.2f}{cpu:9.1f}{base[1] / cpu:8.2f}{memory:10.0f}")
 
 
 def main() -> None:
