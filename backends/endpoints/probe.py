@@ -101,6 +101,7 @@ async def _wrong_rows(answers: _Answers) -> str:
     scores = await answers(*(Request("loglikelihood", text, token or "") for text, token in said))
     if scores and not any(score.is_greedy for score in scores):
         return (
-            "the tokens it writes are not the likeliest by its log-probabilities, which are of other places"
+            "the tokens it writes are not the likeliest by its log-probabilities: these are of other places, "
+            "or the option tokenizer names another model's"
         )
     return ""

@@ -100,6 +100,11 @@ class Breaker:
             return 0.0
         return hoped_for[0] + self.policy.patience - now
 
+    def doubts(self, in_flight: int) -> bool:
+        """Whether calls fail, and so many are in flight that they will show whether the breaker opens: in an
+        outage each more would be one more for nothing."""
+        return self.failures > 0 and in_flight + self.failures >= self.policy.failures
+
     def gives_up(self, now: float) -> bool:
         """Whether there was no success for `give_up_after` seconds since it opened."""
         return self.cool_down > 0 and now - self.opened >= self.policy.give_up_after

@@ -135,7 +135,7 @@ class Gate:
             raise EndpointAway(self.name)
         if wait_while_away and self._breaker.gives_up(now):
             raise BackendStopped(self._gave_up())
-        if self._in_flight >= self._concurrency.limit:
+        if self._in_flight >= self._concurrency.limit or self._breaker.doubts(self._in_flight):
             return math.inf
         return max(away, self._paused_until - now, self._rates.wait(now))
 

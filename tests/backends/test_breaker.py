@@ -24,6 +24,18 @@ def opened(at: float = 0.0, policy: BreakerPolicy = POLICY) -> Breaker:
     return breaker
 
 
+def test_once_calls_fail_no_more_are_wanted_than_show_whether_it_opens() -> None:
+    breaker = Breaker(POLICY)
+    assert not breaker.doubts(1000)
+    for failures in range(1, POLICY.failures):
+        breaker = breaker.failed(0.0, 0.0, EVEN)
+        assert not breaker.doubts(POLICY.failures - failures - 1)
+        assert breaker.doubts(POLICY.failures - failures)
+    assert not breaker.doubts(0)
+    assert not breaker.succeeded(1.0, 1.0).doubts(1000)
+    assert not opened().doubts(1000)
+
+
 def test_failures_in_a_row_open_it() -> None:
     breaker = Breaker(POLICY)
     for _ in range(POLICY.failures):

@@ -146,6 +146,7 @@ def test_answers_that_are_not_taken_hold_new_calls_back(opened: Open, endpoint: 
 
 
 _SCRIPT = """
+import logging
 import sys
 from pathlib import Path
 from backends.model_string import ModelSpec
@@ -153,6 +154,7 @@ from backends.protocol import ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request
 
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # a busy machine makes slow steps
 backend = open_backend(ModelSpec.parse(sys.argv[1]), BackendContext(home=Path(sys.argv[2])))
 answering = ask(backend, [Request("generate_until", f"Question {number}?") for number in range(200)])
 print(len(next(answering)), flush=True)
