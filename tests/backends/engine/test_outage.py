@@ -40,7 +40,7 @@ def test_few_calls_reach_an_endpoint_that_is_away_and_the_run_goes_on_by_itself(
     with caplog.at_level(logging.WARNING, "assay"):
         count = outlived(opened(max_concurrency=8), endpoint, 1.2)
     assert 5 <= count <= FEW
-    assert 1.2 < time.monotonic() - began
+    assert time.monotonic() - began > 1.2
     away, back = [record.getMessage() for record in caplog.records]
     assert "wait until it answers again" in away
     assert back.endswith("answers again")
