@@ -4,6 +4,7 @@ Prefect can start such a server itself, but one whose parent is killed with -9 s
 this file is the server: it stops when its standard input, held by the parent, is closed.
 """
 
+import gc
 import os
 import socket
 import subprocess
@@ -124,6 +125,8 @@ class PrefectApi:
         if self._server is None or PREFECT_API_URL.value():  # a profile may name one, too
             yield
             return
+        import fastapi  # noqa: F401 - by Prefect with the first flow run, otherwise; now there is time
+
         self._server.wait()
         self._is_used = True
         # Nobody on this server waits for heartbeats, whose thread would hold up each run's end for a second.
@@ -133,18 +136,22 @@ class PrefectApi:
 
 def serve(descriptor: int) -> None:
     """Serve Prefect's API on a listening socket until standard input ends."""
+    gc.disable()  # what is imported stays; looking for garbage in it is a sixth of the start
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(create_app(ephemeral=True), fd=descriptor, log_level="error", lifespan="on")
+    config = uvicorn.Config(create_app(ephemeral=True), log_level="error", lifespan="on")
     server = uvicorn.Server(config)
+    gc.freeze()
+    gc.enable()
 
     def watch_parent() -> None:
         sys.stdin.buffer.read()
         server.should_exit = True
 
     threading.Thread(target=watch_parent, daemon=True).start()
-    server.run()
+    # Given the descriptor, uvicorn takes it for a Unix socket, and Nagle's algorithm holds answers for 40 ms.
+    server.run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":

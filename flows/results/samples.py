@@ -34,9 +34,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
     """Write the samples of one task; the file is whole or not there."""
     schema = _schema(samples)
+    shared: dict[int, dict[str, Any]] = {}
     with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
         for start in range(0, len(samples), _ROWS_A_GROUP):
-            rows = [_row(sample, schema) for sample in samples[start : start + _ROWS_A_GROUP]]
+            rows = [_row(sample, schema, shared) for sample in samples[start : start + _ROWS_A_GROUP]]
             file.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
@@ -54,6 +55,8 @@ def as_json(value: Any) -> str:
     A lone surrogate, which no file in UTF-8 can hold, is escaped.
     """
     text = json.dumps(value, ensure_ascii=False, default=_shown)
+    if text.isascii():
+        return text
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -101,30 +104,40 @@ def _schema(samples: Sequence[Sample]) -> pa.Schema:
     )
 
 
-def _row(sample: Sample, schema: pa.Schema) -> dict[str, Any]:
-    asked = sample.answered.asked
-    responses = _all_responses(sample)
+def _row(sample: Sample, schema: pa.Schema, shared: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """shared: what the rows of a document, one a filter, have in common; filled here."""
     scores = {
         name: float(value) if schema.field(name).type == pa.float64() else as_json(value)
         for name, value in sample.scores.items()
     }
+    doc_id = sample.answered.asked.doc_id
+    if doc_id not in shared:
+        shared[doc_id] = _columns_of_document(sample)
+    return {
+        **shared[doc_id],
+        "target": as_json(sample.target),
+        "filtered_resps": as_json(list(sample.filtered)),
+        "filter": sample.filter,
+        "target_hash": _hash(str(sample.target)),
+        **scores,
+    }
+
+
+def _columns_of_document(sample: Sample) -> dict[str, Any]:
+    asked = sample.answered.asked
+    responses = _all_responses(sample)
     return {
         "doc_id": asked.doc_id,
         "doc": as_json(_readable(asked.doc)),
-        "target": as_json(sample.target),
         "arguments": as_json([_arguments(request) for request in asked.requests]),
         "resps": as_json(_responses(sample)),
-        "filtered_resps": as_json(list(sample.filtered)),
-        "filter": sample.filter,
         "doc_hash": doc_hash(asked.doc),
         "prompt_hash": _hash(asked.requests[0].prompt),
-        "target_hash": _hash(str(sample.target)),
         "status": "truncated" if any(one.status == "truncated" for one in responses) else "answer",
         "tokens_in": sum(one.tokens_in for one in responses),
         "tokens_out": sum(one.tokens_out for one in responses),
         "seconds": sum(one.seconds for one in responses),
         "thinking": as_json([[one.thinking for one in repeats] for repeats in sample.answered.responses]),
-        **scores,
     }
 
 

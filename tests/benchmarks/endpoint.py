@@ -12,12 +12,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from flows.prefect_server import TemporaryServer
 from tests.benchmarks.whole_run import ROOT, Spent, measure, report
 from tests.endpoints.endpoint import Endpoint
 
@@ -50,9 +52,11 @@ def run_lm_eval(url: str, data_root: str, limit: str, output: str) -> None:
     Path(output).write_text(json.dumps(results["results"], default=str))
 
 
-def assay(url: str, home: Path, flags: Sequence[str]) -> tuple[Spent, dict[str, Any]]:
+def assay(
+    url: str, home: Path, flags: Sequence[str], settings: Mapping[str, str]
+) -> tuple[Spent, dict[str, Any]]:
     """A run of ours as a process; what it took, and its results."""
-    environment = {**os.environ, "ASSAY_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
+    environment = _environment(home) | settings
     model = f"openai-chat:m?base_url={url}&max_concurrency={AT_ONCE}"
     command = [sys.executable, "flows/evaluate.py", "--model", model, "--output", str(home / "runs"), *flags]
     spent = measure(command, environment)
@@ -60,12 +64,29 @@ def assay(url: str, home: Path, flags: Sequence[str]) -> tuple[Spent, dict[str, 
     return spent, json.loads(newest.read_text())
 
 
+def _environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "ASSAY_HOME": str(home), "PREFECT_HOME": str(home.parent / "prefect")}
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server that was there before; the settings that lead a run to it."""
+    os.environ["PREFECT_HOME"] = _environment(home)["PREFECT_HOME"]
+    server = TemporaryServer()
+    server.wait()
+    try:
+        yield {"PREFECT_API_URL": server.url}
+    finally:
+        server.stop()
+
+
 def with_index(home: Path, scratch: Path) -> Path:
-    """A home with the index of the installed catalog, as any but the very first start finds it."""
+    """A home as any but the very first start on a machine finds it: the installed catalog has been indexed
+    and Prefect's database made."""
     index = scratch / "index"
     if not index.exists():
-        environment = {**os.environ, "ASSAY_HOME": str(index)}
-        measure([sys.executable, "flows/evaluate.py", "--list-tasks"], environment)
+        measure([sys.executable, "flows/evaluate.py", "--list-tasks"], _environment(index))
+        measure([sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"], _environment(index))
     shutil.copytree(index, home)
     return home
 
@@ -94,7 +115,7 @@ def many_requests(count: int, scratch: Path) -> None:
         flags = ["--tasks", "sums", "--include-path", str(tasks), "--data-root", str(scratch / "data")]
         with Endpoint(latency=LATENCY) as endpoint:
             home = with_index(scratch / f"home{limit}", scratch)
-            spent, results = assay(endpoint.url, home, [*flags, "--limit", str(limit)])
+            spent, results = assay(endpoint.url, home, [*flags, "--limit", str(limit)], {})
         rate = results["assay"]["performance"]["run"]["requests_per_second"]
         ideal = AT_ONCE / LATENCY
         print(
@@ -106,7 +127,8 @@ def many_requests(count: int, scratch: Path) -> None:
 
 def gsm8k(data_root: Path, limit: int, repeat: int, scratch: Path) -> None:
     """gsm8k from process start to written results, here and in lm-eval."""
-    runs: dict[str, list[Spent]] = {"lm-eval": [], "Assay": [], "Assay again": []}
+    beside = "Assay, Prefect's server there"
+    runs: dict[str, list[Spent]] = {"lm-eval": [], "Assay": [], "Assay again": [], beside: []}
     flags = ["--tasks", "gsm8k", "--data-root", str(data_root), "--apply-chat-template"]
     flags += ["--limit", str(limit)] if limit else []
     with Endpoint(latency=LATENCY) as endpoint:
@@ -116,8 +138,14 @@ def gsm8k(data_root: Path, limit: int, repeat: int, scratch: Path) -> None:
             environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
             runs["lm-eval"].append(measure([sys.executable, "-c", LM_EVAL, *arguments], environment))
             theirs = json.loads(output.read_text())["gsm8k"]
-            for name in ("Assay", "Assay again"):
-                spent, results = assay(endpoint.url, home, flags)
+            homes = {
+                "Assay": home,
+                "Assay again": home,
+                beside: with_index(scratch / f"beside{number}", scratch),
+            }
+            for name, own in homes.items():
+                with prefect_server(own) if name == beside else nullcontext({}) as settings:
+                    spent, results = assay(endpoint.url, own, flags, settings)
                 runs[name].append(spent)
                 for key in ("exact_match,strict-match", "exact_match,flexible-extract"):
                     assert results["results"]["gsm8k"][key] == theirs[key], f"{key} differs"
