@@ -5,7 +5,7 @@ A pure state machine. Whoever owns it asks `wait` before a call, tells it of eac
 seconds by one clock that never goes back; `sent_at` is the very time that was given to `sent`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
@@ -16,7 +16,8 @@ State = Literal["closed", "open", "half_open"]
 class BreakerPolicy:
     """When a breaker opens, and for how long. Raises ValueError for values under which it could not work.
 
-    With these numbers and 8 calls in flight, no more than 20 reach an endpoint in an outage of 60 seconds.
+    With these numbers no more than 20 calls reach an endpoint in an outage of 60 seconds, beside those that
+    were sent before its first failure was known: of many in flight that may be all at once.
 
     failures: failures in a row, without a success between, that open it. Of calls that fail by chance, one
         in twenty, five in a row are one in three million; an outage gives five at once.
@@ -66,11 +67,17 @@ class BreakerPolicy:
 class Breaker:
     """The state of a breaker. It starts closed: every call may be sent.
 
+    Answers to calls that were sent before an endpoint went away still come when new calls fail already. So a
+    failure casts a doubt, which only the answer to a call sent after it takes away; and a breaker also opens
+    when most of the calls sent since then have failed, none was answered and the rest is yet to come.
+
     failures: in a row, while closed.
     cool_down: the current one in seconds, before jitter; 0.0 while closed.
     since: outcomes of calls sent before it do not count. When it closed; else when the cool-down ends.
     opened: when it left `closed`; of no meaning while closed.
     probing: when the calls were sent that are in flight since the cool-down's end.
+    doubted: since when there is a doubt, while closed; infinity for none.
+    doubtful: failures of calls that were sent since then. unknown: how many of those are in flight.
     """
 
     policy: BreakerPolicy
@@ -79,6 +86,9 @@ class Breaker:
     since: float = -inf
     opened: float = -inf
     probing: tuple[float, ...] = ()
+    doubted: float = inf
+    doubtful: int = 0
+    unknown: int = 0
 
     def state(self, now: float) -> State:
         """`closed`, `open`, or `half_open` once the cool-down is over."""
@@ -112,7 +122,7 @@ class Breaker:
     def sent(self, now: float) -> "Breaker":
         """After a call was sent. Raises ValueError where `wait` did not allow it."""
         if not self.cool_down:
-            return self
+            return self if self.doubted == inf else replace(self, unknown=self.unknown + 1)
         if self.wait(now) > 0:
             raise ValueError("a call was sent though the breaker did not allow it")
         return self._probing((*self._hoped_for(now), now))
@@ -123,7 +133,9 @@ class Breaker:
             return self
         if self.cool_down:
             return Breaker(self.policy, since=now)
-        return Breaker(self.policy, since=self.since) if self.failures else self
+        if sent_at >= self.doubted:
+            return Breaker(self.policy, since=self.since)
+        return replace(self, failures=0) if self.failures else self
 
     def failed(self, now: float, sent_at: float, draw: float) -> "Breaker":
         """After a call without an answer, or with one that says the server is down.
@@ -132,19 +144,33 @@ class Breaker:
         """
         if sent_at < self.since:
             return self
-        failures = self.failures + 1
-        if not self.cool_down and failures < self.policy.failures:
-            return Breaker(self.policy, failures, since=self.since)
+        if not self.cool_down and not (doubtful := self._after_failure(now, sent_at)).is_hopeless:
+            return doubtful
         opened = self.opened if self.cool_down else now
         cool_down = self.policy.next_cool_down(self.cool_down)
         return Breaker(self.policy, 0, cool_down, now + self.policy.drawn(cool_down, draw), opened)
 
     def released(self, sent_at: float) -> "Breaker":
-        """After a call was cancelled: it says nothing of the endpoint, and another may go in its place."""
+        """After a call has ended, whatever is known of it: another may go in its place."""
+        if self.unknown and sent_at >= self.doubted:
+            return replace(self, unknown=self.unknown - 1)
         if sent_at not in self.probing:
             return self
         place = self.probing.index(sent_at)
         return self._probing(self.probing[:place] + self.probing[place + 1 :])
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether enough calls have failed to open a breaker that is closed."""
+        few = self.policy.failures
+        return self.failures >= few or (self.doubtful >= few and self.doubtful >= self.unknown)
+
+    def _after_failure(self, now: float, sent_at: float) -> "Breaker":
+        """One more failure while closed; it is itself still among the unknown."""
+        if sent_at < self.doubted == inf:
+            return replace(self, failures=self.failures + 1, doubted=now, doubtful=0, unknown=0)
+        is_later = sent_at >= self.doubted
+        return replace(self, failures=self.failures + 1, doubtful=self.doubtful + is_later)
 
     def _hoped_for(self, now: float) -> tuple[float, ...]:
         patience = self.policy.patience

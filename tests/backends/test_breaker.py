@@ -50,8 +50,30 @@ def test_a_success_between_failures_keeps_it_closed() -> None:
     for _ in range(10):
         for _ in range(POLICY.failures - 1):
             breaker = breaker.failed(1.0, 0.0, EVEN)
-        breaker = breaker.succeeded(1.0, 0.0)
+        breaker = breaker.succeeded(1.0, 1.0)
     assert breaker == Breaker(POLICY)
+
+
+def interleaved(*, late: bool, pending: int = 0) -> Breaker:
+    """After as many failures as open it of calls that were sent one after another, with a success after each
+    of a call that was sent before the first failure (`late`) or after it; `pending` more calls are out."""
+    breaker = Breaker(POLICY).failed(1.0, 0.5, EVEN)
+    for _ in range(pending):
+        breaker = breaker.sent(1.5)
+    for number in range(POLICY.failures):
+        sent = 2.0 + number
+        breaker = breaker.sent(sent).failed(sent, sent, EVEN).released(sent)
+        breaker = breaker.succeeded(sent, 0.7 if late else sent)
+    return breaker
+
+
+def test_answers_to_calls_sent_before_an_outage_do_not_hide_it() -> None:
+    assert interleaved(late=True).state(6.5) == "open"
+    assert interleaved(late=False).state(6.5) == "closed"
+
+
+def test_calls_that_fail_while_more_are_yet_to_be_answered_do_not_open_it() -> None:
+    assert interleaved(late=True, pending=POLICY.failures).state(6.5) == "closed"
 
 
 def test_a_probe_that_succeeds_closes_it_and_forgets_the_cool_downs() -> None:

@@ -162,9 +162,8 @@ def report(runs: dict[str, list[Spent]]) -> None:
         for name, spent in runs.items()
     }
     base = medians["lm-eval"]
-    print(
-        f"{'':31}{'wall s':>8}{'ratio':>7}{'CPU s':>8}{'ratio':>7}{'peak MiB':>10}{'server CPU s':>14}{'ratio':>7}"
-    )
+    print(f"{'':31}{'wall s':>8}{'ratio':>7}{'CPU s':>8}{'ratio':>7}{'peak MiB':>10}", end="")
+    print(f"{'server CPU s':>14}{'ratio':>7}")
     for name, (wall, cpu, memory, server) in medians.items():
         print(
             f"{name:31}{wall:8.1f}{base[0] / wall:7.2f}{cpu:8.1f}{base[1] / cpu:7.2f}{memory:10.0f}"
