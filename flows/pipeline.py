@@ -29,6 +29,7 @@ from flows.lanes import check_going_on, lanes
 from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
 from flows.progress import Reporter, reporter
+from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
@@ -47,15 +48,19 @@ from tasks_lib.errors import TaskError
     flow_run_name="evaluate {spec.model.name}",
     task_runner=cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=1)),
 )
-def evaluate_flow(spec: EvaluationSpec, folder: str) -> Any:
-    """Evaluate and write the results into the run's folder; ends as failed if a task failed."""
-    plan = plan_for(spec)
+def evaluate_flow(spec: EvaluationSpec) -> Any:
+    """Evaluate the model on the tasks, and give the run's folder; ends as failed if a task failed.
+
+    Raises what `flows.ready.ready` raises.
+    """
+    plan = ready(plan_for(spec))
+    folder = RunFolder.create(plan.spec)
     with lanes(plan.backend.capabilities.shards_at_once) as asking:
-        evaluation = Evaluation(plan, RunFolder(Path(folder)), asking)
+        evaluation = Evaluation(plan, folder, asking)
         evaluation.run()
     if evaluation.failed:
-        return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}")
-    return folder
+        return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}", data=str(folder.path))
+    return str(folder.path)
 
 
 @dataclass

@@ -8,7 +8,8 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,15 +37,19 @@ class RunFolder:
     def create(cls, spec: EvaluationSpec) -> "RunFolder":
         """Make the folder with its `spec.yaml`. Raises SpecError where that cannot be written."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        model = safe_name(_model_name(spec))
-        path = spec.output.expanduser().absolute() / model / f"{stamp}-{secrets.token_hex(3)}"
-        folder = cls(path)
+        folder = cls(_model_folder(spec) / f"{stamp}-{secrets.token_hex(3)}")
         text = yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True)
-        try:
-            write_text(path / "spec.yaml", text)
-        except ResultError as error:
-            raise SpecError(f"--output {spec.output}: {error}") from error
+        with _blaming_output(spec):
+            write_text(folder.path / "spec.yaml", text)
         return folder
+
+    @classmethod
+    def check_writable(cls, spec: EvaluationSpec) -> None:
+        """Raise SpecError where the run's folder will not be writable."""
+        probe = _model_folder(spec) / f".{secrets.token_hex(3)}"
+        with _blaming_output(spec):
+            write_text(probe, "")
+        probe.unlink()
 
     @property
     def results(self) -> Path:
@@ -78,6 +83,18 @@ class RunFolder:
         except FileNotFoundError as error:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
         return content
+
+
+def _model_folder(spec: EvaluationSpec) -> Path:
+    return spec.output.expanduser().absolute() / safe_name(_model_name(spec))
+
+
+@contextmanager
+def _blaming_output(spec: EvaluationSpec) -> Iterator[None]:
+    try:
+        yield
+    except ResultError as error:
+        raise SpecError(f"--output {spec.output}: {error}") from error
 
 
 def safe_name(name: str) -> str:
