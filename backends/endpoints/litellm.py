@@ -14,7 +14,7 @@ from typing import Any
 
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.openai_chat import OpenAIChat
-from backends.endpoints.openers import account_of, refuse_options
+from backends.endpoints.openers import account_of, refuse_options, refuse_tokens
 from backends.endpoints.remote import Remote
 from backends.engine.failure import CallFailed
 from backends.engine.http import Http, Reply
@@ -37,6 +37,7 @@ def open_litellm(name: str, *, options: EndpointOptions, home: Path) -> Endpoint
     dialect = OpenAIChat(name, name="litellm")
     where = f"{dialect.name}:{name}"
     refuse_options(where, options, verify="litellm has SSL_VERIFY and SSL_CERT_FILE in the environment")
+    refuse_tokens(where, options)
     key = api_key(options, "", required=False, backend=where)
     headers = resolved_headers(options, where)
     transport = LiteLLM(name, options.base_url, key, headers)

@@ -53,7 +53,10 @@ def remote(
 ) -> Remote:
     """A model of a dialect at an address. headers: of the dialect, with the key in them; the user's come
     after."""
-    own = resolved_headers(options, f"{dialect.name}:{dialect.model}")
+    where = f"{dialect.name}:{dialect.model}"
+    if dialect.takes_messages:
+        refuse_tokens(where, options)
+    own = resolved_headers(options, where)
     http = Http(
         address, {**headers, **own}, verify=options.verify, secrets=[key, *secret_headers(options, own)]
     )
@@ -77,6 +80,12 @@ def refuse_options(where: str, options: EndpointOptions, **reasons: str) -> None
     for name, reason in reasons.items():
         if getattr(options, name) != EndpointOptions.model_fields[name].default:
             raise BackendError(f"{where}: has no option {name}: {reason}")
+
+
+def refuse_tokens(where: str, options: EndpointOptions) -> None:
+    """Raises BackendError for what only means something where prompts are sent as tokens."""
+    texts = "a chat takes texts, which the endpoint cuts into tokens itself"
+    refuse_options(where, options, tokenizer=texts, max_length=texts)
 
 
 def account_of(key: str | None, headers: Mapping[str, str]) -> str:

@@ -1,9 +1,9 @@
 """What the engine costs: `python -m tests.benchmarks.engine [--store] [--requests N] [--at-once N] ...`.
 
 Asks the stand-in server, a process of its own, as a run does, and prints the rate as a share of the ideal
-(calls at once by latency), CPU for each request of this process and of the server's, memory at a tenth of
-the requests and at the end, and how late the engine's event loop was. `--store` puts each batch into a
-response store. Each repeat is a process of its own.
+(calls at once by latency) and of what a bare aiohttp loop gets, CPU for each request of this process and of
+the server's, memory at a tenth of the requests and at the end, and how late the engine's event loop was.
+`--store` puts each batch into a response store. Each repeat is a process of its own.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 
 from backends.engine.loop import engine_loop
@@ -74,7 +75,9 @@ def _measured(options: argparse.Namespace) -> dict[str, float]:
         spec = ModelSpec(backend="openai-chat", name="m", options=settings)
         backend = open_backend(spec, BackendContext(home=folder))
         _ask(backend, requests[:500], None, [])  # connections are made, and the limit has grown
-        return _run(backend, requests, store, psutil.Process(endpoint.pid), options)
+        found = _run(backend, requests, store, psutil.Process(endpoint.pid), options)
+        bare = asyncio.run(_bare(endpoint.url, options.requests // 4, options.at_once))
+        return {**found, "share of a bare loop's rate": found["requests a second"] / bare}
 
 
 def _run(
@@ -120,6 +123,25 @@ def _ask(backend: Backend, requests: list[Request], store: ResponseStore | None,
         count += len(batch)
         if count >= len(requests) // 10 and (not memory or count == len(requests)):
             memory.append(process.memory_info().rss / 2**20)
+
+
+async def _bare(url: str, requests: int, at_once: int) -> float:
+    """The rate of calls that nothing is done with, each worker's one after the other."""
+    body = json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": "Question: how many are left?"}]}
+    )
+    left = iter(range(requests))
+
+    async def work(session: aiohttp.ClientSession) -> None:
+        for _ in left:
+            async with session.post(f"{url}/chat/completions", data=body) as response:
+                await response.read()
+
+    headers = {"content-type": "application/json"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:
+        began = time.perf_counter()
+        await asyncio.gather(*(work(session) for _ in range(at_once)))
+        return requests / (time.perf_counter() - began)
 
 
 async def _watch(lags: list[float]) -> Any:

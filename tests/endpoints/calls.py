@@ -65,6 +65,8 @@ class Call:
     def _go_on(self, reply: Reply, outcome: str, index: int) -> None:
         for at in range(index, len(reply.pieces)):
             seconds, _ = reply.pieces[at]
+            if at == 0:  # counted from when the call came, not from when it was understood
+                seconds -= time.time() - self._arrival.arrived
             if seconds > 0:
                 self._timer = asyncio.get_running_loop().call_later(seconds, self._resume, reply, outcome, at)
                 return

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+import selectors
 import sys
 
 from tests.endpoints.behaviour import Behaviour
@@ -32,6 +33,11 @@ async def _run(behaviour: Behaviour) -> None:
     listening.close()
 
 
+def _loop() -> asyncio.AbstractEventLoop:
+    """A loop whose timers are exact: epoll, the usual one, rounds each wait up to a millisecond."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 def _ends(ended: asyncio.Event) -> None:
     if not os.read(sys.stdin.fileno(), 1024):
         ended.set()
@@ -44,7 +50,8 @@ def main() -> None:
     behaviour = Behaviour().changed(json.loads(parser.parse_args().options))
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER)
-    asyncio.run(_run(behaviour))
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_run(behaviour))
 
 
 if __name__ == "__main__":
