@@ -11,9 +11,6 @@ from backends.endpoints.backend import EndpointBackend
 from backends.model_string import ModelSpec
 from backends.registry import BackendContext, open_backend
 from tests.endpoints.endpoint import Endpoint
-from tests.endpoints.fixtures import endpoint, endpoint_process
-
-__all__ = ["endpoint", "endpoint_process"]
 
 Open = Callable[..., EndpointBackend]
 _keys = itertools.count()
