@@ -83,7 +83,7 @@ def estimate(spec: EvaluationSpec) -> Estimate:
 
 
 def _estimated(plan: Plan, task: str, experience: Experience, price: Price | None) -> TaskEstimate:
-    path = plan.home.prepared / f"{keys.key_of(keys.prepare_parts(plan, task))}.parquet"
+    path = plan.steps.prepared / f"{keys.key_of(keys.prepare_parts(plan, task))}.parquet"
     if not path.exists():
         builder = plan.task(task).builder
         requests_file.write(path, builder, builder.repeats)
