@@ -118,21 +118,20 @@ class BucketPath:
                 raise
 
     def check_writable(self) -> None:
-        """Raise ResultError, at once, where objects below cannot be written, read or told from missing ones.
+        """Raise ResultError, at once, where objects below cannot be listed, written or read.
 
-        Leaves an empty object `.writable`: to delete takes a permission that nothing else needs.
+        Who may not list is told of an object that is not there that it is forbidden. Leaves an empty object
+        `.writable`: to delete takes a permission that nothing else needs.
         """
-        probe = self / ".writable"
-        self._call("find", lambda files: files.call_s3("head_bucket", Bucket=self.bucket), ONCE)
+        probe, first = self / ".writable", {"Bucket": self.bucket, "Prefix": self.key, "MaxKeys": 1}
+        self._call("list", lambda files: files.call_s3("list_objects_v2", **first), ONCE)
         probe._call("write", lambda files: files.pipe_file(probe._place, b""), ONCE)
         probe._call("read", lambda files: files.cat_file(probe._place), ONCE)
-        missing = self / ".missing"
-        missing._call("look for", lambda files: files.exists(missing._place), ONCE)
 
-    def _call(self, verb: str, call: Callable[[Any], T], patience: Patience = PATIENT) -> T:
+    def _call(self, verb: str, call: Callable[[Any], T], patience: Patience | None = None) -> T:
         from s3fs.core import S3_RETRYABLE_ERRORS
 
-        files, retrier = _connected(patience, frozenset(_environment()))
+        files, retrier = _connected(patience or PATIENT, frozenset(_environment()))
         try:
             return retrier(lambda: call(files))
         except (OSError, *_boto_errors(), *S3_RETRYABLE_ERRORS) as error:

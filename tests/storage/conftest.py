@@ -1,6 +1,8 @@
-"""Every test of this folder gets a lab whose runs go to a bucket of a real S3 server."""
+"""What tests of storage share: a part of a real bucket, a real database, and a second machine."""
 
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +21,7 @@ def prefix(seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> str:
     """A part of the bucket for one test alone, which may be written to."""
     for name, value in seaweedfs.environment().items():
         monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/test-{next(_numbers)}"
+    return f"s3://{BUCKET}/test-{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture
@@ -31,6 +33,6 @@ def database(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def other_lab(lab: Lab, tmp_path) -> Lab:  # type: ignore[no-untyped-def]
+def other_lab(lab: Lab, tmp_path: Path) -> Lab:
     """A second machine: the same tasks and data, a home of its own."""
     return Lab(tmp_path / "other", beside=lab)
