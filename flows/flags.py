@@ -66,4 +66,5 @@ def _explained(error: ValidationError) -> str:
     keys = [str(part) for part in first["loc"][:1]]
     message = first["msg"].removeprefix("Value error, ")
     flag = "--" + keys[0].replace("_", "-") if keys else "the request"
-    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys != ["model"] else "")
+    is_shown = keys and keys[0] not in ("model", "store")  # whose messages say it, or must not
+    return f"{flag}: {message}" + (f" (got {first['input']!r})" if is_shown else "")

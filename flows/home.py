@@ -21,24 +21,6 @@ class Home:
         return self.root / "responses.sqlite"
 
     @property
-    def step_results(self) -> Path:
-        """Prefect's own records of finished steps: JSON references to what the steps wrote."""
-        return self.root / "steps" / "finished"
-
-    @property
-    def prepared(self) -> Path:
-        return self.root / "steps" / "prepared"
-
-    @property
-    def scored(self) -> Path:
-        return self.root / "steps" / "scored"
-
-    @property
-    def unanswered(self) -> Path:
-        """What became of requests without an answer, by shard."""
-        return self.root / "steps" / "unanswered"
-
-    @property
     def experience(self) -> Path:
         """What calls of each model took, for `--estimate`."""
         return self.root / "experience"

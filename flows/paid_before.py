@@ -4,7 +4,6 @@ So a run that is started again, by a person or by a scheduler, does not spend it
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from backends.engine.budget import Budget
@@ -22,7 +21,7 @@ def count_stored(plan: Plan, budget: Budget, prepared: Iterable[tuple[str, dict[
     counted: set[str] = set()
     for task, reference in prepared:
         rows = range(reference["requests"])
-        digests = requests_file.digests(Path(reference["files"]["requests"]["path"]), rows)
+        digests = requests_file.digests(plan.steps.fetch(reference["files"]["requests"]), rows)
         keys = dict.fromkeys(request_key(plan.model_key, digest) for digest in digests)
         own = [key for key in keys if key not in counted]
         counted.update(own)

@@ -33,13 +33,14 @@ from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
+from flows.step_records import StepRecords, result_storage
 from flows.steps import requests_file
 from flows.steps.infer import Piece, infer
 from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
 from flows.steps.score import score
-from flows.steps.step import Incomplete, References, are_intact
+from flows.steps.step import Incomplete, References
 from tasks_lib.errors import TaskError
 
 
@@ -56,7 +57,7 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
     with lanes(plan.backend.capabilities.shards_at_once) as asking:
-        evaluation = Evaluation(plan, folder, asking)
+        evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking)
         evaluation.run()
     if evaluation.failed:
         return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}", data=str(folder.path))
@@ -69,6 +70,7 @@ class Evaluation:
 
     plan: Plan
     run_folder: RunFolder
+    records: Path | StepRecords
     asking: Executor
     scored: References = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class Evaluation:
     def _infer(self, name: str, pieces: list[Piece]) -> Any:
         """The final state of the step that asks a shard; may run in a thread of its own."""
         check_going_on()
-        digests = [requests_file.digests(Path(piece.path), piece.rows) for piece in pieces]
+        digests = [requests_file.digests(self._requests(piece), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
         state = self._call(infer, name, pieces=pieces, key=key)
         if state.name == "Cached" and not self._has_answers(digests):
@@ -167,7 +169,7 @@ class Evaluation:
         is_cached = state.name == "Cached"
         if is_cached:
             for piece in pieces:
-                for kind, count in requests_file.kinds(Path(piece.path), piece.rows).items():
+                for kind, count in requests_file.kinds(self._requests(piece), piece.rows).items():
                     reporter().reused(kind, count)
         asked = 0 if is_cached else sum(one["asked"] for one in done.values())
         self.asked += asked
@@ -183,11 +185,14 @@ class Evaluation:
         """Put the samples of scored tasks into the run's folder."""
         scored = self._references(bundle, scoring)
         for name, reference in scored.items():
-            files = {what: Path(file["path"]) for what, file in reference["files"].items()}
+            files = self.plan.steps.fetch_all(reference["files"])
             self.run_folder.add_samples(name, files["samples"])
             self.run_folder.add_calls(name, files["calls"], self.plan.prices)
             explain.remember(self.plan, name)
         self.scored |= scored
+
+    def _requests(self, piece: Piece) -> Path:
+        return self.plan.steps.fetch(piece.files["requests"])
 
     # Calling steps
 
@@ -204,7 +209,7 @@ class Evaluation:
     def _named(self, step: Any, name: str, anew: bool = False) -> Any:
         return step.with_options(
             task_run_name=name.replace("{", "(").replace("}", ")"),
-            result_storage=self.plan.home.step_results,
+            result_storage=self.records,
             refresh_cache=anew,
         )
 
@@ -212,7 +217,8 @@ class Evaluation:
         """What a step wrote; done again where the files of an earlier run are gone or damaged."""
         step.future.wait()
         found = self._outcome(bundle, step.future.state)
-        return found if are_intact(found) else self._outcome(bundle, step.again())
+        files = [file for one in found.values() for file in one["files"].values()]
+        return found if self.plan.steps.are_intact(files) else self._outcome(bundle, step.again())
 
     def _outcome(self, bundle: Sequence[str], state: Any) -> References:
         """The references of a step that has ended; tasks that failed in it are noted."""
@@ -242,7 +248,7 @@ class Evaluation:
             return None
 
     def _explain(self, task: str, reference: Mapping[str, Any]) -> None:
-        path, rows = Path(reference["files"]["requests"]["path"]), range(reference["requests"])
+        path, rows = self.plan.steps.fetch(reference["files"]["requests"]), range(reference["requests"])
         digests = requests_file.digests(path, rows)
         reporter().say(explain.explain(self.plan, task, digests))
 
@@ -291,7 +297,7 @@ def _pieces(prepared: References, shard: range) -> list[Piece]:
     for name, one in prepared.items():
         start, stop = max(shard.start - first, 0), min(shard.stop - first, one["requests"])
         if start < stop:
-            pieces.append(Piece(name, one["files"]["requests"]["path"], start, stop))
+            pieces.append(Piece(name, one["files"], start, stop))
         first += one["requests"]
     return pieces
 

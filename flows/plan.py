@@ -23,6 +23,8 @@ from flows.errors import SpecError
 from flows.home import Home
 from flows.route import NEEDS, check_route
 from flows.spec import EvaluationSpec
+from flows.step_files import StepFiles, step_files
+from flows.store_place import store_place
 from flows.stored_model import StoredModel
 from metrics.code_eval import PERMISSION as CODE_PERMISSION
 from tasks_lib.catalog import Catalog
@@ -79,7 +81,11 @@ class Plan:
 
     @cached_property
     def store(self) -> ResponseStore:
-        return ResponseStore.open(self.home.store)
+        return ResponseStore.open(store_place(self.spec.store) if self.spec.store else self.home.store)
+
+    @cached_property
+    def steps(self) -> StepFiles:
+        return step_files(self.home, self.spec.output)
 
     @cached_property
     def model_key(self) -> str:

@@ -24,7 +24,6 @@ def ready(plan: Plan) -> Plan:
         check_stored(plan)
     RunFolder.check_writable(plan.spec)
     _ = plan.store  # one that cannot be opened is said before anything is asked
-    plan.home.step_results.mkdir(parents=True, exist_ok=True)
     if all(explain.was_finished(plan, name) for name in plan.selection.tasks):
         return plan
     return _loaded(plan)

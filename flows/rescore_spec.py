@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from flows.errors import ResultError, SpecError
 from flows.flags import validated
-from flows.spec import EvaluationSpec, names, paths
+from flows.spec import EvaluationSpec, Output, names, paths
 
 # What of a run's request is about asking.
 _ASKING = (
@@ -27,7 +27,7 @@ class RescoreSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    run: Path = Field(description="folder of the finished run whose stored answers are scored")
+    run: Output = Field(description="folder of the finished run whose stored answers are scored")
     tasks: Annotated[list[str] | None, BeforeValidator(names)] = Field(
         default=None, min_length=1, description="tasks and groups, separated by commas (default: the run's)"
     )
@@ -51,7 +51,7 @@ class RescoreSpec(BaseModel):
         le=1,
         description="least share of a task's documents with a stored answer for it to have a score",
     )
-    output: Path | None = Field(default=None, description="folder of the runs (default: the run's)")
+    output: Output | None = Field(default=None, description="folder of the runs (default: the run's)")
 
     def evaluation(self) -> EvaluationSpec:
         """The run again, with answers from the store alone.

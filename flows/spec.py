@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
+from flows.bucket import BucketPath
+from flows.files import place_of
+from flows.store_place import check_store
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -92,10 +99,19 @@ def _default_data_roots() -> list[Path]:
     return [Path(root) for root in os.environ.get("ASSAY_DATA_ROOT", "").split(os.pathsep) if root]
 
 
+Output = Annotated[
+    Path | BucketPath,
+    PlainValidator(place_of),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "path"}),
+]
+
+
 class EvaluationSpec(BaseModel):
     """One model, many tasks. Every key is read; an unknown one is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Input is not shown in errors: it may be a password that somebody wrote where none may stand.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     model: ModelSpec = Field(
         default_factory=lambda: ModelSpec.parse(DEFAULT_MODEL),
@@ -196,8 +212,15 @@ class EvaluationSpec(BaseModel):
         default=False,
         description="run code that the model writes, for tasks that test it; there is no sandbox",
     )
-    output: Path = Field(default=Path("results"), description="folder of the runs")
-    answers_from: Path | None = Field(
+    output: Output = Field(
+        default=Path("results"), description="folder of the runs, or s3://bucket/prefix (docs/storage.md)"
+    )
+    store: Annotated[str, AfterValidator(check_store)] | None = Field(
+        default=None,
+        description="where answers are kept: a SQLite file, postgresql+psycopg://user@host/database, or "
+        "env:NAME of a variable that holds either (default: a file in ASSAY_HOME)",
+    )
+    answers_from: Output | None = Field(
         default=None,
         description="folder of an earlier run whose stored answers are scored; no model is asked",
     )

@@ -23,7 +23,7 @@ def check_stored(plan: Plan) -> None:
     if short:
         folder = plan.spec.answers_from
         raise SpecError(
-            f"{folder}: answers are not in the response store {plan.home.store}: {', '.join(short)}; their "
+            f"{folder}: answers are not in the response store: {', '.join(short)}; their "
             "prompts, documents or generation parameters are not those of that run, or the store is not.\n"
             f"To ask for them: python flows/evaluate.py --config {folder}/spec.yaml, with the same task files"
         )

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from backends.protocol import Backend, Capabilities, ChatMessage
 from backends.requests import Request, Response
 from backends.simple import ANYTHING, SimpleBackend
+from flows.files import Place
 from flows.results.run_folder import RunFolder
 
 
@@ -18,7 +18,7 @@ class StoredModel(SimpleBackend):
     folder: of the run. open_model: opens the model itself, which only its chat template wants.
     """
 
-    def __init__(self, folder: Path, open_model: Callable[[], Backend]) -> None:
+    def __init__(self, folder: Place, open_model: Callable[[], Backend]) -> None:
         self._folder = folder
         self._open_model = open_model
 

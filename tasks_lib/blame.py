@@ -23,7 +23,7 @@ class Blame:
     """
 
     task: str
-    path: Path
+    path: Path | str
 
     def error(self, key: str, message: str, doc_id: int | None = None) -> TaskError:
         return TaskError(self._message(key, message, doc_id))

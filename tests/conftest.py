@@ -9,9 +9,25 @@ from hypothesis import HealthCheck, settings
 
 # Each of these starts one process for all tests; a second import elsewhere would start a second.
 from tests.endpoints.fixtures import endpoint, endpoint_process
-from tests.servers.fixtures import llama_cpp_url, tiny_model, transformers_url, vllm_url
+from tests.servers.fixtures import (
+    llama_cpp_url,
+    postgresql,
+    seaweedfs,
+    tiny_model,
+    transformers_url,
+    vllm_url,
+)
 
-__all__ = ["endpoint", "endpoint_process", "llama_cpp_url", "tiny_model", "transformers_url", "vllm_url"]
+__all__ = [
+    "endpoint",
+    "endpoint_process",
+    "llama_cpp_url",
+    "postgresql",
+    "seaweedfs",
+    "tiny_model",
+    "transformers_url",
+    "vllm_url",
+]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -14,6 +14,8 @@ from backends.errors import BackendError
 # Long enough for another process to write a large batch to a slow disk, short enough to be noticed.
 _BUSY_SECONDS = 120.0
 _CREATION_SECONDS = 30.0
+# A host that does not answer at all; libpq would wait for ever.
+_CONNECT = {"postgresql": {"connect_timeout": 10}}
 
 # The way out, by the start of SQLite's error name.
 _WAYS_OUT = {
@@ -36,10 +38,10 @@ def connect(place: str | Path) -> sa.Engine:
     """
     url = _url(place)
     try:
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, connect_args=_CONNECT.get(url.get_backend_name(), {}))
     except ModuleNotFoundError as error:
         raise BackendError(
-            f"response store {shown(url)} needs the package {error.name}: install it"
+            f"response store {shown(url)} needs the package {error.name}: pip install 'assay-eval[postgres]'"
         ) from error
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_up)
@@ -72,8 +74,17 @@ def initialise(
 
 
 def shown(url: sa.URL) -> str:
-    """A place as the user knows it: SQLite's path, or the URL without its password."""
-    return url.database or "" if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
+    """A place as the user knows it: SQLite's path, or the URL without its password and options."""
+    if url.drivername == "sqlite":
+        return url.database or ""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a server was not reached, went away, or can do no more for now; a file never is."""
+    if not isinstance(error, exc.DBAPIError) or _sqlite_name(error):
+        return False
+    return error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
 
 
 @contextmanager
@@ -84,7 +95,8 @@ def explained(where: str) -> Iterator[None]:
     except exc.DBAPIError as error:
         name = _sqlite_name(error)
         ways = (way for start, way in _WAYS_OUT.items() if name.startswith(start))
-        raise BackendError(f"response store {where}: {next(ways, error.orig)}") from error
+        said = " ".join(str(error.orig).split())
+        raise BackendError(f"response store {where}: {next(ways, said)}") from error
     except exc.TimeoutError as error:
         raise BackendError(f"response store {where}: too many threads wait for a connection") from error
 

@@ -8,19 +8,23 @@ PostgreSQL. Nothing is ever changed or deleted: the first answer of a key stays.
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from backends.engine.database import connect, explained, initialise, shown
+from backends.engine.database import connect, explained, initialise, is_away, shown
+from backends.engine.patience import PATIENT, Patience, Retrier
 from backends.engine.payload import Codec
 from backends.errors import BackendError
 from backends.requests import Response
+
+T = TypeVar("T")
 
 SCHEMA_VERSION = "1"
 # What is worth keeping for good: asking again would give the same. A failure may pass, a budget may grow.
@@ -54,24 +58,28 @@ class ResponseStore:
 
     Safe for several threads and several processes at once, also while the store is being created. Every
     method raises BackendError, naming the store, when the database refuses: a folder that cannot be
-    written, a full disk, a file that is no store.
+    written, a full disk, a file that is no store. One of PostgreSQL that goes away is waited for first.
 
     identity: a uuid made with the store; whatever is cached because its answers are here depends on it.
     """
 
-    def __init__(self, engine: sa.Engine, identity: str) -> None:
+    def __init__(self, engine: sa.Engine, identity: str, patience: Patience) -> None:
         self._engine = engine
+        self._try = Retrier(patience, is_away)
         self._where = shown(engine.url)
         self._insert = _INSERTS[engine.dialect.name]
         self._local = threading.local()
         self.identity = identity
 
     @classmethod
-    def open(cls, place: str | Path) -> Self:
-        """Open the store at a path or an SQLAlchemy URL; create it, and its folder, if there is none."""
+    def open(cls, place: str | Path, patience: Patience = PATIENT) -> Self:
+        """Open the store at a path or an SQLAlchemy URL; create it, and its folder, if there is none.
+
+        patience: how long a database that goes away is waited for; one that is away now is not.
+        """
         engine = connect(place)
         try:
-            return cls(engine, _identity(engine))
+            return cls(engine, _identity(engine), patience)
         except BaseException:
             engine.dispose()
             raise
@@ -97,13 +105,12 @@ class ResponseStore:
         rows.sort(key=itemgetter("key"))
         if not rows:
             return
-        with explained(self._where), self._engine.begin() as connection:
-            connection.execute(self._insert(_RESPONSES), rows)
+        self._call(lambda connection: connection.execute(self._insert(_RESPONSES), rows))
 
     def count(self) -> int:
         """How many responses are stored."""
-        with explained(self._where), self._engine.begin() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(_RESPONSES)).scalar_one()
+        count = sa.select(sa.func.count()).select_from(_RESPONSES)
+        return self._call(lambda connection: connection.execute(count).scalar_one())
 
     def close(self) -> None:
         """Give the connections back; the store can be opened again."""
@@ -118,9 +125,19 @@ class ResponseStore:
         self.close()
 
     def _rows(self, columns: sa.Select[Any], keys: Sequence[str]) -> Iterator[Any]:
-        with explained(self._where), self._engine.begin() as connection:
-            for chunk in _chunks(keys):
-                yield from connection.execute(columns.where(_RESPONSES.c.key.in_(chunk)))
+        for chunk in _chunks(keys):
+            wanted = columns.where(_RESPONSES.c.key.in_(chunk))
+            yield from self._call(partial(_all, wanted))
+
+    def _call(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do in one transaction what can be done twice."""
+
+        def once() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        with explained(self._where):
+            return self._try(once)
 
     def _encoded(self, key: str, response: Response) -> bytes:
         if response.status not in STORED:
@@ -155,6 +172,10 @@ def _identity(engine: sa.Engine) -> str:
             f"{SCHEMA_VERSION}: use another store, or the version of Assay that wrote it"
         )
     return str(meta["identity"])
+
+
+def _all(query: sa.Select[Any], connection: sa.Connection) -> Sequence[Any]:
+    return connection.execute(query).all()
 
 
 def _chunks(keys: Sequence[str]) -> Iterator[list[str]]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import NotComparable
+from flows.files import Place
 from flows.results import comparison_table
 from flows.results.difference import Difference
 from flows.results.matching import Matched
@@ -15,7 +15,7 @@ from flows.results.two_runs import TwoRuns
 if TYPE_CHECKING:
     import pandas as pd
 
-Run = EvaluationResult | Path | str
+Run = EvaluationResult | Place | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Comparison:
     tasks are (`first`, `second`).
     """
 
-    first: Path
-    second: Path
+    first: Place
+    second: Place
     differences: tuple[Difference, ...]
     coverage: Mapping[str, Coverage]
     notes: Mapping[str, tuple[str, ...]]

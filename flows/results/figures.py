@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import compute, parquet
+from pyarrow import compute
 
 from flows.experience import remember
 from flows.plan import Plan
@@ -17,7 +17,7 @@ _EMPTY = SCHEMA.append(pa.field("usd", pa.float64())).empty_table()
 
 def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The parts `performance` and `cost` of a run's results, from the calls in its folder."""
-    calls = {task: parquet.read_table(folder.calls(task)) for task in tasks}
+    calls = {task: folder.read_calls(task) for task in tasks}
     everything = pa.concat_tables([_EMPTY, *calls.values()])
     remember(plan, calls)
     target = plan.spec.latency_target

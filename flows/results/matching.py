@@ -85,10 +85,12 @@ def _read(run: EvaluationResult, task: str, clusters: str | None) -> pd.DataFram
     if not path.exists():
         raise ResultError(f"{run.folder} has no samples of {task!r}")
     nested = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
-    names = [name for name in parquet.read_schema(path).names if name not in nested]
-    table: pd.DataFrame = parquet.read_table(path, columns=names).to_pandas()
+    with path.open("rb") as file:
+        names = [name for name in parquet.read_schema(file).names if name not in nested]
+        file.seek(0)
+        table: pd.DataFrame = parquet.read_table(file, columns=names).to_pandas()
     if clusters is not None:
-        table[_CLUSTER] = _clusters(read_samples(path), clusters, Blame(task, path))
+        table[_CLUSTER] = _clusters(read_samples(path), clusters, Blame(task, str(path)))
     return table
 
 

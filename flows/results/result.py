@@ -1,10 +1,10 @@
 """`EvaluationResult`: a finished run, for programs and notebooks."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import ResultError
+from flows.files import Place
 from flows.results import coverage, performance, spent, table, truncation
 from flows.results.run_folder import RunFolder
 from flows.results.samples import read_samples
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 class EvaluationResult:
     """What a run found. folder: where it is kept. results: the content of its `results.json`."""
 
-    folder: Path
+    folder: Place
     results: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: str | Path) -> "EvaluationResult":
-        """The result in a run's folder. Raises ResultError where the run has not come to its end."""
-        run = RunFolder(Path(folder))
+    def open(cls, folder: str | Place) -> "EvaluationResult":
+        """The result in a run's folder, a path or `s3://bucket/...`.
+
+        Raises ResultError where the run has not come to its end.
+        """
+        run = RunFolder.at(folder)
         return cls(run.path, run.read_results())
 
     @property
@@ -54,7 +57,8 @@ class EvaluationResult:
         path = RunFolder(self.folder).calls(task)
         if not path.exists():
             raise ResultError(f"{self.folder} has no calls of {task!r}")
-        return pd.read_parquet(path)
+        with path.open("rb") as file:
+            return pd.read_parquet(file)
 
     def frame(self) -> "pd.DataFrame":
         """The scores as a data frame: a row per task or group, filter and metric."""

@@ -1,4 +1,4 @@
-"""The folder of one run: `<output>/<model>/<run id>/`.
+"""The folder of one run, on disk or in a bucket: `<output>/<model>/<run id>/`.
 
 In it are `spec.yaml`, `results.json`, `samples/<task>.parquet` and `calls/<task>.parquet`.
 """
@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
 from pyarrow import parquet
 
 from backends.engine.prices import Price
+from flows.bucket import BucketPath
 from flows.errors import ResultError, SpecError
-from flows.files import atomic_path, write_text
+from flows.files import Place, atomic_path, place_of, write_text
 from flows.results.calls import priced
 from flows.spec import EvaluationSpec
 
@@ -29,9 +31,14 @@ _UNSAFE = re.compile(r"[^\w.@=+-]+")
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One run on disk. Each file is whole or not there; `results.json` comes last and ends the run."""
+    """One run as it is kept. Each file is whole or not there; `results.json` comes last and ends the run."""
 
-    path: Path
+    path: Place
+
+    @classmethod
+    def at(cls, address: str | Place) -> "RunFolder":
+        """The folder at a path or `s3://bucket/prefix`."""
+        return cls(place_of(address))
 
     @classmethod
     def create(cls, spec: EvaluationSpec) -> "RunFolder":
@@ -40,16 +47,20 @@ class RunFolder:
         folder = cls(_model_folder(spec) / f"{stamp}-{secrets.token_hex(3)}")
         text = yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True)
         with _blaming_output(spec):
-            write_text(folder.path / "spec.yaml", text)
+            write_text(folder.path / "spec.yaml", text, new=True)
         return folder
 
     @classmethod
     def check_writable(cls, spec: EvaluationSpec) -> None:
         """Raise SpecError where the run's folder will not be writable."""
-        probe = _model_folder(spec) / f".{secrets.token_hex(3)}"
+        folder = _model_folder(spec)
         with _blaming_output(spec):
+            if isinstance(folder, BucketPath):
+                folder.check_writable()
+                return
+            probe = folder / f".{secrets.token_hex(3)}"
             write_text(probe, "")
-        probe.unlink()
+            probe.unlink()
 
     def read_spec(self) -> dict[str, Any]:
         """What `spec.yaml` says, as `EvaluationSpec` reads it. Raises ResultError."""
@@ -62,10 +73,10 @@ class RunFolder:
         return content
 
     @property
-    def results(self) -> Path:
+    def results(self) -> Place:
         return self.path / "results.json"
 
-    def samples(self, task: str) -> Path:
+    def samples(self, task: str) -> Place:
         return self.path / "samples" / f"{safe_name(task)}.parquet"
 
     def add_samples(self, task: str, file: Path) -> None:
@@ -73,7 +84,7 @@ class RunFolder:
         with atomic_path(self.samples(task)) as temporary:
             shutil.copyfile(file, temporary)
 
-    def calls(self, task: str) -> Path:
+    def calls(self, task: str) -> Place:
         return self.path / "calls" / f"{safe_name(task)}.parquet"
 
     def add_calls(self, task: str, file: Path, prices: Mapping[str, Price | None]) -> None:
@@ -82,9 +93,15 @@ class RunFolder:
         with atomic_path(self.calls(task)) as temporary:
             parquet.write_table(table, temporary, compression="zstd")
 
+    def read_calls(self, task: str) -> pa.Table:
+        """What `add_calls` put there."""
+        with self.calls(task).open("rb") as file:
+            return parquet.read_table(file)
+
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write `results.json`. Raises ResultError."""
-        write_text(self.results, json.dumps(results, indent=2, ensure_ascii=False, default=str) + "\n")
+        text = json.dumps(results, indent=2, ensure_ascii=False, default=str)
+        write_text(self.results, f"{text}\n", new=True)
 
     def read_results(self) -> dict[str, Any]:
         """What `results.json` says. Raises ResultError where the run has not come to its end."""
@@ -95,7 +112,7 @@ class RunFolder:
         return content
 
 
-def _model_folder(spec: EvaluationSpec) -> Path:
+def _model_folder(spec: EvaluationSpec) -> Place:
     return spec.output.expanduser().absolute() / safe_name(_model_name(spec))
 
 

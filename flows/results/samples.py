@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from backends.requests import Request, Response
-from flows.files import atomic_path
+from flows.files import Place, atomic_path
 from tasks_lib.attachments import image_digest, is_image
 from tasks_lib.media_docs import MediaDoc
 from tasks_lib.scoring import Sample
@@ -41,9 +41,10 @@ def write_samples(path: Path, samples: Sequence[Sample]) -> None:
             file.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
-def read_samples(path: Path) -> list[dict[str, Any]]:
+def read_samples(path: Place) -> list[dict[str, Any]]:
     """The rows of a samples file, its JSON columns decoded."""
-    table = parquet.read_table(path)
+    with path.open("rb") as file:
+        table = parquet.read_table(file)
     rows: list[dict[str, Any]] = table.to_pylist()
     nested = [name for name in _NESTED if name in table.column_names]
     return [{**row, **{name: json.loads(row[name]) for name in nested}} for row in rows]

@@ -47,10 +47,10 @@ def read_answers(
 
     Raises TaskError where answers are missing that were there before.
     """
-    rows = list(requests_file.read(Path(prepared["files"]["requests"]["path"])))
+    rows = list(requests_file.read(plan.steps.fetch_all(prepared["files"])["requests"]))
     keys = [request_key(plan.model_key, digest) for _, _, digest, _ in rows]
     responses = plan.store.get_many(keys)
-    unanswered = {key: why for gap in gaps for key, why in _read(Path(gap["path"])).items()}
+    unanswered = {key: why for gap in gaps for key, why in _read(plan.steps.fetch(gap)).items()}
     found = {**unanswered, **responses}
     if lost := len(set(keys) - found.keys()):
         raise TaskError(f"{task}: {lost} answers are no longer in the response store; run again")

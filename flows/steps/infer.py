@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
@@ -14,21 +13,22 @@ from backends.engine.telemetry import telemetry
 from backends.identity import request_key
 from backends.protocol import Batch, ask
 from backends.requests import Call, Request, Response
-from flows.files import reference, write_text
+from flows.files import write_text
 from flows.lanes import check_going_on
 from flows.plan import Plan, plan_for
 from flows.progress import reporter
 from flows.spec import EvaluationSpec
+from flows.step_files import File
 from flows.steps import requests_file
 from flows.steps.step import Incomplete, References, step
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The part of a shard that is one task's: rows of its requests file."""
+    """The part of a shard that is one task's: rows of its requests file, which is one of its files."""
 
     task: str
-    path: str
+    files: Mapping[str, File]
     start: int
     stop: int
 
@@ -61,13 +61,14 @@ def infer(spec: EvaluationSpec, pieces: Sequence[Piece], key: str) -> References
     }
     if not unanswered:
         return done
-    path = shard.plan.home.unanswered / f"{key}.json"
+    path = shard.plan.steps.unanswered / f"{key}.json"
     write_text(path, json.dumps({key: _why(response) for key, response in unanswered.items()}))
     failures = {
         task: _reason(unanswered, keys) for task, keys in shard.tasks.items() if keys & unanswered.keys()
     }
+    unanswered_file = shard.plan.steps.add(path)
     for task in failures:
-        done[task]["files"] = {"unanswered": reference(path)}
+        done[task]["files"] = {"unanswered": unanswered_file}
     raise Incomplete(done, failures)
 
 
@@ -84,7 +85,8 @@ class _Shard:
         requests: dict[str, Request] = {}
         tasks: dict[str, set[str]] = defaultdict(set)
         for piece in pieces:
-            for _, _, digest, request in requests_file.read(Path(piece.path), piece.rows):
+            path = plan.steps.fetch_all(piece.files)["requests"]
+            for _, _, digest, request in requests_file.read(path, piece.rows):
                 answer_key = request_key(plan.model_key, digest)
                 if answer_key in requests:
                     reporter().reused(request.kind, 1)

@@ -44,8 +44,8 @@ def persist(
 
     model: what `load_model` said. scored: what `score` wrote. facts: times and counts of the run.
     """
-    plan = plan_for(spec)
-    scores = {name: _read(one["files"]["scores"]["path"]) for name, one in scored.items()}
+    plan, run = plan_for(spec), RunFolder.at(folder)
+    scores = {name: _read(plan.steps.fetch(one["files"]["scores"])) for name, one in scored.items()}
     tables = Tables(plan.selection, scores)
     content = {
         **tables.sections(),
@@ -60,12 +60,11 @@ def persist(
             "answers_from": plan.spec.answers_from,
             "python": platform.python_version(),
             "tasks": {name: _usage(one) for name, one in scores.items()},
-            **figures(plan, RunFolder(Path(folder)), list(scored), facts),
+            **figures(plan, run, list(scored), facts),
             "intervals": tables.intervals(),
             **facts,
         },
     }
-    run = RunFolder(Path(folder))
     run.write_results(content)
     return str(run.results)
 
@@ -88,8 +87,8 @@ def _config(plan: Plan, described: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read(path: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 

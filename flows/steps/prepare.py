@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from flows.files import reference
 from flows.plan import Plan, plan_for
 from flows.route import not_offered
 from flows.spec import EvaluationSpec
@@ -21,13 +20,13 @@ def prepare(spec: EvaluationSpec, tasks: dict[str, str], key: str) -> References
 def _prepare(plan: Plan, name: str, key: str) -> dict[str, Any]:
     task = plan.task(name)
     task.scorer.check()
-    path = plan.home.prepared / f"{key}.parquet"
+    path = plan.steps.prepared / f"{key}.parquet"
     written = requests_file.write(path, task.builder, task.builder.repeats)
     if problem := not_offered(name, written.kinds, (), plan.backend, plan.spec):
         raise TaskError(problem)
     return {
         "key": key,
-        "files": {name: reference(file) for name, file in requests_file.files(path).items()},
+        "files": {what: plan.steps.add(file) for what, file in requests_file.files(path).items()},
         "kinds": written.kinds,
         "docs": written.docs,
         "original": len(task.documents.evaluated.docs),

@@ -9,7 +9,7 @@ from typing import Any
 from backends.requests import Request, Response
 from backends.simple import cut_at_stop
 from backends.thinking import thinking_as_answer
-from flows.files import reference, write_text
+from flows.files import write_text
 from flows.plan import Plan, plan_for
 from flows.results.calls import write_calls
 from flows.results.run_folder import safe_name
@@ -31,7 +31,7 @@ def score(
     gaps: by task, the files that say which requests have no answer.
     """
     plan = plan_for(spec)
-    folder = plan.home.scored / key
+    folder = plan.steps.scored / key
     return for_each(prepared, lambda name: _score(plan, name, prepared[name], gaps.get(name, []), folder))
 
 
@@ -61,7 +61,7 @@ def _score(
     write_samples(files["samples"], samples)
     write_calls(files["calls"], answers.calls)
     write_text(files["scores"], json.dumps(_scores(plan, name, prepared, scores, answers)))
-    return {"files": {what: reference(file) for what, file in files.items()}}
+    return {"files": {what: plan.steps.add(file) for what, file in files.items()}}
 
 
 def _as_lm_eval(one: Answered) -> Answered:

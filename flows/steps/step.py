@@ -7,7 +7,6 @@ from prefect import Task, task
 from prefect.context import TaskRunContext
 
 from backends.errors import BackendError
-from flows.files import is_intact
 from metrics.errors import MetricError
 from tasks_lib.errors import TaskError
 
@@ -61,11 +60,6 @@ def for_each(names: Iterable[str], make: Callable[[str], dict[str, Any]]) -> Ref
     if failures:
         raise Incomplete(done, failures)
     return done
-
-
-def are_intact(references: References) -> bool:
-    """Whether every file that references name is as it was written."""
-    return all(is_intact(file) for one in references.values() for file in one["files"].values())
 
 
 def _key(_: TaskRunContext, parameters: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """A file is whole or not there, and nothing is left beside it."""
 
-import json
+import errno
 from pathlib import Path
 
 import pytest
 
+from flows.bucket import BucketPath
 from flows.errors import ResultError
-from flows.files import atomic_path, is_intact, reference, write_text
+from flows.files import Place, atomic_path, place_of, write_text
 
 
 def half_written(file: Path, error: BaseException) -> None:
@@ -81,14 +82,31 @@ def test_text_is_written_as_utf_8_line_ends_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == "\u00fc\n\u2028x\n".encode()
 
 
-def test_a_referenced_file_is_intact_until_it_changes_or_goes(tmp_path: Path) -> None:
+def test_a_new_file_replaces_none_that_is_there(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    write_text(file, "content")
-    written = json.loads(json.dumps(reference(file)))
-    assert is_intact(written)
-    write_text(file, "Content")
-    assert not is_intact(written)
-    write_text(file, "content")
-    assert is_intact(written)
-    file.unlink()
-    assert not is_intact(written)
+    write_text(file, "first", new=True)
+    with pytest.raises(ResultError, match=f"cannot write {file}: File exists"):
+        write_text(file, "second", new=True)
+    assert file.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_new_file_replaces_none_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "not here")
+
+    monkeypatch.setattr("os.link", refuse)
+    test_a_new_file_replaces_none_that_is_there(tmp_path)
+
+
+@pytest.mark.parametrize("address", ["s3://b/p/q", "s3://b/p/q/", Path("s3://b/p/q"), BucketPath("b", "p/q")])
+def test_an_address_in_a_bucket_is_understood_also_after_pathlib_had_it(address: str | Place) -> None:
+    assert str(place_of(address)) == "s3://b/p/q"
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3:///", "gs://bucket/p", "https://host/x"])
+def test_an_address_of_another_kind_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="s3://bucket/prefix"):
+        place_of(address)

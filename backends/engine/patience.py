@@ -1,0 +1,52 @@
+"""How long what stores responses and results is waited for while it is away."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """seconds: how long a call is tried again; 0 for one try. first, longest: seconds between two tries."""
+
+    seconds: float
+    first: float = 0.2
+    longest: float = 5.0
+
+
+# A server that is restarted or fails over is back within this; a person is not much later told of another.
+PATIENT = Patience(seconds=90)
+ONCE = Patience(seconds=0)
+
+
+class Retrier:
+    """Tries a call again while it fails with what may pass.
+
+    Once that was in vain calls are tried once, until one works: what stays away is waited for once, not
+    once for each task and shard. may_pass: whether an error is of that kind.
+    """
+
+    def __init__(self, patience: Patience, may_pass: Callable[[BaseException], bool]) -> None:
+        self._patience = patience
+        self._may_pass = may_pass
+        self._was_in_vain = False
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        patience = ONCE if self._was_in_vain else self._patience
+        retrying = Retrying(
+            retry=retry_if_exception(self._may_pass),
+            stop=stop_after_delay(patience.seconds),
+            wait=wait_random_exponential(patience.first, patience.longest),
+            reraise=True,
+        )
+        try:
+            result = retrying(call)
+        except BaseException as error:
+            self._was_in_vain = self._may_pass(error)
+            raise
+        self._was_in_vain = False
+        return result

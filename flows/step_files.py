@@ -1,0 +1,127 @@
+"""What steps write for the steps after them: files of this machine, and, where runs are kept in a bucket, of
+all machines that keep theirs there.
+
+A step reads and writes files on disk. What it wrote it adds, which gives a reference (name, digest) for
+others; who has a reference gets the file, wherever it was written. Files of a bucket are fetched once.
+"""
+
+import errno
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from flows.bucket import BucketPath
+from flows.errors import ResultError
+from flows.files import Place, atomic_path, digest
+from flows.home import Home
+
+# A file by its name below the steps' folder ("path") and its content ("sha256"), as steps pass it on.
+File = Mapping[str, str]
+
+
+class StepFiles:
+    """Files of this machine alone. root: their folder; nothing is created before it is written to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def prepared(self) -> Path:
+        return self.root / "prepared"
+
+    @property
+    def scored(self) -> Path:
+        return self.root / "scored"
+
+    @property
+    def unanswered(self) -> Path:
+        """What became of requests without an answer, by shard."""
+        return self.root / "unanswered"
+
+    @property
+    def finished(self) -> Place:
+        """Prefect's own records of finished steps: JSON references to what the steps wrote."""
+        return self.root / "finished"
+
+    def add(self, path: Path) -> dict[str, str]:
+        """A reference to a file that a step has written below the root. Raises ResultError."""
+        return {"path": path.relative_to(self.root).as_posix(), "sha256": digest(path)}
+
+    def fetch(self, file: File) -> Path:
+        """The file of a reference, on this machine. Raises FileNotFoundError or ResultError."""
+        return self.root / file["path"]
+
+    def fetch_all(self, files: Mapping[str, File]) -> dict[str, Path]:
+        """The files of several references, of which one may need another beside it."""
+        return {what: self.fetch(file) for what, file in files.items()}
+
+    def are_intact(self, files: Iterable[File]) -> bool:
+        """Whether every referenced file is there with the content it was written with."""
+        return all(self._is_intact(file) for file in files)
+
+    def _is_intact(self, file: File) -> bool:
+        try:
+            return digest(self.root / file["path"]) == file["sha256"]
+        except OSError:
+            return False
+
+
+class SharedStepFiles(StepFiles):
+    """Files that several machines share through a bucket. root: a folder of this machine for copies of them.
+
+    An object's name ends in its content's digest, so that machines which do the same step at the same time
+    do not disturb one another.
+    """
+
+    def __init__(self, root: Path, bucket: BucketPath) -> None:
+        super().__init__(root)
+        self._bucket = bucket
+        self._known: dict[str, str] = {}
+
+    @property
+    def finished(self) -> Place:
+        return self._bucket / "finished"
+
+    def add(self, path: Path) -> dict[str, str]:
+        file = super().add(path)
+        with suppress(FileExistsError):  # with this very content
+            self._object(file).create(path)
+        self._known[file["path"]] = file["sha256"]
+        return file
+
+    def fetch(self, file: File) -> Path:
+        path = self.root / file["path"]
+        if self._known.get(file["path"]) != file["sha256"]:
+            if not super()._is_intact(file):
+                self._download(file, path)
+            self._known[file["path"]] = file["sha256"]
+        return path
+
+    def _download(self, file: File, path: Path) -> None:
+        kept = self._object(file)
+        if not kept.exists():
+            raise FileNotFoundError(errno.ENOENT, "it is not there", str(kept))
+        with atomic_path(path) as temporary:
+            kept.download(temporary)
+            if digest(temporary) != file["sha256"]:
+                raise ResultError(f"{kept} is damaged: delete it and run again")
+
+    def _is_intact(self, file: File) -> bool:
+        """Also fetches it: what is intact is read next."""
+        try:
+            self.fetch(file)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _object(self, file: File) -> BucketPath:
+        return self._bucket / f"{file['path']}.{file['sha256'][:16]}"
+
+
+def step_files(home: Home, output: Place) -> StepFiles:
+    """Where the steps of a run keep their files, by where its results go."""
+    if isinstance(output, BucketPath):
+        name = hashlib.sha256(str(output).encode()).hexdigest()[:16]
+        return SharedStepFiles(home.root / "shared" / name, output / ".steps")
+    return StepFiles(home.root / "steps")
