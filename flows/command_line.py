@@ -161,9 +161,13 @@ def _nearest(name: object, options: Sequence[str] = tuple(EvaluationSpec.model_f
     return f", did you mean {near[0]!r}?" if near else ""
 
 
+# Their values are not repeated: what is wrong with one may be that it has a key in it.
+_MODELS = ("model", "fallback")
+
+
 def _explained(error: ValidationError) -> str:
     first = error.errors()[0]
     keys = [str(part) for part in first["loc"][:1]]
     message = first["msg"].removeprefix("Value error, ")
     flag = "--" + keys[0].replace("_", "-") if keys else "the request"
-    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys != ["model"] else "")
+    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys[0] not in _MODELS else "")

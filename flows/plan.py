@@ -22,6 +22,7 @@ from backends.requests import RequestKind
 from flows.errors import SpecError
 from flows.home import Home
 from flows.route import NEEDS, check_route
+from flows.secret_blocks import block_secret
 from flows.spec import EvaluationSpec
 from metrics.code_eval import PERMISSION as CODE_PERMISSION
 from tasks_lib.catalog import Catalog
@@ -55,7 +56,7 @@ class Plan:
     def backend(self) -> Backend:
         """The model, opened once a process; weights load with the first question. Raises BackendError."""
         models = [self.spec.model, *(self.spec.fallback if self.spec.allow_mixing else ())]
-        context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed)
+        context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed, block_secret)
         return _backend(tuple(map(str, models)), context)
 
     @cached_property

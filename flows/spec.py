@@ -20,6 +20,7 @@ from pydantic import (
 
 from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
+from flows.form import as_form
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -95,10 +96,14 @@ def _default_data_roots() -> list[Path]:
 class EvaluationSpec(BaseModel):
     """One model, many tasks. Every key is read; an unknown one is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is refused is not repeated: it may be a key that does not belong there.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_form
+    )
 
     model: ModelSpec = Field(
         default_factory=lambda: ModelSpec.parse(DEFAULT_MODEL),
+        json_schema_extra={"default": DEFAULT_MODEL},
         description="backend:name?key=value&..., for instance hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
     )
     fallback: Annotated[list[ModelSpec], BeforeValidator(_models)] = Field(
