@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+_SEPARATED = re.compile(r",? separated by (?:commas|'[^']*')")
 _MARKUP = re.compile(r"([<>*_])")
 
 # Fields in the order of the form; what is not named here comes last.
@@ -78,8 +79,13 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     elif options:
         shown["anyOf"] = options
     if "description" in field:
-        shown["description"] = _FLAG.sub(_named, _MARKUP.sub(r"\\\1", field["description"]))
+        shown["description"] = _help(field["description"])
     return shown
+
+
+def _help(text: str) -> str:
+    """A flag's help text for a form, where lists have a line for each item and flags are fields."""
+    return _FLAG.sub(_named, _MARKUP.sub(r"\\\1", _SEPARATED.sub("", text)))
 
 
 def _choice(option: dict[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from typing import Any, cast
 
 from prefect import flow, get_run_logger
 from prefect.futures import PrefectFuture
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from backends.identity import request_key
 from flows import explain, keys, run_log
 from flows.errors import USER_ERRORS
+from flows.estimate import estimate
 from flows.lanes import check_going_on, lanes
 from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
@@ -59,13 +60,16 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
 
 
 def _evaluate(spec: EvaluationSpec) -> Any:
+    if spec.estimate:
+        reporter().say(estimate(spec).text())
+        return Completed(message="Nothing was asked; the log has the estimate")
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
     run_log.note_start(plan, folder)
     with lanes(plan.backend.capabilities.shards_at_once) as asking:
         evaluation = Evaluation(plan, folder, asking)
         evaluation.run()
-    run_log.note_end(folder)
+    run_log.note_end(spec, folder)
     if evaluation.failed:
         return Failed(message=run_log.failure(evaluation.failed), data=str(folder.path))
     return str(folder.path)

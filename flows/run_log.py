@@ -13,7 +13,9 @@ from typing import Any
 from flows.plan import Plan
 from flows.progress import reporter
 from flows.results import coverage, truncation
+from flows.results.result import EvaluationResult
 from flows.results.run_folder import RunFolder
+from flows.spec import EvaluationSpec
 from flows.steps.step import References
 
 _SHOWN_NAMES = 5
@@ -38,13 +40,16 @@ def note_scores(scored: References) -> None:
             reporter().note(_scored(name, json.loads(Path(reference["files"]["scores"]["path"]).read_text())))
 
 
-def note_end(folder: RunFolder) -> None:
+def note_end(spec: EvaluationSpec, folder: RunFolder) -> None:
     """Say how much was scored, asked and found, in which time, and what the scores leave out."""
-    results = folder.read_results()
+    result = EvaluationResult.open(folder.path)
+    results = result.results
     facts, failed = results["assay"], len(results["assay"]["failed"])
     scored = len(facts["tasks"])
     for line in (*coverage.lines(results), *truncation.lines(results)):
         reporter().note(line, WARNING)
+    if spec.show_performance:
+        reporter().note(result.performance())
     reporter().note(
         f"{scored} of {scored + failed} tasks scored in {facts['seconds']:.1f} s; "
         f"{facts['requests_asked']:,} "
