@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
 
 from tests.deployed.service import ROOT, Service, paced
 from tests.endpoints.endpoint import Endpoint
@@ -86,14 +89,15 @@ def test_a_wrong_value_makes_no_run(deployed: Service, given: dict[str, Any], sa
 
 
 @pytest.mark.slow
-def test_what_only_a_run_can_know_fails_it_in_its_first_second_with_the_nearest_right_value(
+def test_what_only_a_run_can_know_fails_it_at_once_with_the_nearest_right_value(
     deployed: Service,
 ) -> None:
     run = deployed.run(spec(deployed, tasks=["starter_maht"]))
     assert run["state_type"] == "FAILED"
     assert "'starter_maht'" in run["state"]["message"]
     assert "starter_math" in run["state"]["message"]
-    assert run["total_run_time"] < 5
+    assert run["run_count"] == 1
+    assert not [line for line in deployed.log(run["id"]) if "evaluating" in line]
 
 
 @pytest.mark.slow
@@ -114,15 +118,8 @@ def test_a_failed_task_is_in_the_log_and_in_the_state_with_its_reason(
 def test_a_key_in_a_secret_block_reaches_the_endpoint_and_nothing_else(
     deployed: Service, endpoint: Endpoint
 ) -> None:
-    kind = deployed.call("block_types/slug/secret")["id"]
-    (schema, *_) = deployed.call("block_schemas/filter", block_schemas={"block_type_id": {"any_": [kind]}})
-    deployed.call(
-        "block_documents/",
-        name="stand-in",
-        data={"value": KEY},
-        block_type_id=kind,
-        block_schema_id=schema["id"],
-    )
+    with temporary_settings({PREFECT_API_URL: f"{deployed.ui}/api"}):
+        Secret(value=SecretStr(KEY)).save("stand-in")
     endpoint.change(api_key=KEY)
     model = f"openai-chat:m?base_url={endpoint.url}&api_key=secret:stand-in"
     run = deployed.run(spec(deployed, model=model))
