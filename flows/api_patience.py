@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,7 +22,7 @@ def patient(call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     retrying = Retrying(
         retry=retry_if_exception(is_away),
         stop=stop_after_delay(MOST_SECONDS),
-        wait=wait_exponential_jitter(FIRST_WAIT, LONGEST_WAIT, jitter=FIRST_WAIT),
+        wait=wait_random_exponential(FIRST_WAIT, LONGEST_WAIT),
         reraise=True,
     )
     return retrying(call, *arguments, **named)
