@@ -84,4 +84,4 @@ def _secret(name: str) -> str:
         block = Secret.load(name)
     except ValueError as error:
         raise SpecError(f"webhook: Prefect has no Secret block {name!r}") from error
-    return str(block.get())  # type: ignore[union-attr] - not a coroutine outside of an event loop
+    return str(block.get())  # type: ignore[union-attr]

@@ -99,15 +99,8 @@ class Change:
 
     def cells(self) -> list[str]:
         numbers = [_shown(self.before), _shown(self.now), _shown(self.difference, "+")]
-        return [
-            self.model,
-            self.task,
-            self.metric,
-            *numbers,
-            self.interval,
-            _shown(self.p_holm),
-            self.verdict,
-        ]
+        p = "<0.0001" if self.p_holm is not None and self.p_holm < 0.0001 else _shown(self.p_holm)
+        return [self.model, self.task, self.metric, *numbers, self.interval, p, self.verdict]
 
     def sentence(self) -> str:
         """The change in words."""
