@@ -5,33 +5,25 @@ Of `--check-tasks`, 0: nothing is broken, though packages or data may be missing
 """
 
 import argparse
-import difflib
 import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from flows.errors import USER_ERRORS, ResultError, SpecError
+from flows.flags import Parser, add_flags, given, nearest, parse, validated
 from flows.spec import EvaluationSpec
 
 SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 GO_ON = "What was answered is kept; the same command goes on from here."
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses with the project's own error, which names the nearest flag."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SpecError(message)
-
-
 def parser() -> argparse.ArgumentParser:
     """One flag for each key of `EvaluationSpec`, and those that are not part of a run's description."""
-    result = _Parser(
+    result = Parser(
         prog="evaluate.py",
         allow_abbrev=False,
         description="Evaluate a model on tasks. Run again after an interruption: it goes on where it was.",
@@ -49,35 +41,19 @@ def parser() -> argparse.ArgumentParser:
         help="check that tasks and groups load, with --data-root their first documents too, and stop; "
         "exit status 1 where one is broken and not just in want of a package or data",
     )
-    for name, info in EvaluationSpec.model_fields.items():
-        flag = "--" + name.replace("_", "-")
-        if info.annotation is bool:
-            result.add_argument(flag, action="store_true", default=None, help=info.description)
-        else:
-            result.add_argument(flag, metavar=name.rpartition("_")[2].upper(), help=info.description)
+    add_flags(result, EvaluationSpec)
     return result
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The parsed flags. Raises SpecError for unknown ones, naming the nearest."""
-    flags = parser()
-    known, unknown = flags.parse_known_args(arguments)
-    if unknown:
-        options = [option for action in flags._actions for option in action.option_strings]
-        near = _nearest(unknown[0], options)
-        raise SpecError(f"unknown argument {unknown[0]!r}{near}; --help lists all flags")
-    return known
+    return parse(parser(), arguments)
 
 
 def read_spec(arguments: argparse.Namespace) -> EvaluationSpec:
     """The run that config file and flags describe; a flag wins over the file. Raises SpecError."""
-    given: dict[str, Any] = _read_config(arguments.config) if arguments.config else {}
-    flags = {key: value for key, value in vars(arguments).items() if key in EvaluationSpec.model_fields}
-    given |= {key: value for key, value in flags.items() if value is not None}
-    try:
-        return EvaluationSpec.model_validate(given)
-    except ValidationError as error:
-        raise SpecError(_explained(error)) from error
+    config = _read_config(arguments.config) if arguments.config else {}
+    return validated(EvaluationSpec, {**config, **given(EvaluationSpec, arguments)})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -152,22 +128,6 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise SpecError(f"--config {file}: must hold keys and values such as 'tasks: [arc_easy]'")
     unknown = [key for key in content if key not in EvaluationSpec.model_fields]
     if unknown:
-        raise SpecError(f"--config {file}: unknown key {unknown[0]!r}{_nearest(unknown[0])}")
+        near = nearest(unknown[0], list(EvaluationSpec.model_fields))
+        raise SpecError(f"--config {file}: unknown key {unknown[0]!r}{near}")
     return content
-
-
-def _nearest(name: object, options: Sequence[str] = tuple(EvaluationSpec.model_fields)) -> str:
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else ""
-
-
-# Their values are not repeated: what is wrong with one may be that it has a key in it.
-_MODELS = ("model", "fallback")
-
-
-def _explained(error: ValidationError) -> str:
-    first = error.errors()[0]
-    keys = [str(part) for part in first["loc"][:1]]
-    message = first["msg"].removeprefix("Value error, ")
-    flag = "--" + keys[0].replace("_", "-") if keys else "the request"
-    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys[0] not in _MODELS else "")

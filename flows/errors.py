@@ -9,6 +9,10 @@ class SpecError(ValueError):
     """A run that cannot be started as described; the message names the key or flag."""
 
 
+class NotComparable(SpecError):
+    """Runs, or tasks of runs, whose scores say nothing of each other; the message says why."""
+
+
 class ResultError(RuntimeError):
     """Results that cannot be written; what was answered is in the response store."""
 

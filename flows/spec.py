@@ -26,7 +26,7 @@ DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
 
 
-def _names(value: object) -> object:
+def names(value: object) -> object:
     """A comma-separated text as a list."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
@@ -116,7 +116,7 @@ class EvaluationSpec(BaseModel):
         description="let fallbacks answer single requests, so that one score may have answers of several "
         "models; else the first model that is there answers all",
     )
-    tasks: Annotated[list[str], BeforeValidator(_names)] = Field(
+    tasks: Annotated[list[str], BeforeValidator(names)] = Field(
         default=list(DEFAULT_TASKS),
         min_length=1,
         description="task, group and tag names, wildcards, and paths of YAML files, separated by commas",

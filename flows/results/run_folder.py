@@ -51,6 +51,16 @@ class RunFolder:
             write_text(probe, "")
         probe.unlink()
 
+    def read_spec(self) -> dict[str, Any]:
+        """What `spec.yaml` says, as `EvaluationSpec` reads it. Raises ResultError."""
+        try:
+            content = yaml.safe_load((self.path / "spec.yaml").read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ResultError(f"{self.path} is not the folder of a run: {error}") from error
+        if not isinstance(content, dict):
+            raise ResultError(f"{self.path / 'spec.yaml'} does not hold keys and values")
+        return content
+
     @property
     def results(self) -> Path:
         return self.path / "results.json"

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flows.results.aligned import aligned
+
 ARROWS = {True: "↑", False: "↓"}
 HEADER = ("Task", "n-shot", "Filter", "Metric", "", "Value", "", "Stderr", "95% interval", "Docs")
 RIGHT = {"n-shot", "Value", "Stderr", "95% interval", "Docs"}
@@ -48,9 +50,7 @@ def render(results: Mapping[str, Any]) -> str:
         for name, depth in _ordered(results)
         for cells in numbers.get(name) or [_heading(results["results"][name].get("alias", name), depth)]
     ]
-    widths = [max(len(line[i]) for line in (HEADER, *body)) for i in range(len(HEADER))]
-    rule = tuple("-" * width for width in widths)
-    return "\n".join(_line(line, widths) for line in (HEADER, rule, *body))
+    return aligned(HEADER, body, RIGHT)
 
 
 def _ordered(results: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
@@ -74,17 +74,18 @@ def _ordered(results: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 def _heading(alias: str, depth: int) -> Row:
     """A group without a score of its own, above its tasks."""
-    return (_indented(alias, depth), *("" for _ in HEADER[1:]))
+    return (indented(alias, depth), *("" for _ in HEADER[1:]))
 
 
-def _indented(alias: str, depth: int) -> str:
+def indented(alias: str, depth: int) -> str:
+    """A name below its groups."""
     return "  " * depth + ("- " if depth else "") + alias
 
 
 def _cells(row: Mapping[str, Any]) -> Row:
     error = row["stderr"]
     return (
-        _indented(row["alias"], row["depth"]),
+        indented(row["alias"], row["depth"]),
         "" if row["n-shot"] is None else str(row["n-shot"]),
         row["filter"],
         row["metric"],
@@ -95,11 +96,3 @@ def _cells(row: Mapping[str, Any]) -> Row:
         "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}",
         str(row["docs"]),
     )
-
-
-def _line(cells: Row, widths: list[int]) -> str:
-    aligned = (
-        cell.rjust(width) if title in RIGHT else cell.ljust(width)
-        for cell, width, title in zip(cells, widths, HEADER, strict=True)
-    )
-    return "  ".join(aligned).rstrip()
