@@ -4,7 +4,7 @@
 
 Names and values are percent-decoded. `true` and `false` are booleans; what Python would write the same way
 (`8`, `0.5`, not `007` or `1.10`) is a number; everything else is text, and so is a value with an escape in it
-(`%38`).
+(`%38`). An option that is a key names where the key is: `api_key=env:VARIABLE` or `api_key=secret:NAME`.
 """
 
 import re
@@ -12,7 +12,18 @@ from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    GetJsonSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from backends.errors import BackendError
 from backends.table import BACKENDS, nearest
@@ -20,6 +31,16 @@ from backends.table import BACKENDS, nearest
 Option = str | int | FiniteFloat | bool
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _BOOLEANS = {"true": True, "false": False}
+# Options that are keys themselves; `tokenizer`, `api_key_env` or `tokens_per_minute` are not.
+_KEY = re.compile(r".+_key|(.+_)?(token|password|secret)")
+REFERENCES = ("env:", "secret:")
+# The same for a model string, read by whatever checks a JSON schema.
+_NO_KEY_WITHIN = (
+    r"^(?!.*[?&]([^=&]+_key|([^=&]+_)?(token|password|secret))="
+    r"(?!env:|secret:|true(&|$)|false(&|$)))"
+    # Never a model: a refusal repeats the pattern, and so says what is right.
+    r"|^write api_key=env:VARIABLE or api_key=secret:NAME$"
+)
 # What may stand unescaped in a value: all that paths and revisions are made of.
 _PLAIN = "/:@,+ ~()[]{}'\"=*!$;"
 
@@ -28,10 +49,10 @@ class ModelSpec(BaseModel):
     """A model as users name it: which backend, which model of it, with which options.
 
     Made from a model string or from a mapping of these three; `str()` gives the string, which parses to an
-    equal spec.
+    equal spec, and so does JSON.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     backend: str
     name: str
@@ -68,6 +89,27 @@ class ModelSpec(BaseModel):
         if not name:
             raise BackendError("a model string names a model after the colon, e.g. 'hf:Qwen/Qwen3-0.6B'")
         return name
+
+    @field_validator("options")
+    @classmethod
+    def _no_literal_keys(cls, options: dict[str, Option]) -> dict[str, Option]:
+        for option, value in options.items():
+            if _KEY.fullmatch(option) and not (isinstance(value, bool) or str(value).startswith(REFERENCES)):
+                raise BackendError(
+                    f"option {option} is a key, which no spec may hold: say where it is, "
+                    f"as {option}=env:VARIABLE or {option}=secret:NAME"
+                )
+        return options
+
+    @model_serializer(mode="plain", when_used="json")
+    def _as_text(self) -> str:
+        return str(self)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A line of text: so it is written in a form."""
+        examples = [entry.example for entry in BACKENDS.values()]
+        return {"type": "string", "title": "Model", "pattern": _NO_KEY_WITHIN, "examples": examples}
 
     def __str__(self) -> str:
         name = quote(self.name, safe=_PLAIN + "&")

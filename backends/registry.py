@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
+from backends.engine.keys import Secrets, no_secrets, secrets_from
 from backends.errors import BackendError
 from backends.model_string import ModelSpec, Option, written
 from backends.protocol import Backend
@@ -24,12 +25,13 @@ _PROTOCOL = tuple(name for name in vars(Backend) if not name.startswith("_"))
 class BackendContext:
     """What a run gives every backend that takes it; the options of the model string win over it.
 
-    home: the folder for what backends keep (models, caches).
+    home: the folder for what backends keep (models, caches). secrets: what `secret:NAME` stands for.
     """
 
     home: Path
     batch_size: int | Literal["auto"] = "auto"
     seed: int = 1234
+    secrets: Secrets = no_secrets
 
 
 def open_backend(spec: ModelSpec, context: BackendContext) -> Backend:
@@ -42,7 +44,8 @@ def open_backend(spec: ModelSpec, context: BackendContext) -> Backend:
     given = {"name": spec.name, "home": context.home, "batch_size": context.batch_size, "seed": context.seed}
     if spec.backend == CUSTOM:
         del given["name"]  # the import path, which the class knows
-    return cast(Backend, opener(**_arguments(spec, opener, given)))
+    with secrets_from(context.secrets):
+        return cast(Backend, opener(**_arguments(spec, opener, given)))
 
 
 def load_object(path: str) -> Any:

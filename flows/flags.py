@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from flows.errors import SpecError
 
+# Their values are not repeated: what is wrong with one may be that it has a key or password in it.
+NOT_SHOWN = ("model", "fallback", "models", "store")
+
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
@@ -66,5 +69,4 @@ def _explained(error: ValidationError) -> str:
     keys = [str(part) for part in first["loc"][:1]]
     message = first["msg"].removeprefix("Value error, ")
     flag = "--" + keys[0].replace("_", "-") if keys else "the request"
-    is_shown = keys and keys[0] not in ("model", "store")  # whose messages say it, or must not
-    return f"{flag}: {message}" + (f" (got {first['input']!r})" if is_shown else "")
+    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys[0] not in NOT_SHOWN else "")

@@ -12,23 +12,25 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from logging import ERROR
 from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import Any, cast
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.futures import PrefectFuture
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from backends.identity import request_key
-from flows import explain, keys
+from flows import explain, keys, run_log
 from flows.errors import USER_ERRORS
+from flows.estimate import estimate
 from flows.lanes import check_going_on, lanes
 from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
-from flows.progress import Reporter, reporter
+from flows.progress import Reporter, logging_to, reporter
 from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
@@ -52,15 +54,25 @@ from tasks_lib.errors import TaskError
 def evaluate_flow(spec: EvaluationSpec) -> Any:
     """Evaluate the model on the tasks, and give the run's folder; ends as failed if a task failed.
 
-    Raises what `flows.ready.ready` raises.
+    Raises what `flows.ready.ready` raises. Where no progress is shown, the flow run's log says how it goes.
     """
+    with logging_to(get_run_logger):
+        return _evaluate(spec)
+
+
+def _evaluate(spec: EvaluationSpec) -> Any:
+    if spec.estimate:
+        reporter().say(estimate(spec).text())
+        return Completed(message="Nothing was asked; the log has the estimate")
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
+    run_log.note_start(plan, folder)
     with lanes(plan.backend.capabilities.shards_at_once) as asking:
         evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking)
         evaluation.run()
+    run_log.note_end(spec, folder)
     if evaluation.failed:
-        return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}", data=str(folder.path))
+        return Failed(message=run_log.failure(evaluation.failed), data=str(folder.path))
     return str(folder.path)
 
 
@@ -189,6 +201,7 @@ class Evaluation:
             self.run_folder.add_samples(name, files["samples"])
             self.run_folder.add_calls(name, files["calls"], self.plan.prices)
             explain.remember(self.plan, name)
+        run_log.note_scores(scored)
         self.scored |= scored
 
     def _requests(self, piece: Piece) -> Path:
@@ -236,7 +249,7 @@ class Evaluation:
         for name, reason in failures.items():
             if name not in self.failed:
                 is_said = reason in self.failed.values()  # a model that is away fails all tasks alike
-                reporter().say(f"failed: {name}, as above" if is_said else f"failed: {reason}")
+                reporter().say(f"failed: {name}, as above" if is_said else f"failed: {reason}", ERROR)
                 self.failed[name] = reason
 
     def _prepare_key(self, task: str) -> str | None:

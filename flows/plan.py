@@ -22,6 +22,7 @@ from backends.requests import RequestKind
 from flows.errors import SpecError
 from flows.home import Home
 from flows.route import NEEDS, check_route
+from flows.secret_blocks import block_secret
 from flows.spec import EvaluationSpec
 from flows.step_files import StepFiles, step_files
 from flows.store_place import store_place
@@ -59,7 +60,7 @@ class Plan:
         """The model, opened once a process; weights load with the first question. Raises BackendError, and
         ResultError where an earlier run stands in for it that there is not."""
         models = [self.spec.model, *(self.spec.fallback if self.spec.allow_mixing else ())]
-        context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed)
+        context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed, block_secret)
         if self.spec.answers_from is not None:
             return StoredModel(self.spec.answers_from, partial(_opened, list(map(str, models)), context))
         return _backend(tuple(map(str, models)), context)

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,9 @@ SERVER_ONLY = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",  # half a second, for a form that nobody sees
 }
 START_SECONDS = 120.0
+
+# Whether the API is a temporary server's: nobody looks at its UI.
+is_temporary: ContextVar[bool] = ContextVar("is_temporary", default=False)
 
 
 class TemporaryServer:
@@ -131,7 +135,9 @@ class PrefectApi:
         self._is_used = True
         # Nobody on this server waits for heartbeats, whose thread would hold up each run's end for a second.
         with temporary_settings({PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            token = is_temporary.set(True)
             yield
+            is_temporary.reset(token)
 
 
 def serve(descriptor: int) -> None:

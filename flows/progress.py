@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
@@ -13,6 +13,8 @@ from rich.progress import Task as Bar
 from rich.text import Text
 
 from backends.requests import RequestKind
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 # Before a kind has been timed here: its likely time per request, in that of a `loglikelihood`.
 RELATIVE_COST: dict[RequestKind, float] = {
@@ -78,8 +80,11 @@ class Reporter:
     def working_on(self, what: str) -> None:
         """The step the bar is labelled with."""
 
-    def say(self, line: str) -> None:
-        """A line that stays."""
+    def say(self, line: str, level: int = logging.INFO) -> None:
+        """A line that stays. level: of `logging`."""
+
+    def note(self, line: str, level: int = logging.INFO) -> None:
+        """A line for whoever reads afterwards; one who watches has seen it by then."""
 
     def _show(self) -> None: ...
 
@@ -106,7 +111,7 @@ class BarReporter(Reporter):
     def working_on(self, what: str) -> None:
         self._bar.update(self._id, description=what)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, level: int = logging.INFO) -> None:
         self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _show(self) -> None:
@@ -117,6 +122,19 @@ class BarReporter(Reporter):
             left=self.work.seconds_left(),
             since=monotonic(),
         )
+
+
+class LogReporter(Reporter):
+    """Says and notes in a log, where no bar is watched."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def say(self, line: str, level: int = logging.INFO) -> None:
+        self._log.log(level, line)
+
+    note = say
 
 
 _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
@@ -143,6 +161,20 @@ def reporting(show: bool) -> Iterator[Reporter]:
         yield shown
 
 
+@contextmanager
+def logging_to(log: Callable[[], Log]) -> Iterator[None]:
+    """Have a log told what a reporter is, unless there is one already.
+
+    log: gives it; called only where it is wanted.
+    """
+    if _current.get() is not None:
+        yield
+        return
+    to = LogReporter(log())
+    with _as_current(to), _saying_what_is_logged(to):
+        yield
+
+
 class _Says(logging.Handler):
     """Has a reporter say what is logged."""
 
@@ -151,12 +183,12 @@ class _Says(logging.Handler):
         self._to = to
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._to.say(record.getMessage())
+        self._to.say(record.getMessage(), record.levelno)
 
 
 @contextmanager
 def _saying_what_is_logged(to: Reporter) -> Iterator[None]:
-    """Have what backends warn of said above the bar."""
+    """Have what backends warn of said by the reporter."""
     log, handler = logging.getLogger("assay"), _Says(to)
     log.addHandler(handler)
     before, log.propagate = log.propagate, False

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from flows.errors import SpecError
 from flows.prefect_server import PrefectApi
 from flows.spec import EvaluationSpec
 
@@ -32,6 +33,8 @@ def run(
 
     flow_call: imports a flow and gives what calls it; another than `evaluate_flow` for another name.
     """
+    if spec.estimate:
+        raise SpecError("--estimate: there is no result of it; flows.estimate.estimate gives the estimate")
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
         from backends.engine.telemetry import telemetry
         from flows.plan import forget_plans, plan_for

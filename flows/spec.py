@@ -26,6 +26,7 @@ from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
 from flows.bucket import BucketPath
 from flows.files import place_of
+from flows.form import as_form
 from flows.store_place import check_store
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
@@ -110,11 +111,14 @@ Output = Annotated[
 class EvaluationSpec(BaseModel):
     """One model, many tasks. Every key is read; an unknown one is refused."""
 
-    # Input is not shown in errors: it may be a password that somebody wrote where none may stand.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # What is refused is not repeated: it may be a key that does not belong there.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_form
+    )
 
     model: ModelSpec = Field(
         default_factory=lambda: ModelSpec.parse(DEFAULT_MODEL),
+        json_schema_extra={"default": DEFAULT_MODEL},
         description="backend:name?key=value&..., for instance hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
     )
     fallback: Annotated[list[ModelSpec], BeforeValidator(_models)] = Field(

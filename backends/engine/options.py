@@ -3,16 +3,23 @@
 import json
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 
-from backends.errors import BackendError
+from backends.engine.keys import is_reference, looked_up
 
 # Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
 _SECRET_HEADERS = ("auth", "key", "token", "cookie", "secret", "password")
-_REFERENCE = "env:"
 
 
 def _object(value: object) -> object:
@@ -25,6 +32,7 @@ class EndpointOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_url: str | None = Field(None, description="address up to and with the version: http://host:8000/v1")
+    api_key: str | None = Field(None, description="where the key is: env:VARIABLE or secret:NAME")
     api_key_env: str | None = Field(None, description="environment variable that holds the key")
     headers: Annotated[dict[str, str], BeforeValidator(_object)] = Field(
         {}, description='JSON object of more headers; a key is named by reference: {"api-key": "env:MY_KEY"}'
@@ -62,31 +70,46 @@ class EndpointOptions(BaseModel):
     def _no_literal_keys(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             is_secret = any(part in name.lower() for part in _SECRET_HEADERS)
-            if is_secret and not value.startswith(_REFERENCE):
-                raise ValueError(f"{name} is a key: name the variable that has it, as {_REFERENCE}VARIABLE")
+            if is_secret and not is_reference(value):
+                raise ValueError(f"{name} is a key: say where it is, as env:VARIABLE or secret:NAME")
         return headers
+
+    @field_validator("api_key")
+    @classmethod
+    def _named_key(cls, key: str | None) -> str | None:
+        if key is not None and not is_reference(key):
+            raise ValueError("say where the key is, as env:VARIABLE or secret:NAME")
+        return key
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key and self.api_key_env:
+            raise ValueError("api_key and api_key_env both say where the key is: give one")
+        return self
 
 
 def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: str) -> str | None:
-    """The key from the environment: of the variable the options name, else of the usual one.
+    """The key that the options name, else the one in the usual variable of the environment.
 
-    Raises BackendError where a named or required one is not set.
+    Raises BackendError where a named or required one is not there.
     """
-    name = options.api_key_env or usual
-    value = os.environ.get(name, "").strip()
-    if not value and (required or options.api_key_env):
-        raise BackendError(f"{backend}: the environment variable {name}, which holds the key, is not set")
-    return value or None
+    named = options.api_key or (f"env:{options.api_key_env}" if options.api_key_env else None)
+    if named is None and not required and not os.environ.get(usual, "").strip():
+        return None
+    return looked_up(named or f"env:{usual}", backend)
 
 
 def resolved_headers(options: EndpointOptions, backend: str) -> Mapping[str, str]:
-    """The headers of the options with references to the environment replaced. Raises BackendError."""
-    return {name: _resolved(value, f"{backend}: header {name}") for name, value in options.headers.items()}
+    """The headers of the options with references replaced by what they name. Raises BackendError."""
+    return {
+        name: looked_up(value, f"{backend}: header {name}") if is_reference(value) else value
+        for name, value in options.headers.items()
+    }
 
 
 def secret_headers(options: EndpointOptions, resolved: Mapping[str, str]) -> list[str]:
     """The resolved values of those headers that are named by reference."""
-    return [resolved[name] for name, value in options.headers.items() if value.startswith(_REFERENCE)]
+    return [resolved[name] for name, value in options.headers.items() if is_reference(value)]
 
 
 def merged_body(body: dict[str, Any], options: EndpointOptions) -> dict[str, Any]:
@@ -95,12 +118,3 @@ def merged_body(body: dict[str, Any], options: EndpointOptions) -> dict[str, Any
         return body
     merged = {**body, **options.extra_body}
     return {name: value for name, value in merged.items() if value is not None}
-
-
-def _resolved(value: str, where: str) -> str:
-    if not value.startswith(_REFERENCE):
-        return value
-    name = value.removeprefix(_REFERENCE)
-    if name not in os.environ:
-        raise BackendError(f"{where}: the environment variable {name} is not set")
-    return os.environ[name].strip()

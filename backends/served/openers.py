@@ -1,6 +1,7 @@
 """What opens a model behind a server of its own, by backend."""
 
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,10 @@ VLLM, SGLANG = "vllm-server", "sglang-server"
 # Calls in flight, if the user says no other number: as many as vLLM runs at a time by itself.
 _AT_ONCE = 256
 _OWN = "the server is started here"
-_REFUSED = {"base_url": _OWN, "api_key_env": _OWN, "verify": _OWN, "tokenizer": "it is the model's"}
+_REFUSED = {
+    **dict.fromkeys(("base_url", "api_key", "api_key_env", "verify"), _OWN),
+    "tokenizer": "it is the model's",
+}
 
 
 def open_vllm_server(
@@ -36,7 +40,7 @@ def open_vllm_server(
         model,
         server,
         command=partial(vllm_command, model, server),
-        ask=partial(_endpoint, dialect, model, _at_full_speed(options), "/v1"),
+        ask=partial(_endpoint, dialect, model, _at_full_speed(options), _headers(dialect, options), "/v1"),
         extra_body=options.extra_body,
     )
 
@@ -57,16 +61,25 @@ def open_sglang_server(
         model,
         server,
         command=lambda port, key: sglang_command(model, server, port, key, Path(settings.name)),
-        ask=partial(_endpoint, dialect, model, adapted, ""),
+        ask=partial(_endpoint, dialect, model, adapted, _headers(dialect, options), ""),
         extra_body=options.extra_body,
     )
 
 
+def _headers(dialect: Dialect, options: EndpointOptions) -> Mapping[str, str]:
+    return resolved_headers(options, f"{dialect.name}:{dialect.model}")
+
+
 def _endpoint(
-    dialect: Dialect, model: EngineModel, options: EndpointOptions, path: str, address: str, key: str
+    dialect: Dialect,
+    model: EngineModel,
+    options: EndpointOptions,
+    own: Mapping[str, str],
+    path: str,
+    address: str,
+    key: str,
 ) -> EndpointBackend:
-    """The endpoint that a running server is, at `path` below its address."""
-    own = resolved_headers(options, f"{dialect.name}:{dialect.model}")
+    """The endpoint that a running server is, at `path` below its address. own: the user's headers."""
     headers = {"authorization": f"Bearer {key}", **own}
     http = Http(address + path, headers, secrets=[key, *own.values()])
     return EndpointBackend(Remote(dialect, http, options, account_of(key, own), model.tokens))

@@ -1,0 +1,35 @@
+"""Calls of Prefect's API that outlive a server which is away for a while, as Prefect's own do not all."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# A server that is upgraded, with its database migrated, is away for some minutes.
+MOST_SECONDS = 600.0
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+
+
+def patient(call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    """What `call` gives, tried again for ten minutes while the server does not answer or is overloaded.
+
+    Raises httpx.HTTPError when it still does not, and at once for what trying again does not help.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception(is_away),
+        stop=stop_after_delay(MOST_SECONDS),
+        wait=wait_random_exponential(FIRST_WAIT, LONGEST_WAIT),
+        reraise=True,
+    )
+    return retrying(call, *arguments, **named)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a server did not answer, or said that it cannot now."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= 500 or error.response.status_code == 429
+    return isinstance(error, httpx.TransportError)

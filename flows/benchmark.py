@@ -1,0 +1,84 @@
+"""A suite of models and tasks: the Python call, and the command line when run as a script.
+
+Exit status 0: all is scored and nothing worse; 1: a model or task failed, or the run was cut short; 2: the
+request itself was wrong; 3: a regression.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from flows.errors import USER_ERRORS, ResultError
+from flows.flags import Parser, parse
+from flows.prefect_server import PrefectApi
+from flows.suite import SuiteSpec, read_suite
+
+if TYPE_CHECKING:
+    from flows.results.suite_result import SuiteResult
+
+GOOD, FAILED, WRONG, REGRESSION, INTERRUPTED = 0, 1, 2, 3, 130
+GO_ON = "What was answered is kept; the same command asks only for what is missing."
+
+
+def benchmark(spec: SuiteSpec, *, progress: bool = False) -> "SuiteResult":
+    """Evaluate a suite as a Prefect flow run with one below it for each model, and give what was found.
+
+    progress: say on standard error what is done.
+    Raises SpecError and TaskError for a request that is wrong, before any model is asked, and ResultError
+    where the results cannot be written.
+    """
+    with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
+        from flows.benchmark_flow import benchmark_flow
+        from flows.progress import reporting
+        from flows.results.suite_result import SuiteResult
+
+        with reporting(progress), api.connected():
+            state: Any = benchmark_flow(suite=spec, return_state=True)
+    folder = state.result(raise_on_failure=False)
+    if isinstance(folder, BaseException):
+        raise folder
+    return SuiteResult.open(folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is the exit status."""
+    try:
+        result = benchmark(_read_suite(sys.argv[1:] if arguments is None else arguments), progress=True)
+    except ResultError as error:
+        print(f"error: {error}\n{GO_ON}", file=sys.stderr)
+        return FAILED
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"{result.text()}\n\nResults: {result.folder}")
+    return _status(result)
+
+
+def _read_suite(arguments: Sequence[str]) -> SuiteSpec:
+    parser = Parser(
+        prog="benchmark.py",
+        allow_abbrev=False,
+        description="Evaluate a suite of models and tasks, and say what changed since its last run.",
+    )
+    example = "deployments/suites/nightly.yaml"
+    parser.add_argument(
+        "--suite", metavar="FILE", type=Path, required=True, help=f"the suite's YAML file, as {example}"
+    )
+    return read_suite(parse(parser, arguments).suite)
+
+
+def _status(result: "SuiteResult") -> int:
+    if result.changes.regressions:
+        return REGRESSION
+    return FAILED if result.board.reasons() else GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""How a spec shows as a form: the JSON schema of which Prefect's UI makes fields, and its server checks.
+
+The UI sorts fields by `position`, reads descriptions as Markdown, and makes tabs of every `anyOf`, one of
+them "None". A field that is not required and has no default is empty instead, and the server takes null for
+it; so that is what a value that may be missing becomes. Sections of the form would be sections of the flags
+and of the YAML file: the titles name them instead.
+"""
+
+import re
+from typing import Any
+
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+_SEPARATED = re.compile(r",? separated by (?:commas|'[^']*')")
+_MARKUP = re.compile(r"([<>*_])")
+
+# Fields in the order of the form; what is not named here comes last.
+TITLES = {
+    "model": "Model",
+    "fallback": "Model: fallbacks",
+    "allow_mixing": "Model: allow mixing",
+    "batch_size": "Model: batch size",
+    "tasks": "Tasks",
+    "limit": "Tasks: limit",
+    "num_fewshot": "Tasks: few-shot examples",
+    "samples": "Tasks: only these documents",
+    "seed": "Tasks: seed",
+    "repeats": "Tasks: repeats",
+    "metadata": "Tasks: metadata",
+    "data_root": "Tasks: data roots",
+    "include_path": "Tasks: include paths",
+    "trust_task_code": "Tasks: trust their code",
+    "apply_chat_template": "Asking: chat template",
+    "system_instruction": "Asking: system instruction",
+    "gen_kwargs": "Asking: generation parameters",
+    "end_of_thinking": "Asking: end of thinking",
+    "min_coverage": "Scoring: least coverage",
+    "cluster": "Scoring: cluster",
+    "allow_unsafe_code": "Scoring: allow unsafe code",
+    "compat": "Scoring: compatibility",
+    "budget_usd": "Budget: US dollars",
+    "budget_tokens": "Budget: tokens",
+    "budget_time": "Budget: seconds",
+    "task_budget_usd": "Budget of each task: US dollars",
+    "task_budget_tokens": "Budget of each task: tokens",
+    "task_budget_time": "Budget of each task: seconds",
+    "price": "Budget: prices",
+    "output": "Output: folder",
+    "store": "Output: response store",
+    "answers_from": "Output: answers from an earlier run",
+    "latency_target": "Output: latency target",
+    "show_performance": "Output: show performance",
+    "explain_cache": "Output: explain the cache",
+    "estimate": "Output: only estimate",
+}
+
+
+def as_form(schema: dict[str, Any]) -> None:
+    """Make a spec's JSON schema one of a form; it accepts what it accepted."""
+    order = {name: position for position, name in enumerate(TITLES)}
+    properties = sorted(schema["properties"].items(), key=lambda item: order.get(item[0], len(order)))
+    schema["properties"] = {
+        name: {**_field(field), "title": _title(name), "position": position}
+        for position, (name, field) in enumerate(properties)
+    }
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name) or name.replace("_", " ").capitalize()
+
+
+def _field(field: dict[str, Any]) -> dict[str, Any]:
+    """One field: no tab for "None", literals as choices, and a help text that shows as it is written."""
+    shown = {name: value for name, value in field.items() if name != "anyOf"}
+    options = [_choice(option) for option in field.get("anyOf", ())]
+    given = [option for option in options if option.get("type") != "null"]
+    if len(given) == 1 and len(options) > 1:
+        del shown["default"]
+        shown |= given[0]
+        if "enum" in shown:
+            shown["enum"] = [*shown["enum"], None]
+    elif options:
+        shown["anyOf"] = options
+    if "description" in field:
+        shown["description"] = _help(field["description"])
+    return shown
+
+
+def _help(text: str) -> str:
+    """A flag's help text for a form, where lists have a line for each item and flags are fields."""
+    return _FLAG.sub(_named, _MARKUP.sub(r"\\\1", _SEPARATED.sub("", text)))
+
+
+def _choice(option: dict[str, Any]) -> dict[str, Any]:
+    if "const" not in option:
+        return option
+    return {"type": option["type"], "enum": [option["const"]]}
+
+
+def _named(flag: re.Match[str]) -> str:
+    """A flag that a help text names, by its title."""
+    return f"“{_title(flag[1].replace('-', '_'))}”"

@@ -1,0 +1,87 @@
+"""The folder of one run of a suite: `<output>/<suite>/<stamp>/`.
+
+In it are `runs/<model>/<run id>/` (see `flows.results.run_folder`), `leaderboard.csv`, `leaderboard.md`,
+`changes.json` and `leaderboard.json`. All reading and writing of a suite's files is here.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.errors import ResultError, SpecError
+from flows.files import write_text
+from flows.results.result import EvaluationResult
+from flows.results.run_folder import safe_name
+
+LAST = "leaderboard.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFolder:
+    """Each file is whole or not there; `leaderboard.json` comes last and ends the run."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, output: Path, suite: str) -> "SuiteFolder":
+        """A new folder for a run of the suite. Raises SpecError where none can be made."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-%f")
+        folder = cls(output.expanduser().absolute() / safe_name(suite) / stamp)
+        try:
+            folder.runs.mkdir(parents=True)
+        except OSError as error:
+            raise SpecError(f"output: cannot make {folder.path}: {error.strerror or error}") from error
+        return folder
+
+    @property
+    def stamp(self) -> str:
+        return self.path.name
+
+    @property
+    def runs(self) -> Path:
+        """The output folder of the models' runs."""
+        return self.path / "runs"
+
+    def name_of(self, run: str) -> str:
+        """A model's run folder by its place below this one."""
+        return str(Path(run).relative_to(self.path))
+
+    def result(self, name: str) -> EvaluationResult:
+        """A model's run. Raises ResultError where it is not there any more."""
+        return EvaluationResult.open(self.path / name)
+
+    def earlier(self) -> Iterator["SuiteFolder"]:
+        """The runs of the suite that came to their end before this one was made, the newest first."""
+        stamps = sorted((path.parent.name for path in self.path.parent.glob(f"*/{LAST}")), reverse=True)
+        return (SuiteFolder(self.path.parent / stamp) for stamp in stamps if stamp < self.stamp)
+
+    def write(self, texts: Mapping[str, str], changes: Mapping[str, Any], board: Mapping[str, Any]) -> None:
+        """Write what the run found. texts: by the file's name. Raises ResultError."""
+        for name, text in texts.items():
+            write_text(self.path / name, text)
+        write_text(self.path / "changes.json", _json(changes))
+        write_text(self.path / LAST, _json(board))
+
+    def read_board(self) -> dict[str, Any]:
+        """What `leaderboard.json` says. Raises ResultError where the run has not come to its end."""
+        return self._read(LAST)
+
+    def read_changes(self) -> dict[str, Any]:
+        """What `changes.json` says. Raises ResultError."""
+        return self._read("changes.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ResultError(
+                f"{self.path} has no {name}: the suite's run did not come to its end"
+            ) from error
+        return content
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,19 @@
+"""Secrets of a run: the Prefect Secret blocks that a spec names as `secret:NAME`."""
+
+from backends.errors import BackendError
+
+
+def block_secret(name: str) -> str:
+    """The value of a Secret block, from the Prefect API in use. Raises BackendError where there is none."""
+    from prefect.blocks.system import Secret
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():  # Prefect would start a server of its own, which has none
+        raise BackendError(
+            "Secret blocks are kept by a Prefect server: set PREFECT_API_URL, or use env:VARIABLE"
+        )
+    try:
+        block = Secret.load(name)
+    except ValueError as error:
+        raise BackendError(f"Prefect's server has no Secret block {name!r}") from error
+    return str(block.get())  # type: ignore[union-attr]

@@ -1,0 +1,37 @@
+"""One server, worker and browser for all tests of this folder that want them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deployed.service import Service, service
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def page() -> "Iterator[Page]":
+    """A page of headless Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="looks at the UI with playwright")
+    if not (chromium := which("chromium")):
+        pytest.skip("looks at the UI with chromium, which is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go."""
+    return tmp_path_factory.mktemp("pictures")

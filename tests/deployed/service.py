@@ -1,0 +1,155 @@
+"""Assay as a team has it: a Prefect server with its UI, a worker, and all deployments of `prefect.yaml`."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from logging import getLevelName
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.faults.lab import PATIENCE, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+POOLS = ("cpu-pool", "gpu-pool")
+_PREFECT = (sys.executable, "-m", "prefect")
+_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",  # in place of 10: how often it looks for runs
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",  # in place of 60
+    "PREFECT_CLI_COLORS": "false",
+    "COLUMNS": "200",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running server; `home` is where all of it is kept, `assay` below it the runs' ASSAY_HOME."""
+
+    home: Path
+    port: int
+    environment: Mapping[str, str]
+
+    @property
+    def ui(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def results(self) -> Path:
+        return self.home / "results"
+
+    def prefect(self, *arguments: str) -> str:
+        """What a command says; it must succeed."""
+        done = subprocess.run(
+            [*_PREFECT, *arguments],
+            cwd=ROOT,
+            env=dict(self.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def call(self, path: str, **body: Any) -> Any:
+        """What the server's API answers to a body, or, without one, to a question."""
+        method = "POST" if body else "GET"
+        answer = httpx.request(method, f"{self.ui}/api/{path}", json=body or None, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def start(self, spec: Mapping[str, Any], deployment: str = "evaluate/manual") -> httpx.Response:
+        """What the server answers to the form, filled in like this."""
+        made = self.call(f"deployments/name/{deployment}")["id"]
+        url = f"{self.ui}/api/deployments/{made}/create_flow_run"
+        return httpx.post(url, json={"parameters": {"spec": dict(spec)}}, timeout=60)
+
+    def run(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """A run started by the form, once it has ended."""
+        return self.ended(self.start(spec).raise_for_status().json()["id"])
+
+    def ended(self, run: str) -> dict[str, Any]:
+        """A run, once it has ended."""
+        final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        assert wait_until(lambda: paced(self.call(f"flow_runs/{run}")["state_type"] in final)), run
+        found: dict[str, Any] = self.call(f"flow_runs/{run}")
+        return found
+
+    def log(self, run: str) -> list[str]:
+        """What the log of a run says, each line after its level."""
+        chosen = {"flow_run_id": {"any_": [run]}}
+        lines = self.call("logs/filter", logs=chosen, sort="TIMESTAMP_ASC", limit=200)
+        return [f"{getLevelName(line['level'])} {line['message']}" for line in lines]
+
+
+@contextmanager
+def service(home: Path) -> Iterator[Service]:
+    """A server with everything deployed, and a worker for the first pool; both end with the block."""
+    port = _free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        **_SETTINGS,
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "ASSAY_HOME": str(home / "assay"),
+        "HOME": str(home),
+    }
+    made = Service(home, port, environment)
+    with _process(made, "server", "start", "--host", "127.0.0.1", "--port", str(port)):
+        assert wait_until(lambda: paced(_answers(f"{made.ui}/api/health"))), "the server did not start"
+        for pool in POOLS:
+            made.call("work_pools/", name=pool, type="process")
+        with _process(made, "worker", "start", "--pool", POOLS[0]):
+            made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
+            yield made
+
+
+@contextmanager
+def _process(made: Service, *arguments: str) -> Iterator[None]:
+    """A command in the background, which dies with us even if we are killed."""
+    with (made.home / f"{arguments[0]}.log").open("w") as log:
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *_PREFECT, *arguments],
+            cwd=ROOT,
+            env=dict(made.environment),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=5).is_success
+    return False
+
+
+def paced(found: bool) -> bool:
+    """The same, after a moment if it is not true yet: a server is not asked all the time."""
+    if not found:
+        time.sleep(0.3)
+    return found
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
