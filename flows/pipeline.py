@@ -22,8 +22,9 @@ from prefect.futures import PrefectFuture
 from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from backends.errors import BackendStopped
 from backends.identity import request_key
-from flows import explain, keys
+from flows import explain, keys, pausing, shared_limit
 from flows.errors import USER_ERRORS
 from flows.lanes import check_going_on, lanes
 from flows.paid_before import count_stored
@@ -39,7 +40,7 @@ from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
 from flows.steps.score import score
-from flows.steps.step import Incomplete, References, are_intact
+from flows.steps.step import BudgetSpent, Incomplete, References, are_intact
 from tasks_lib.errors import TaskError
 
 
@@ -51,8 +52,10 @@ from tasks_lib.errors import TaskError
 def evaluate_flow(spec: EvaluationSpec) -> Any:
     """Evaluate the model on the tasks, and give the run's folder; ends as failed if a task failed.
 
-    Raises what `flows.ready.ready` raises.
+    Raises what `flows.ready.ready` raises, and SpecError where Prefect lacks what the spec names.
     """
+    spec = pausing.resumed(spec)
+    shared_limit.check(spec)
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
     with lanes(plan.backend.capabilities.shards_at_once) as asking:
@@ -76,12 +79,15 @@ class Evaluation:
     asked: int = 0
     reused: int = 0
     seconds_asking: float = 0.0
+    stopped: BackendStopped | BudgetSpent | None = None
 
     def run(self) -> None:
         started, clock = datetime.now(UTC), monotonic()
         model = self._call(load_model, "load_model", key=keys.model_key(self.plan)).result()
         with ResourceSampler() as resources:
             self._evaluate()
+        if self.stopped is not None and self.plan.spec.on_stop == "pause":
+            pausing.pause(self.plan.spec, self.stopped)
         facts = {
             "started": started.isoformat(),
             "seconds": round(monotonic() - clock, 3),
@@ -156,6 +162,8 @@ class Evaluation:
     def _count(self, pieces: Sequence[Piece], state: Any) -> None:
         """Count what a shard took; a task without all answers has failed, unless some may be missing."""
         result = state.result(raise_on_failure=False)
+        if isinstance(result, BackendStopped | BudgetSpent):
+            self.stopped = result
         if isinstance(result, Incomplete):
             for task in result.failures:
                 self.gaps[task].append(result.done[task]["files"]["unanswered"])

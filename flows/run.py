@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
+from flows.errors import ONLY_DEPLOYED, SpecError
 from flows.prefect_server import PrefectApi
 from flows.spec import EvaluationSpec
 
@@ -15,6 +16,8 @@ log = logging.getLogger("assay")
 
 def run(spec: EvaluationSpec, *, show_progress: bool) -> "EvaluationResult":
     """See `flows.evaluate.evaluate`. Answers that were cut off are logged where no progress is shown."""
+    if spec.on_stop == "pause":
+        raise SpecError(ONLY_DEPLOYED)
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
         from backends.engine.telemetry import telemetry
         from flows.plan import forget_plans, plan_for
