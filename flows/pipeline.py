@@ -33,6 +33,7 @@ from flows.progress import Reporter, reporter
 from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
+from flows.shown.artifacts import showing
 from flows.spec import EvaluationSpec
 from flows.steps import requests_file
 from flows.steps.infer import Piece, infer
@@ -58,7 +59,7 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
     shared_limit.check(spec)
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
-    with lanes(plan.backend.capabilities.shards_at_once) as asking:
+    with showing(plan), lanes(plan.backend.capabilities.shards_at_once) as asking:
         evaluation = Evaluation(plan, folder, asking)
         evaluation.run()
     if evaluation.failed:
@@ -97,6 +98,7 @@ class Evaluation:
             "resources": resources.summary(),
         }
         persist(self.plan.spec, str(self.run_folder.path), model, self.scored, self.failed, facts)
+        reporter().persisted(self.run_folder.path)
 
     def _evaluate(self) -> None:
         preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
@@ -195,6 +197,7 @@ class Evaluation:
             self.run_folder.add_samples(name, files["samples"])
             self.run_folder.add_calls(name, files["calls"], self.plan.prices)
             explain.remember(self.plan, name)
+            reporter().scored(name, files["scores"])
         self.scored |= scored
 
     # Calling steps

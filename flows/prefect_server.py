@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,8 @@ SERVER_ONLY = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",  # half a second, for a form that nobody sees
 }
 START_SECONDS = 120.0
+
+_is_temporary: ContextVar[bool] = ContextVar("temporary", default=False)
 
 
 class TemporaryServer:
@@ -130,8 +133,18 @@ class PrefectApi:
         self._server.wait()
         self._is_used = True
         # Nobody on this server waits for heartbeats, whose thread would hold up each run's end for a second.
-        with temporary_settings({PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            yield
+        temporary = {PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        token = _is_temporary.set(True)
+        try:
+            with temporary_settings(temporary):
+                yield
+        finally:
+            _is_temporary.reset(token)
+
+
+def is_lasting() -> bool:
+    """Whether the API of the run is still there when it has ended, so that somebody may look."""
+    return not _is_temporary.get()
 
 
 def serve(descriptor: int) -> None:

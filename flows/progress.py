@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
@@ -61,6 +62,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.work = Work()
+        self._last = monotonic()
 
     def prepared(self, kind: RequestKind, requests: int) -> None:
         """A task turned out to have so many requests."""
@@ -68,7 +70,11 @@ class Reporter:
         self._show()
 
     def answered(self, kind: RequestKind, count: int, seconds: float) -> None:
-        self.work.answered(kind, count, seconds)
+        """So many more are answered, `seconds` after the last of the same shard."""
+        now = monotonic()
+        # Of shards that are asked side by side the time is not counted twice.
+        since, self._last = now - self._last, now
+        self.work.answered(kind, count, min(seconds, since))
         self._show()
 
     def reused(self, kind: RequestKind, count: int) -> None:
@@ -80,6 +86,12 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """A line that stays."""
+
+    def scored(self, task: str, scores: Path) -> None:
+        """A task has scores, in a file of the score step."""
+
+    def persisted(self, folder: Path) -> None:
+        """The run's results are whole."""
 
     def _show(self) -> None: ...
 
@@ -131,13 +143,13 @@ def reporter() -> Reporter:
 def reporting(show: bool) -> Iterator[Reporter]:
     """Make a reporter the current one, with a bar if `show`."""
     if not show:
-        with _as_current(Reporter()) as silent:
+        with as_current(Reporter()) as silent:
             yield silent
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeft())
     with (
         Progress(*columns, console=Console(stderr=True), transient=True) as bar,
-        _as_current(BarReporter(bar)) as shown,
+        as_current(BarReporter(bar)) as shown,
         _saying_what_is_logged(shown),
     ):
         yield shown
@@ -168,7 +180,8 @@ def _saying_what_is_logged(to: Reporter) -> Iterator[None]:
 
 
 @contextmanager
-def _as_current(new: Reporter) -> Iterator[Reporter]:
+def as_current(new: Reporter) -> Iterator[Reporter]:
+    """Within the block, and in what it starts, this is the reporter."""
     token = _current.set(new)
     try:
         yield new
