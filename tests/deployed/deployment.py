@@ -1,5 +1,6 @@
 """The flow `evaluate` as a deployment on a worker, and what people do to its runs in the UI or by command."""
 
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun, Log, TaskRun
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.spec import EvaluationSpec
@@ -46,12 +48,12 @@ class Deployment:
         )
         return run.id
 
+    def newest(self) -> UUID:
+        """The flow run that was started last, from wherever."""
+        return self.client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)[0].id
+
     def run(self, run: UUID) -> FlowRun:
         return self.client.read_flow_run(run)
-
-    def state(self, run: UUID) -> str:
-        state = self.run(run).state
-        return state.name or "" if state else ""
 
     def wait(self, run: UUID, *names: str) -> float:
         """Wait for a state of one of these names; the seconds that took. Fails where the run ends in another
@@ -62,6 +64,13 @@ class Deployment:
             assert found is None or not found.is_final(), f"{found.name} is not {names}: {found.message}"
             time.sleep(POLL_SECONDS)
         return time.monotonic() - began
+
+    def resume(self, run: UUID, **given: object) -> str:
+        """Resume a suspended run with what its form was given; what the server makes of that."""
+        data = json.dumps({"run_input": given})
+        said = self.command("api", "POST", f"/flow_runs/{run}/resume", "--data", data)
+        status: str = json.loads(said)["status"]
+        return status
 
     def command(self, *arguments: str) -> str:
         """`prefect ...` as a person would call it."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 # A machine that runs other tests beside these may take long to start a process.
@@ -76,16 +77,20 @@ class Worker:
 
     def __init__(self, server: PrefectServer, pool: str, environment: Mapping[str, str]) -> None:
         self._server = server
-        self._pool = pool
+        self.pool = pool
         self._environment = {**server.environment, "PYTHONPATH": str(ROOT), **environment}
         self.log = server.home / f"worker-{pool}.log"
         self._process: Process | None = None
 
     def __enter__(self) -> Self:
-        command = ["worker", "start", "--pool", self._pool, "--type", "process", "--name", f"of {self._pool}"]
+        command = ["worker", "start", "--pool", self.pool, "--type", "process", "--name", f"of {self.pool}"]
         self._process = _start(command, self._environment, self.log)
         _wait_for(lambda: "started!" in self.log.read_text(), self._process)
         return self
+
+    def is_idle(self) -> bool:
+        """Whether it has no process of a run any more."""
+        return self._process is None or not psutil.Process(self._process.pid).children()
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
