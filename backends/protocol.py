@@ -40,6 +40,8 @@ class Capabilities:
         call (`backends.engine.purse`); others can be stopped between two batches.
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
         that may be asked from several threads.
+    calls_at_once: the most calls to an account that all shards together may have in flight; None where there
+        is no account, as of a model of this machine.
     """
 
     kinds: frozenset[RequestKind]
@@ -49,6 +51,7 @@ class Capabilities:
     instead: str = ""
     offers: tuple[Offer, ...] = ()
     shards_at_once: int = 1
+    calls_at_once: int | None = None
 
 
 class Backend(Protocol):

@@ -14,7 +14,7 @@ from flows.errors import SpecError
 from flows.home import Home
 from flows.hook import Hook, Patience
 from flows.model_runs import run_models
-from flows.prefect_server import is_temporary
+from flows.prefect_server import is_lasting
 from flows.progress import reporter
 from flows.results.suite_result import SuiteResult
 from flows.suite import SuiteSpec, read_suite
@@ -80,7 +80,7 @@ def _final_state(result: SuiteResult) -> Any:
 def _tell(hook: Hook, result: SuiteResult) -> None:
     """Post the regressions; a hook that is away costs a line in the log."""
     try:
-        link = None if is_temporary.get() else flow_run.ui_url
+        link = None if not is_lasting() else flow_run.ui_url
         hook.post({**result.alarm(), "flow_run": link}, HOOK_PATIENCE)
     except httpx.HTTPError as error:
         reason = str(error).replace(hook.url, hook.shown)

@@ -11,7 +11,7 @@ import httpx
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
-from flows.prefect_server import is_temporary
+from flows.prefect_server import is_lasting
 from flows.results.leaderboard import Leaderboard
 
 # Prefect waits without end for a server that is away; one that is there takes a fraction of a second.
@@ -21,7 +21,7 @@ _NO_KEY = re.compile(r"[^a-z0-9]+")
 
 def show(board: Leaderboard, markdown: str) -> None:
     """Write the artifacts; where that fails or takes long, the run goes on without."""
-    if is_temporary.get():
+    if not is_lasting():
         return
     key = _NO_KEY.sub("-", board.suite.lower()).strip("-") or "suite"
     table = [dict(zip(board.header(), cells, strict=True)) for cells in board.cells()]

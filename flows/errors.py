@@ -17,5 +17,11 @@ class ResultError(RuntimeError):
     """Results that cannot be written; what was answered is in the response store."""
 
 
+# Said of `--on-stop pause` wherever nobody could resume the run.
+ONLY_DEPLOYED = (
+    "--on-stop pause: only the run of a deployment can pause, since a worker goes on with it; without it the "
+    "run stops, and the same command goes on from there"
+)
+
 # Errors that are the user's to mend: shown as a line or two, without a traceback.
 USER_ERRORS = (SpecError, ResultError, TaskError, BackendError, MetricError)

@@ -46,6 +46,8 @@ TITLES = {
     "price": "Budget: prices",
     "output": "Output: folder",
     "store": "Output: response store",
+    "on_stop": "Running: when it must stop",
+    "shared_limit": "Running: shared limit",
     "answers_from": "Output: answers from an earlier run",
     "latency_target": "Output: latency target",
     "show_performance": "Output: show performance",

@@ -23,8 +23,9 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from backends.errors import BackendStopped
 from backends.identity import request_key
-from flows import explain, keys, run_log
+from flows import explain, keys, pausing, run_log, shared_limit
 from flows.errors import USER_ERRORS
 from flows.estimate import estimate
 from flows.lanes import check_going_on, lanes
@@ -34,6 +35,7 @@ from flows.progress import Reporter, logging_to, reporter
 from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
+from flows.shown.artifacts import showing
 from flows.spec import EvaluationSpec
 from flows.step_records import StepRecords, result_storage
 from flows.steps import requests_file
@@ -42,7 +44,7 @@ from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
 from flows.steps.score import score
-from flows.steps.step import Incomplete, References
+from flows.steps.step import BudgetSpent, Incomplete, References
 from tasks_lib.errors import TaskError
 
 
@@ -54,20 +56,22 @@ from tasks_lib.errors import TaskError
 def evaluate_flow(spec: EvaluationSpec) -> Any:
     """Evaluate the model on the tasks, and give the run's folder; ends as failed if a task failed.
 
-    Raises what `flows.ready.ready` raises. Where no progress is shown, the flow run's log says how it goes.
+    Raises what `flows.ready.ready` raises, and SpecError where Prefect lacks what the spec names. Where no
+    progress is shown, the flow run's log says how it goes.
     """
     with logging_to(get_run_logger):
-        return _evaluate(spec)
+        return _evaluate(pausing.resumed(spec))
 
 
 def _evaluate(spec: EvaluationSpec) -> Any:
     if spec.estimate:
         reporter().say(estimate(spec).text())
         return Completed(message="Nothing was asked; the log has the estimate")
+    shared_limit.check(spec)
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
     run_log.note_start(plan, folder)
-    with lanes(plan.backend.capabilities.shards_at_once) as asking:
+    with showing(plan), lanes(plan.backend.capabilities.shards_at_once) as asking:
         evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking)
         evaluation.run()
     run_log.note_end(spec, folder)
@@ -90,12 +94,15 @@ class Evaluation:
     asked: int = 0
     reused: int = 0
     seconds_asking: float = 0.0
+    stopped: BackendStopped | BudgetSpent | None = None
 
     def run(self) -> None:
         started, clock = datetime.now(UTC), monotonic()
         model = self._call(load_model, "load_model", key=keys.model_key(self.plan)).result()
         with ResourceSampler() as resources:
             self._evaluate()
+        if self.stopped is not None and self.plan.spec.on_stop == "pause":
+            pausing.pause(self.plan.spec, self.stopped)
         facts = {
             "started": started.isoformat(),
             "seconds": round(monotonic() - clock, 3),
@@ -105,6 +112,7 @@ class Evaluation:
             "resources": resources.summary(),
         }
         persist(self.plan.spec, str(self.run_folder.path), model, self.scored, self.failed, facts)
+        reporter().persisted(self.run_folder.path)
 
     def _evaluate(self) -> None:
         preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
@@ -170,6 +178,8 @@ class Evaluation:
     def _count(self, pieces: Sequence[Piece], state: Any) -> None:
         """Count what a shard took; a task without all answers has failed, unless some may be missing."""
         result = state.result(raise_on_failure=False)
+        if isinstance(result, BackendStopped | BudgetSpent):
+            self.stopped = result
         if isinstance(result, Incomplete):
             for task in result.failures:
                 self.gaps[task].append(result.done[task]["files"]["unanswered"])
@@ -196,12 +206,15 @@ class Evaluation:
     def _collect(self, bundle: Sequence[str], scoring: "Submitted") -> None:
         """Put the samples of scored tasks into the run's folder."""
         scored = self._references(bundle, scoring)
+        scores: dict[str, Path] = {}
         for name, reference in scored.items():
             files = self.plan.steps.fetch_all(reference["files"])
             self.run_folder.add_samples(name, files["samples"])
             self.run_folder.add_calls(name, files["calls"], self.plan.prices)
             explain.remember(self.plan, name)
-        run_log.note_scores(scored)
+            reporter().scored(name, files["scores"])
+            scores[name] = files["scores"]
+        run_log.note_scores(scores)
         self.scored |= scored
 
     def _requests(self, piece: Piece) -> Path:

@@ -31,8 +31,7 @@ SERVER_ONLY = {
 }
 START_SECONDS = 120.0
 
-# Whether the API is a temporary server's: nobody looks at its UI.
-is_temporary: ContextVar[bool] = ContextVar("is_temporary", default=False)
+_is_temporary: ContextVar[bool] = ContextVar("is_temporary", default=False)
 
 
 class TemporaryServer:
@@ -134,10 +133,18 @@ class PrefectApi:
         self._server.wait()
         self._is_used = True
         # Nobody on this server waits for heartbeats, whose thread would hold up each run's end for a second.
-        with temporary_settings({PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            token = is_temporary.set(True)
-            yield
-            is_temporary.reset(token)
+        temporary = {PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        token = _is_temporary.set(True)
+        try:
+            with temporary_settings(temporary):
+                yield
+        finally:
+            _is_temporary.reset(token)
+
+
+def is_lasting() -> bool:
+    """Whether the API of the run is still there when it has ended, so that somebody may look."""
+    return not _is_temporary.get()
 
 
 def serve(descriptor: int) -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.progress import Task as Bar
 from rich.text import Text
 
 from backends.requests import RequestKind
+from flows.files import Place
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -63,6 +65,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.work = Work()
+        self._last = monotonic()
 
     def prepared(self, kind: RequestKind, requests: int) -> None:
         """A task turned out to have so many requests."""
@@ -70,7 +73,11 @@ class Reporter:
         self._show()
 
     def answered(self, kind: RequestKind, count: int, seconds: float) -> None:
-        self.work.answered(kind, count, seconds)
+        """So many more are answered, `seconds` after the last of the same shard."""
+        now = monotonic()
+        # Of shards that are asked side by side the time is not counted twice.
+        since, self._last = now - self._last, now
+        self.work.answered(kind, count, min(seconds, since))
         self._show()
 
     def reused(self, kind: RequestKind, count: int) -> None:
@@ -85,6 +92,12 @@ class Reporter:
 
     def note(self, line: str, level: int = logging.INFO) -> None:
         """A line for whoever reads afterwards; one who watches has seen it by then."""
+
+    def scored(self, task: str, scores: Path) -> None:
+        """A task has scores, in a file of the score step."""
+
+    def persisted(self, folder: Place) -> None:
+        """The run's results are whole."""
 
     def _show(self) -> None: ...
 
@@ -149,13 +162,13 @@ def reporter() -> Reporter:
 def reporting(show: bool) -> Iterator[Reporter]:
     """Make a reporter the current one, with a bar if `show`."""
     if not show:
-        with _as_current(Reporter()) as silent:
+        with as_current(Reporter()) as silent:
             yield silent
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeft())
     with (
         Progress(*columns, console=Console(stderr=True), transient=True) as bar,
-        _as_current(BarReporter(bar)) as shown,
+        as_current(BarReporter(bar)) as shown,
         _saying_what_is_logged(shown),
     ):
         yield shown
@@ -171,7 +184,7 @@ def logging_to(log: Callable[[], Log]) -> Iterator[None]:
         yield
         return
     to = LogReporter(log())
-    with _as_current(to), _saying_what_is_logged(to):
+    with as_current(to), _saying_what_is_logged(to):
         yield
 
 
@@ -200,7 +213,8 @@ def _saying_what_is_logged(to: Reporter) -> Iterator[None]:
 
 
 @contextmanager
-def _as_current(new: Reporter) -> Iterator[Reporter]:
+def as_current(new: Reporter) -> Iterator[Reporter]:
+    """Within the block, and in what it starts, this is the reporter."""
     token = _current.set(new)
     try:
         yield new

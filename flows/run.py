@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import SpecError
+from flows.errors import ONLY_DEPLOYED, SpecError
 from flows.prefect_server import PrefectApi
 from flows.spec import EvaluationSpec
 
@@ -35,6 +35,8 @@ def run(
     """
     if spec.estimate:
         raise SpecError("--estimate: there is no result of it; flows.estimate.estimate gives the estimate")
+    if spec.on_stop == "pause":
+        raise SpecError(ONLY_DEPLOYED)
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
         from backends.engine.telemetry import telemetry
         from flows.plan import forget_plans, plan_for

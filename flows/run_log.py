@@ -16,7 +16,6 @@ from flows.results import coverage, truncation
 from flows.results.result import EvaluationResult
 from flows.results.run_folder import RunFolder
 from flows.spec import EvaluationSpec
-from flows.steps.step import References
 
 _SHOWN_NAMES = 5
 _LONGEST_REASON = 300
@@ -31,13 +30,13 @@ def note_start(plan: Plan, folder: RunFolder) -> None:
         reporter().note(line, WARNING)
 
 
-def note_scores(scored: References) -> None:
-    """Say the first metric of a task that was scored; of a bundle, which tasks were."""
-    if len(scored) > 1:
-        reporter().note(f"scored {_counted(scored)}: {_names(list(scored))}")
+def note_scores(scores: Mapping[str, Path]) -> None:
+    """Say the first metric of a task that was scored, given its file; of a bundle, which tasks were."""
+    if len(scores) > 1:
+        reporter().note(f"scored {_counted(scores)}: {_names(list(scores))}")
     else:
-        for name, reference in scored.items():
-            reporter().note(_scored(name, json.loads(Path(reference["files"]["scores"]["path"]).read_text())))
+        for name, path in scores.items():
+            reporter().note(_scored(name, json.loads(path.read_text(encoding="utf-8"))))
 
 
 def note_end(spec: EvaluationSpec, folder: RunFolder) -> None:

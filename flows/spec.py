@@ -197,6 +197,16 @@ class EvaluationSpec(BaseModel):
     task_budget_usd: float | None = Field(default=None, gt=0, description="as --budget-usd, of each task")
     task_budget_tokens: int | None = Field(default=None, gt=0, description="as --budget-tokens, of each task")
     task_budget_time: float | None = Field(default=None, gt=0, description="as --budget-time, of each task")
+    on_stop: Literal["stop", "pause"] = Field(
+        default="stop",
+        description="what to do where the model stays away or a budget is spent: stop, or, in a deployment, "
+        "pause until the run is resumed",
+    )
+    shared_limit: str | None = Field(
+        default=None,
+        min_length=1,
+        description="global concurrency limit of Prefect that all runs of an account share; a slot a call",
+    )
     price: Annotated[dict[str, float], BeforeValidator(_mapping)] = Field(
         default_factory=dict,
         description="in=..,out=..,cached=.. in USD per million tokens, and hour=.. in USD per hour of a "

@@ -12,6 +12,7 @@ from backends.endpoints.remote import Asked, Remote
 from backends.engine.engine import Engine, Route
 from backends.engine.purse import purse_in_use
 from backends.engine.spending import Size
+from backends.engine.window import places_allowed
 from backends.errors import BackendError
 from backends.hf.tokenization import Unanswerable
 from backends.protocol import Batch, Capabilities, ChatMessage
@@ -46,6 +47,7 @@ class EndpointBackend:
             instead=next((remote.instead for remote in self.remotes if remote.instead), ""),
             offers=tuple(remote.offer for remote in self.remotes),
             shards_at_once=SHARDS_AT_ONCE,
+            calls_at_once=self._calls_at_once,
         )
 
     @cached_property
@@ -110,8 +112,12 @@ class EndpointBackend:
 
     @cached_property
     def _engine(self) -> Engine[Item]:
-        at_once = max(remote.options.max_concurrency for remote in self.remotes)
-        return Engine([_route(remote, number) for number, remote in enumerate(self.remotes)], at_once)
+        routes = [_route(remote, number) for number, remote in enumerate(self.remotes)]
+        return Engine(routes, self._calls_at_once)
+
+    @property
+    def _calls_at_once(self) -> int:
+        return max(remote.options.max_concurrency for remote in self.remotes)
 
     def _answers(self, asked: Sequence[tuple[Asked, ...]], owners: Sequence[int]) -> Iterator[Batch]:
         """Answers by position; what one of the models cannot be asked has a failure at once.
@@ -130,7 +136,7 @@ class EndpointBackend:
             yield refused
         positions, purse = list(items), purse_in_use()
         own = None if purse is None else purse.at([owners[position] for position in positions])
-        for batch in self._engine.ask(list(items.values()), own):
+        for batch in self._engine.ask(list(items.values()), own, places_allowed()):
             yield [(positions[number], response) for number, response in batch]
 
 

@@ -61,16 +61,20 @@ class Engine(Generic[Item]):
         self._window = Window(at_once + max(1, round(at_once * _UNSTORED)))
         self._spending = Spending()
 
-    def ask(self, items: Sequence[Item], purse: Purse | None = None) -> Iterator[Batch]:
+    def ask(
+        self, items: Sequence[Item], purse: Purse | None = None, places: int | None = None
+    ) -> Iterator[Batch]:
         """Answers by the items' positions, each once. Those of a batch are taken for durable when the next is
         asked for. An item without an answer has a response that says why: `failed`, or `skipped` where the
-        purse has nothing left for it.
+        purse has nothing left for it. places: the most of these items that may be under way at once, within
+        what the engine allows.
 
         Raises BackendStopped, or another BackendError where calls cannot be made at all, after what was
         answered. Leaving the iterator ends the calls that are in flight.
         """
         loop, answers = engine_loop(), SimpleQueue[Answer | None]()
-        asked = _Asked(items, answers.put, purse)
+        own = Window(len(items) if places is None else places)
+        asked = _Asked(items, answers.put, purse, own)
         asking = loop.start(self._answer_all(asked))
         asking.add_done_callback(lambda _: answers.put(None))
         try:
@@ -89,6 +93,7 @@ class Engine(Generic[Item]):
     async def _answer_all(self, asked: "_Asked[Item]") -> None:
         async with asyncio.TaskGroup() as calls:
             for position, item in enumerate(asked.items):
+                await asked.own.enter(asked.order)
                 await self._window.enter(asked.order)
                 asked.places += 1
                 if asked.stopped is not None:
@@ -174,16 +179,19 @@ class Engine(Generic[Item]):
 
     def _leave(self, asked: "_Asked[Item]", places: int) -> None:
         asked.places -= places
+        asked.own.leave(places)
         self._window.leave(places)
 
 
 @dataclass(slots=True)
 class _Asked(Generic[Item]):
-    """What was handed to `Engine.ask` in one piece. places: those it holds in the window."""
+    """What was handed to `Engine.ask` in one piece. places: those it holds in its own window and in the
+    engine's."""
 
     items: Sequence[Item]
     put: Callable[[Answer], None]
     purse: Purse | None
+    own: Window
     order: int = field(default_factory=lambda: next(_orders))
     places: int = 0
     stopped: BackendError | None = None

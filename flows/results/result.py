@@ -43,8 +43,12 @@ class EvaluationResult:
 
     def table(self) -> str:
         """The scores as a text table; under it what of them is not whole, and what they cost."""
-        below = [line for part in (coverage, truncation, spent) for line in part.lines(self.results)]
+        below = self.remarks()
         return "\n".join([table.render(self.results), *(["", *below] if below else [])])
+
+    def remarks(self) -> list[str]:
+        """What of the scores is not whole, and what they cost."""
+        return [line for part in (coverage, truncation, spent) for line in part.lines(self.results)]
 
     def performance(self) -> str:
         """Latencies, rates and errors of the run's calls, as a text table."""

@@ -13,6 +13,7 @@ from backends.engine.telemetry import telemetry
 from backends.identity import request_key
 from backends.protocol import Batch, ask
 from backends.requests import Call, Request, Response
+from flows import shared_limit
 from flows.files import write_text
 from flows.lanes import check_going_on
 from flows.plan import Plan, plan_for
@@ -20,7 +21,7 @@ from flows.progress import reporter
 from flows.spec import EvaluationSpec
 from flows.step_files import File
 from flows.steps import requests_file
-from flows.steps.step import Incomplete, References, step
+from flows.steps.step import BudgetSpent, Incomplete, References, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,16 @@ def infer(spec: EvaluationSpec, pieces: Sequence[Piece], key: str) -> References
     """Answer the requests of a shard; by task the counts of those asked now and of those found in the store,
     and the seconds that the model was asked.
 
-    Raises Incomplete, naming the tasks, where some requests have no answer; the others' answers are stored,
-    and what became of those is in the file that the tasks' references name.
+    Raises Incomplete, naming the tasks, where some requests have no answer (BudgetSpent where one was not
+    asked for that reason); the others' answers are stored, and what became of those is in the file that the
+    tasks' references name.
     """
     shard = _Shard.read(plan_for(spec), pieces)
     missing = shard.missing()
-    started = monotonic()
-    unanswered = shard.answer(missing)
-    seconds = monotonic() - started if missing else 0.0
+    with shared_limit.held(shard.plan, len(missing)):
+        started = monotonic()
+        unanswered = shard.answer(missing)
+        seconds = monotonic() - started if missing else 0.0
     done = {
         task: {
             "requests": len(keys),
@@ -69,7 +72,8 @@ def infer(spec: EvaluationSpec, pieces: Sequence[Piece], key: str) -> References
     unanswered_file = shard.plan.steps.add(path)
     for task in failures:
         done[task]["files"] = {"unanswered": unanswered_file}
-    raise Incomplete(done, failures)
+    is_spent = any(response.status == "skipped" for response in unanswered.values())
+    raise (BudgetSpent if is_spent else Incomplete)(done, failures)
 
 
 @dataclass(frozen=True, slots=True)

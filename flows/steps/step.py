@@ -32,6 +32,13 @@ class Incomplete(RuntimeError):
         return (Incomplete, (self.done, self.failures))
 
 
+class BudgetSpent(Incomplete):
+    """What some requests lack is a budget that allows more."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (BudgetSpent, (self.done, self.failures))
+
+
 def step(name: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a step. It must have a parameter `key`, by which its result is cached.
 

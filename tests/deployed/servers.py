@@ -1,0 +1,136 @@
+"""A real Prefect server and a real worker as processes that tests start, stop, kill and start again.
+
+Both die with the process that started them, also when that is killed.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+# A machine that runs other tests beside these may take long to start a process.
+PATIENCE = 120.0
+SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+}
+
+Process = subprocess.Popen[bytes]
+
+
+class PrefectServer:
+    """A server with its database below `home`; the same port and database each time it is started."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True)
+        self._port = _free_port()
+        self._process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/api"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of processes that use this server."""
+        return {**os.environ, **SETTINGS, "PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.url}
+
+    def start(self) -> None:
+        """Return when it answers."""
+        command = ["server", "start", "--host", "127.0.0.1", "--port", str(self._port)]
+        self._process = _start(command, self.environment, self.home / "server.log")
+        _wait_for(lambda: httpx.get(f"{self.url}/health", timeout=5).is_success, self._process)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _end(self._process, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash of its machine would."""
+        if self._process is not None:
+            _end(self._process, signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class Worker:
+    """A worker of a process pool, which it makes where there is none. environment: more of it."""
+
+    def __init__(self, server: PrefectServer, pool: str, environment: Mapping[str, str]) -> None:
+        self._server = server
+        self.pool = pool
+        self._environment = {**server.environment, "PYTHONPATH": str(ROOT), **environment}
+        self.log = server.home / f"worker-{pool}.log"
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        command = ["worker", "start", "--pool", self.pool, "--type", "process", "--name", f"of {self.pool}"]
+        self._process = _start(command, self._environment, self.log)
+        _wait_for(lambda: "started!" in self.log.read_text(), self._process)
+        return self
+
+    def is_idle(self) -> bool:
+        """Whether it has no process of a run any more."""
+        return self._process is None or not psutil.Process(self._process.pid).children()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            _end(self._process, signal.SIGTERM)
+
+
+def _start(command: list[str], environment: Mapping[str, str], log: Path) -> Process:
+    with log.open("ab") as words:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "prefect", *command],
+            stdout=words,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=ROOT,
+            start_new_session=True,
+        )
+
+
+def _end(process: Process, how: signal.Signals) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, how)
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for(is_there: Callable[[], bool], process: Process) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.HTTPError):
+            if is_there():
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"{process.args!r} did not get ready")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
