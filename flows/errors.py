@@ -13,5 +13,13 @@ class ResultError(RuntimeError):
     """Results that cannot be written; what was answered is in the response store."""
 
 
+class PublishError(RuntimeError):
+    """A finished run that could not be published; its folder is whole."""
+
+
+class Unavailable(PublishError):
+    """As PublishError, and trying again may help."""
+
+
 # Errors that are the user's to mend: shown as a line or two, without a traceback.
-USER_ERRORS = (SpecError, ResultError, TaskError, BackendError, MetricError)
+USER_ERRORS = (SpecError, ResultError, PublishError, TaskError, BackendError, MetricError)

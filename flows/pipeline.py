@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from backends.identity import request_key
@@ -38,6 +38,7 @@ from flows.steps.infer import Piece, infer
 from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
+from flows.steps.publish import publish_all
 from flows.steps.score import score
 from flows.steps.step import Incomplete, References, are_intact
 from tasks_lib.errors import TaskError
@@ -58,8 +59,12 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
     with lanes(plan.backend.capabilities.shards_at_once) as asking:
         evaluation = Evaluation(plan, folder, asking)
         evaluation.run()
+    unpublished = publish_all(spec.sinks, folder.path)
     if evaluation.failed:
         return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}", data=str(folder.path))
+    if unpublished:  # which costs the run nothing, but should be seen
+        said = f"scored, but not published: {', '.join(unpublished)}"
+        return Completed(name="NotPublished", message=said, data=str(folder.path))
     return str(folder.path)
 
 

@@ -7,6 +7,7 @@ from backends.errors import BackendError
 from flows import explain
 from flows.plan import Plan, plan_for
 from flows.results.run_folder import RunFolder
+from flows.sinks.table import check_sinks
 
 log = logging.getLogger("assay")
 
@@ -20,6 +21,7 @@ def ready(plan: Plan) -> Plan:
     """
     plan.check()
     RunFolder.check_writable(plan.spec)
+    check_sinks(plan.spec)
     _ = plan.store  # one that cannot be opened is said before anything is asked
     plan.home.step_results.mkdir(parents=True, exist_ok=True)
     if all(explain.was_finished(plan, name) for name in plan.selection.tasks):

@@ -20,6 +20,7 @@ from pydantic import (
 
 from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
+from flows.sinks.table import open_sink
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -197,6 +198,11 @@ class EvaluationSpec(BaseModel):
         description="run code that the model writes, for tasks that test it; there is no sandbox",
     )
     output: Path = Field(default=Path("results"), description="folder of the runs")
+    sinks: Annotated[list[str], BeforeValidator(_names)] = Field(
+        default_factory=list,
+        description="where to publish the run when it is done, separated by commas: hub:org/name, "
+        "wandb:project, mlflow:experiment, tensorboard:folder (docs/publishing.md)",
+    )
     compat: Literal["lm-eval"] | None = Field(
         default=None, description="lm-eval: follow lm-eval also where it is wrong (docs/lm-eval.md)"
     )
@@ -222,3 +228,10 @@ class EvaluationSpec(BaseModel):
         if price:
             parse_price(price)
         return price
+
+    @field_validator("sinks")
+    @classmethod
+    def _known_sinks(cls, sinks: list[str]) -> list[str]:
+        for sink in sinks:
+            open_sink(sink)
+        return sinks

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from pyarrow import parquet
+from pydantic import ValidationError
 
 from backends.engine.prices import Price
 from flows.errors import ResultError, SpecError
@@ -83,6 +84,14 @@ class RunFolder:
         except FileNotFoundError as error:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
         return content
+
+    def read_spec(self) -> EvaluationSpec:
+        """What `spec.yaml` says. Raises ResultError where there is none that can be read."""
+        file = self.path / "spec.yaml"
+        try:
+            return EvaluationSpec.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValidationError) as error:
+            raise ResultError(f"{file}: {' '.join(str(error).split())}") from error
 
 
 def _model_folder(spec: EvaluationSpec) -> Path:

@@ -1,0 +1,67 @@
+"""`wandb:project` or `wandb:entity/project`: a run of Weights & Biases for each run."""
+
+from typing import Any
+
+from flows.errors import PublishError, Unavailable
+from flows.results.result import EvaluationResult
+from flows.results.run_folder import safe_name
+from flows.sinks import content
+from flows.sinks.sink import Sink
+
+# W&B shows no more of a table; the files beside it have all.
+_SHOWN_SAMPLES = 10_000
+
+
+class WandbSink(Sink):
+    """A project. The key is the client's own affair (`wandb login`, WANDB_API_KEY)."""
+
+    def publish(self, result: EvaluationResult) -> str:
+        """Scores as the summary, the spec as the configuration, samples as tables, files as an artifact.
+
+        The W&B run has the id of ours, so that what is published again is written to the same one.
+        """
+        import wandb
+
+        entity, _, project = self.name.rpartition("/")
+        try:
+            with wandb.init(
+                entity=entity or None,
+                project=project,
+                id=content.run_id(result),
+                name=f"{content.model_name(result)} {content.run_id(result)}",
+                config={**content.spec(result), "folder": str(result.folder)},
+                resume="allow",
+                settings=wandb.Settings(silent=True, console="off"),
+            ) as run:
+                run.summary.update(content.metrics(result))
+                run.summary.update(_tables(result))
+                run.log_artifact(_files(result))
+                return str(run.url or run.dir)
+        except wandb.errors.Error as error:
+            is_away = isinstance(error, wandb.errors.CommError)
+            is_refused = isinstance(error, wandb.errors.AuthenticationError)
+            kind = Unavailable if is_away and not is_refused else PublishError
+            raise kind(f"wandb:{self.name}: {' '.join(str(error).split())}") from error
+
+
+def _tables(result: EvaluationResult) -> dict[str, Any]:
+    import pandas as pd
+    import wandb
+
+    return {
+        f"samples/{task}": wandb.Table(dataframe=pd.read_parquet(file).head(_SHOWN_SAMPLES))
+        for task, file in content.samples(result)
+    }
+
+
+def _files(result: EvaluationResult) -> Any:
+    import json
+
+    import wandb
+
+    artifact = wandb.Artifact(f"run-{content.run_id(result)}", type="evaluation")
+    with artifact.new_file("results.json", encoding="utf-8") as stream:
+        json.dump(content.results(result), stream, indent=2, ensure_ascii=False)
+    for task, file in content.samples(result):
+        artifact.add_file(str(file), name=f"samples/{safe_name(task)}.parquet")
+    return artifact
