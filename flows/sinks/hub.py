@@ -154,7 +154,7 @@ def _hub_model(model: "ModelSpec") -> str:
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """Have the client draw no bars of its own into the run's output."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

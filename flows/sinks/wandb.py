@@ -31,12 +31,15 @@ class WandbSink(Sink):
                 name=f"{content.model_name(result)} {content.run_id(result)}",
                 config={**content.spec(result), "folder": str(result.folder)},
                 resume="allow",
-                settings=wandb.Settings(silent=True, console="off"),
+                # Nothing of the machine that publishes, which may not be the one that ran.
+                settings=wandb.Settings(
+                    silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True
+                ),
             ) as run:
                 run.summary.update(content.metrics(result))
                 run.summary.update(_tables(result))
                 run.log_artifact(_files(result))
-                return str(run.url or run.dir)
+                return str(run.dir if run.offline else run.url)
         except wandb.errors.Error as error:
             is_away = isinstance(error, wandb.errors.CommError)
             is_refused = isinstance(error, wandb.errors.AuthenticationError)

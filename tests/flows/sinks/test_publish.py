@@ -10,14 +10,16 @@ from flows.evaluate import evaluate
 from flows.publish import main as publish_main
 from flows.results.result import EvaluationResult
 from flows.spec import EvaluationSpec
-from flows.steps import publish as step
 from tests.hub.server import READS, Fault, Hub
 
 NAME = "org/evaluations"
 
 
-@pytest.fixture(autouse=True)
-def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_waiting(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Prefect server, and no time between tries."""
+    from flows.steps import publish as step
+
     monkeypatch.setattr(step, "RETRIES", step.RetryPolicy(delays=(0, 0)))
 
 
@@ -33,7 +35,7 @@ def spec(tmp_path: Path, sinks: str) -> EvaluationSpec:
     )
 
 
-@pytest.mark.usefixtures("prefect_server", "home")
+@pytest.mark.usefixtures("without_waiting")
 def test_a_run_is_published_when_it_is_done_and_again_after_an_outage(hub: Hub, tmp_path: Path) -> None:
     hub.faults += [Fault("/commit/", 503, applied=True), Fault("/repos/create", 429)]
     folder = tmp_path / "board"
@@ -43,7 +45,7 @@ def test_a_run_is_published_when_it_is_done_and_again_after_an_outage(hub: Hub, 
     assert list(folder.glob("*/*/events.*"))
 
 
-@pytest.mark.usefixtures("prefect_server", "home")
+@pytest.mark.usefixtures("without_waiting")
 def test_a_sink_that_fails_costs_the_run_nothing(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +64,7 @@ def test_a_sink_that_fails_costs_the_run_nothing(
     assert sum("/repos/create" in call for call in hub.calls) == 1
 
 
-@pytest.mark.usefixtures("prefect_server", "home")
+@pytest.mark.usefixtures("without_waiting")
 def test_a_run_that_is_not_published_ends_in_a_state_that_says_so(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import struct
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,17 @@ BLOCK, HEADER = 32768, 7
 
 
 @pytest.fixture(autouse=True)
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A client of the test's own, that sends nothing."""
+    import wandb
+
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "offline")
     for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
+    wandb.teardown()
+    yield
+    wandb.teardown()
 
 
 def records(file: Path) -> dict[str, list[Any]]:
@@ -44,7 +52,10 @@ def records(file: Path) -> dict[str, list[Any]]:
 
 
 def test_a_run_has_scores_spec_samples_and_files(finished: EvaluationResult, tmp_path: Path) -> None:
+    import wandb
+
     open_sink("wandb:team/project").publish(finished)
+    wandb.teardown()  # until then the file is not whole
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     found = records(file)
     run = found["run"][0].run
