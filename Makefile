@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 VLLM   := .venv-vllm
+MLFLOW := .venv-mlflow
 EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dev
 
-.PHONY: evaluate test install lint types venv-vllm
+.PHONY: evaluate test install lint types venv-vllm venv-mlflow
 
 evaluate: install
 	$(BIN)/python flows/evaluate.py
@@ -37,4 +38,12 @@ $(VLLM)/installed: constraints-vllm.txt
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet --constraint constraints-vllm.txt torch
 	$(VLLM)/bin/pip install --quiet --no-deps --requirement constraints-vllm.txt
+	touch $@
+
+# What the test of MLflow's own server needs; it wants an older pandas.
+venv-mlflow: $(MLFLOW)/installed
+
+$(MLFLOW)/installed:
+	$(PYTHON) -m venv $(MLFLOW)
+	$(MLFLOW)/bin/pip install --quiet mlflow==3.17.2
 	touch $@

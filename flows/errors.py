@@ -17,6 +17,14 @@ class ResultError(RuntimeError):
     """Results that cannot be written; what was answered is in the response store."""
 
 
+class PublishError(RuntimeError):
+    """A finished run that could not be published; its folder is whole."""
+
+
+class Unavailable(PublishError):
+    """As PublishError, and trying again may help."""
+
+
 # Said of `--on-stop pause` wherever nobody could resume the run.
 ONLY_DEPLOYED = (
     "--on-stop pause: only the run of a deployment can pause, since a worker goes on with it; without it the "
@@ -24,4 +32,4 @@ ONLY_DEPLOYED = (
 )
 
 # Errors that are the user's to mend: shown as a line or two, without a traceback.
-USER_ERRORS = (SpecError, ResultError, TaskError, BackendError, MetricError)
+USER_ERRORS = (SpecError, ResultError, PublishError, TaskError, BackendError, MetricError)

@@ -48,6 +48,7 @@ TITLES = {
     "store": "Output: response store",
     "on_stop": "Running: when it must stop",
     "shared_limit": "Running: shared limit",
+    "sinks": "Output: publish to",
     "answers_from": "Output: answers from an earlier run",
     "latency_target": "Output: latency target",
     "show_performance": "Output: show performance",

@@ -43,6 +43,7 @@ from flows.steps.infer import Piece, infer
 from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
+from flows.steps.publish import publish_all
 from flows.steps.score import score
 from flows.steps.step import BudgetSpent, Incomplete, References
 from tasks_lib.errors import TaskError
@@ -75,8 +76,12 @@ def _evaluate(spec: EvaluationSpec) -> Any:
         evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking)
         evaluation.run()
     run_log.note_end(spec, folder)
+    unpublished = publish_all(spec.sinks, folder.path)
     if evaluation.failed:
         return Failed(message=run_log.failure(evaluation.failed), data=str(folder.path))
+    if unpublished:  # which costs the run nothing, but should be seen
+        said = f"scored, but not published: {', '.join(unpublished)}"
+        return Completed(name="NotPublished", message=said, data=str(folder.path))
     return str(folder.path)
 
 

@@ -7,6 +7,7 @@ from backends.errors import BackendError
 from flows import explain
 from flows.plan import Plan, plan_for
 from flows.results.run_folder import RunFolder
+from flows.sinks.table import check_sinks
 from flows.stored_answers import check_stored
 
 log = logging.getLogger("assay")
@@ -23,6 +24,7 @@ def ready(plan: Plan) -> Plan:
     if plan.spec.answers_from is not None:
         check_stored(plan)
     RunFolder.check_writable(plan.spec)
+    check_sinks(plan.spec)
     _ = plan.store  # one that cannot be opened is said before anything is asked
     if all(explain.was_finished(plan, name) for name in plan.selection.tasks):
         return plan

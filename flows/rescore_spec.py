@@ -62,7 +62,7 @@ class RescoreSpec(BaseModel):
 
         run = RunFolder(self.run)
         try:
-            before = run.read_spec()
+            before = run.spec_keys()
             run.read_results()
         except ResultError as error:
             raise SpecError(str(error)) from error

@@ -27,6 +27,7 @@ from backends.model_string import ModelSpec
 from flows.bucket import BucketPath
 from flows.files import place_of
 from flows.form import as_form
+from flows.sinks.table import open_sink
 from flows.store_place import check_store
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
@@ -238,6 +239,11 @@ class EvaluationSpec(BaseModel):
         default=None,
         description="folder of an earlier run whose stored answers are scored; no model is asked",
     )
+    sinks: Annotated[list[str], BeforeValidator(names)] = Field(
+        default_factory=list,
+        description="where to publish the run when it is done, separated by commas: hub:org/name, "
+        "wandb:project, mlflow:experiment, tensorboard:folder (docs/publishing.md)",
+    )
     compat: Literal["lm-eval"] | None = Field(
         default=None, description="lm-eval: follow lm-eval also where it is wrong (docs/lm-eval.md)"
     )
@@ -263,3 +269,10 @@ class EvaluationSpec(BaseModel):
         if price:
             parse_price(price)
         return price
+
+    @field_validator("sinks")
+    @classmethod
+    def _known_sinks(cls, sinks: list[str]) -> list[str]:
+        for sink in sinks:
+            open_sink(sink)
+        return sinks

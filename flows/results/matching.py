@@ -76,7 +76,7 @@ class Matched:
 
 def cluster_key(run: EvaluationResult, task: str) -> str | None:
     """What the documents of one source share (`--cluster`, or `cluster` of the task's file), if anything."""
-    asked = RunFolder(run.folder).read_spec().get("cluster")
+    asked = RunFolder(run.folder).spec_keys().get("cluster")
     return cast("str | None", asked or run.results["configs"][task].get("cluster"))
 
 

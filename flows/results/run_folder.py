@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 from pyarrow import parquet
+from pydantic import ValidationError
 
 from backends.engine.prices import Price
 from flows.bucket import BucketPath
@@ -62,8 +63,8 @@ class RunFolder:
             write_text(probe, "")
             probe.unlink()
 
-    def read_spec(self) -> dict[str, Any]:
-        """What `spec.yaml` says, as `EvaluationSpec` reads it. Raises ResultError."""
+    def spec_keys(self) -> dict[str, Any]:
+        """The keys and values of `spec.yaml`, whatever version wrote them. Raises ResultError."""
         try:
             content = yaml.safe_load((self.path / "spec.yaml").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -110,6 +111,13 @@ class RunFolder:
         except FileNotFoundError as error:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
         return content
+
+    def read_spec(self) -> EvaluationSpec:
+        """What `spec.yaml` says. Raises ResultError where this version does not read it."""
+        try:
+            return EvaluationSpec.model_validate(self.spec_keys())
+        except ValidationError as error:
+            raise ResultError(f"{self.path / 'spec.yaml'}: {' '.join(str(error).split())}") from error
 
 
 def _model_folder(spec: EvaluationSpec) -> Place:

@@ -1,0 +1,1 @@
+"""Where finished runs are published to: one sink a file, and the table of them."""

@@ -1,0 +1,28 @@
+"""A sink: a place that finished runs are published to, named `kind:name?key=value&key=value`."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from flows.results.result import EvaluationResult
+    from flows.spec import EvaluationSpec
+
+
+class Sink(BaseModel, ABC):
+    """One place, with its options as fields. Its package is imported when it is checked or used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+
+    def check(self, spec: "EvaluationSpec") -> None:
+        """Raise SpecError where it is plain, without a call, that a run of this spec cannot be published."""
+
+    @abstractmethod
+    def publish(self, result: "EvaluationResult") -> str:
+        """Publish a run, and give the address it has there. A run that is there already stays as it is.
+
+        Raises PublishError in a line that says why not; Unavailable where trying again may help.
+        """

@@ -1,0 +1,38 @@
+"""`tensorboard:folder`: the scores of each run as an event file below a folder."""
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from flows.errors import PublishError
+from flows.results.result import EvaluationResult
+from flows.sinks import content
+from flows.sinks.hub_card import scores
+from flows.sinks.sink import Sink
+
+
+class TensorBoardSink(Sink):
+    """A folder of event files, `<folder>/<model>/<run>`."""
+
+    def publish(self, result: EvaluationResult) -> str:
+        """Scores as scalars at step 0, table and spec as texts; a file that is there is replaced."""
+        from tensorboardX import SummaryWriter
+
+        folder = Path(self.name).expanduser().absolute() / content.model_name(result) / content.run_id(result)
+        time = datetime.fromisoformat(result.results["date"]).timestamp()
+        spec = json.dumps(content.spec(result), indent=2, ensure_ascii=False)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            with SummaryWriter(str(folder)) as writer:
+                for name, value in content.metrics(result).items():
+                    writer.add_scalar(name, value, 0, walltime=time)
+                for name, text in (
+                    ("scores", scores(result)),
+                    ("spec", f"```json\n{spec}\n```"),
+                    ("folder", str(result.folder)),
+                ):
+                    writer.add_text(name, text, 0, walltime=time)
+        except OSError as error:
+            raise PublishError(f"tensorboard:{self.name}: {error}") from error
+        return str(folder)

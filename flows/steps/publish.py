@@ -1,0 +1,64 @@
+"""After the run: each sink gets it, in a step of its own that is tried again and costs the run nothing."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from flows.errors import USER_ERRORS, Unavailable
+from flows.files import Place
+from flows.progress import reporter
+from flows.results.result import EvaluationResult
+from flows.sinks.table import open_sink
+
+log = logging.getLogger("assay")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Seconds before the second, third, ... try. The last outlasts a minute's rate limit."""
+
+    delays: tuple[float, ...] = (2, 15, 70)
+
+
+RETRIES = RetryPolicy()
+
+
+def _may_pass(_task: object, _run: object, state: Any) -> bool:
+    return isinstance(state.result(raise_on_failure=False), Unavailable)
+
+
+@task(name="publish", cache_policy=NO_CACHE, retry_condition_fn=_may_pass)
+def publish(sink: str, folder: str) -> str:
+    """Publish the run in a folder; the address it has. Raises PublishError."""
+    return open_sink(sink).publish(EvaluationResult.open(folder))
+
+
+def publish_all(sinks: Sequence[str], folder: Place) -> list[str]:
+    """Publish a run to each sink; those that did not get it. Why not, and the way out, is logged."""
+    failed = []
+    for sink in sinks:
+        step = publish.with_options(
+            task_run_name=f"publish {sink}".replace("{", "(").replace("}", ")"),
+            retries=len(RETRIES.delays),
+            retry_delay_seconds=list(RETRIES.delays),
+        )
+        outcome: Any = step(sink, str(folder), return_state=True).result(raise_on_failure=False)
+        if isinstance(outcome, Exception):
+            failed.append(sink)
+            log.warning("not published: %s\n%s", _reason(sink, outcome), _way_out(sink, folder))
+        else:
+            reporter().say(f"published: {outcome}")
+    return failed
+
+
+def _reason(sink: str, error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return said if isinstance(error, USER_ERRORS) else f"{sink}: {type(error).__name__}: {said}"
+
+
+def _way_out(sink: str, folder: Place) -> str:
+    return f"The run is whole; to publish it again: python flows/publish.py {folder} --to '{sink}'"
