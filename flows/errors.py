@@ -13,5 +13,9 @@ class ResultError(RuntimeError):
     """Results that cannot be written; what was answered is in the response store."""
 
 
+class LostShard(RuntimeError):
+    """A shard that no worker could ask to its end; what was answered is in the response store."""
+
+
 # Errors that are the user's to mend: shown as a line or two, without a traceback.
-USER_ERRORS = (SpecError, ResultError, TaskError, BackendError, MetricError)
+USER_ERRORS = (SpecError, ResultError, LostShard, TaskError, BackendError, MetricError)

@@ -32,6 +32,7 @@ from flows.progress import Reporter, reporter
 from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
+from flows.runners.workers import Workers, workers_of
 from flows.spec import EvaluationSpec
 from flows.steps import requests_file
 from flows.steps.infer import Piece, infer
@@ -55,8 +56,8 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
     """
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
-    with lanes(plan.backend.capabilities.shards_at_once) as asking:
-        evaluation = Evaluation(plan, folder, asking)
+    with workers_of(plan) as workers, lanes(workers.at_once) as asking:
+        evaluation = Evaluation(plan, folder, asking, workers)
         evaluation.run()
     if evaluation.failed:
         return Failed(message=f"failed tasks: {', '.join(evaluation.failed)}", data=str(folder.path))
@@ -70,6 +71,7 @@ class Evaluation:
     plan: Plan
     run_folder: RunFolder
     asking: Executor
+    workers: Workers
     scored: References = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -123,7 +125,8 @@ class Evaluation:
         if self.plan.spec.explain_cache:
             for name, reference in prepared.items():
                 self._explain(name, reference)
-        shards = cut_shards(sum(one["requests"] for one in prepared.values()), len(self.plan.bundles))
+        requests = sum(one["requests"] for one in prepared.values())
+        shards = cut_shards(requests, len(self.plan.bundles), self.workers.processes)
         asked = []
         for number, shard in enumerate(shards if prepared else (), start=1):
             name, pieces = f"infer {_label(bundle)} {number}/{len(shards)}", _pieces(prepared, shard)
@@ -135,9 +138,9 @@ class Evaluation:
         check_going_on()
         digests = [requests_file.digests(Path(piece.path), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
-        state = self._call(infer, name, pieces=pieces, key=key)
+        state = self.workers.infer(self._named(infer, name), pieces, key)
         if state.name == "Cached" and not self._has_answers(digests):
-            state = self._call(infer, name, anew=True, pieces=pieces, key=key)
+            state = self.workers.infer(self._named(infer, name, anew=True), pieces, key)
         return state
 
     def _answered(self, asked: "Asking", scoring: "dict[tuple[str, ...], Submitted]") -> None:

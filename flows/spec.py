@@ -20,6 +20,7 @@ from pydantic import (
 
 from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
+from flows.runners.text import LOCAL, Runner
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -196,6 +197,11 @@ class EvaluationSpec(BaseModel):
         default=False,
         description="run code that the model writes, for tasks that test it; there is no sandbox",
     )
+    runner: str = Field(
+        default=LOCAL,
+        description="where the model is asked: local, dask:tcp://host:8786, dask:local?workers=4, ray:auto, "
+        "ray://host:10001 or pool:NAME (docs/cluster.md)",
+    )
     output: Path = Field(default=Path("results"), description="folder of the runs")
     compat: Literal["lm-eval"] | None = Field(
         default=None, description="lm-eval: follow lm-eval also where it is wrong (docs/lm-eval.md)"
@@ -215,6 +221,12 @@ class EvaluationSpec(BaseModel):
             return given
         first, *others = given["model"]
         return {**given, "model": first, "fallback": others}
+
+    @field_validator("runner")
+    @classmethod
+    def _known_runner(cls, runner: str) -> str:
+        Runner.parse(runner)
+        return runner
 
     @field_validator("price")
     @classmethod

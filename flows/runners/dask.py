@@ -1,0 +1,69 @@
+"""Shards on the workers of a Dask cluster: one that is there, or one of this machine for the run."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import distributed
+from prefect_dask import DaskTaskRunner
+
+from flows.errors import LostShard, SpecError
+from flows.runners.text import Runner
+
+# A scheduler that is there answers at once; its first worker may have to be started by a batch system.
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 60
+# Of a cluster for one run: enough to try it, and no more than a laptop stands.
+WORKERS = 2
+
+
+class DaskCluster:
+    """A scheduler that is connected to, and the workers that it had then.
+
+    lanes: how many shards one process may work on at a time; a worker with fewer threads does fewer.
+    """
+
+    def __init__(self, runner: DaskTaskRunner, lanes: int) -> None:
+        self._runner = runner
+        threads = runner.client.nthreads().values()
+        self.processes = len(threads)
+        self.at_once = sum(min(own, lanes) for own in threads)
+
+    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+        try:
+            return self._runner.submit(step, parameters).wrapped_future.result()
+        except (distributed.KilledWorker, distributed.CancelledError, OSError) as error:
+            raise LostShard(f"Dask gave the shard up: {error}") from error
+
+    def try_out(self, function: Callable[..., str], *arguments: str) -> Mapping[str, str]:
+        said: Mapping[str, str] = self._runner.client.run(function, *arguments)
+        return said
+
+
+@contextmanager
+def connect(where: Runner, lanes: int) -> Iterator[DaskCluster]:
+    """Raises SpecError where no scheduler answers, or has no worker."""
+    with _runner(where, lanes) as runner:
+        try:
+            client = runner.client
+        except OSError as error:
+            raise SpecError(
+                f"--runner: no Dask scheduler answers at {where.address}: start it with "
+                "`dask scheduler`, or see to the address"
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise SpecError(
+                f"--runner: the Dask scheduler at {where.address} has no worker: start some "
+                f"with `dask worker {where.address}`"
+            ) from error
+        yield DaskCluster(runner, lanes)
+
+
+def _runner(where: Runner, lanes: int) -> DaskTaskRunner:
+    if where.address != "local":
+        return DaskTaskRunner(address=where.address, client_kwargs={"timeout": CONNECT_SECONDS})
+    workers = where.whole("workers", WORKERS)
+    own = {"n_workers": workers, "threads_per_worker": lanes, "dashboard_address": None}
+    return DaskTaskRunner(cluster_class=distributed.LocalCluster, cluster_kwargs=own)
