@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import distributed
+from distributed.client import ClosedClientError
 from prefect_dask import DaskTaskRunner
 
 from flows.errors import LostShard, SpecError
@@ -32,8 +33,15 @@ class DaskCluster:
     def run(self, step: Any, parameters: dict[str, Any]) -> Any:
         try:
             return self._runner.submit(step, parameters).wrapped_future.result()
-        except (distributed.KilledWorker, distributed.CancelledError, OSError) as error:
-            raise LostShard(f"Dask gave the shard up: {error}") from error
+        except distributed.KilledWorker as error:
+            raise LostShard(
+                f"Dask gave a shard up: {error.allowed_failures + 1} workers died while they asked it, "
+                f"the last at {error.last_worker.address}"
+            ) from error
+        except (distributed.CancelledError, ClosedClientError) as error:
+            raise LostShard(
+                "the Dask scheduler was lost; what was answered is kept, start the run again when it is back"
+            ) from error
 
     def try_out(self, function: Callable[..., str], *arguments: str) -> Mapping[str, str]:
         said: Mapping[str, str] = self._runner.client.run(function, *arguments)
@@ -65,5 +73,5 @@ def _runner(where: Runner, lanes: int) -> DaskTaskRunner:
     if where.address != "local":
         return DaskTaskRunner(address=where.address, client_kwargs={"timeout": CONNECT_SECONDS})
     workers = where.whole("workers", WORKERS)
-    own = {"n_workers": workers, "threads_per_worker": lanes, "dashboard_address": None}
+    own = {"n_workers": workers, "threads_per_worker": lanes, "dashboard_address": "127.0.0.1:0"}
     return DaskTaskRunner(cluster_class=distributed.LocalCluster, cluster_kwargs=own)

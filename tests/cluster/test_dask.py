@@ -7,8 +7,8 @@ import pytest
 from flows.errors import SpecError
 from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import PATIENCE, Lab, finish, wait_until
-from tests.faults.test_endpoint_runs import chat, scores
+from tests.faults.lab import Lab, finish, wait_until
+from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
 
 
 def test_workers_ask_each_request_once_and_score_as_one_process_does(
@@ -27,3 +27,79 @@ def test_workers_ask_each_request_once_and_score_as_one_process_does(
     assert scores(again) == expected
     assert again.results["assay"]["requests_asked"] == 0
     assert endpoint.counts()["arrived"] == counts["arrived"]
+
+
+@pytest.mark.slow
+def test_a_killed_workers_shards_are_asked_by_the_others_but_for_what_is_stored(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 600)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums", chat(endpoint)))
+    endpoint.reset()
+    endpoint.change(latency=0.1)
+    with DaskProcesses(workers=4) as dask:
+        process = lab.start(f"--runner={dask.runner}", tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        kill(dask.workers[0])
+        ended = finish(process)
+    assert ended.status == 0, ended.errors
+    assert lab.last["results"] == expected
+    counts = endpoint.counts()
+    # A quarter of the calls, and half as many answers that wait for the next write to disk.
+    assert 0 < counts["arrived"] - 600 <= AT_ONCE / 4 * 1.5
+    assert counts["distinct_answered"] == 600
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_ends_the_run_and_the_next_asks_for_the_rest(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 600)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums", chat(endpoint)))
+    endpoint.reset()
+    endpoint.change(latency=0.1)
+    with DaskProcesses(workers=2) as dask:
+        process = lab.start(f"--runner={dask.runner}", tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        kill(dask.scheduler)
+        for worker in dask.workers:  # which would go on with what they are at
+            kill(worker)
+        ended = finish(process)
+    assert ended.status == 1
+    assert "failed: the Dask scheduler was lost" in ended.errors
+    assert "Traceback" not in ended.errors
+    lab.run(tasks="sums", model=chat(endpoint, timeout=5))
+    assert lab.last["results"] == expected
+    assert endpoint.counts()["arrived"] - 600 <= AT_ONCE * 1.5
+
+
+@pytest.mark.parametrize(("processes", "shard"), [(1, 40), (2, 512)])
+def test_neither_workers_nor_the_size_of_shards_change_a_score(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dask: DaskProcesses, processes: int, shard: int
+) -> None:
+    lab.add_choices("facts", 150)
+    lab.add_texts("sums", 150)
+    expected = lab.undisturbed(tmp_path / "other", "facts,sums")
+    monkeypatch.setattr("flows.plan.SHARD_REQUESTS", shard)
+    runner = dask.runner if processes == 2 else f"dask:local?workers={processes}"
+    assert lab.evaluate("sums,facts", runner=runner).results["results"] == expected
+    assert lab.asked == 450
+
+
+def test_a_scheduler_that_is_not_there_is_said_in_one_line_before_anything_is_asked(
+    lab: Lab, endpoint: Endpoint
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 3)
+    with pytest.raises(SpecError, match=r"^--runner: no Dask scheduler answers at tcp://127.0.0.1:1: "):
+        lab.evaluate("sums", chat(endpoint), runner="dask:tcp://127.0.0.1:1")
+    assert endpoint.counts()["arrived"] == 0
+
+
+def test_a_budget_is_refused_where_several_processes_would_spend_it(lab: Lab, dask: DaskProcesses) -> None:
+    lab.add_texts("sums", 3)
+    with pytest.raises(SpecError, match="a budget holds within one process only"):
+        lab.evaluate("sums", runner=dask.runner, budget_tokens=1000)
+    assert lab.asked == 0
