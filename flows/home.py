@@ -39,6 +39,11 @@ class Home:
         return self.root / "steps" / "unanswered"
 
     @property
+    def children(self) -> Path:
+        """What came of shards that child runs asked."""
+        return self.root / "steps" / "children"
+
+    @property
     def experience(self) -> Path:
         """What calls of each model took, for `--estimate`."""
         return self.root / "experience"

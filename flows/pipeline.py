@@ -126,7 +126,7 @@ class Evaluation:
             for name, reference in prepared.items():
                 self._explain(name, reference)
         requests = sum(one["requests"] for one in prepared.values())
-        shards = cut_shards(requests, len(self.plan.bundles), self.workers.processes)
+        shards = cut_shards(requests, len(self.plan.bundles), self.workers.processes, self.workers.scale)
         asked = []
         for number, shard in enumerate(shards if prepared else (), start=1):
             name, pieces = f"infer {_label(bundle)} {number}/{len(shards)}", _pieces(prepared, shard)

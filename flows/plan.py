@@ -205,16 +205,17 @@ def cut_bundles(tasks: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
 
 
-def cut_shards(requests: int, bundles: int, processes: int = 1) -> list[range]:
+def cut_shards(requests: int, bundles: int, processes: int = 1, scale: int = 1) -> list[range]:
     """The requests of one bundle in equal shards, so few that all steps of the run stay within `MAX_STEPS`.
 
     processes: that ask; of several each gets some shards, so that none is idle while another has many left.
+    scale: how many times the usual size a shard is.
     Every bundle has a prepare and a score step besides its shards; loading and persisting are two more.
     """
     allowed = max(1, (MAX_STEPS - 2) // bundles - 2)
-    wanted = math.ceil(requests / SHARD_REQUESTS)
+    wanted = math.ceil(requests / (scale * SHARD_REQUESTS))
     if processes > 1:
-        wanted = max(wanted, min(SHARDS_EACH * processes, requests // LEAST_REQUESTS))
+        wanted = max(wanted, min(SHARDS_EACH * processes, requests // (scale * LEAST_REQUESTS)))
     count = min(max(1, wanted), allowed)
     bounds = [requests * part // count for part in range(count + 1)]
     return [range(start, stop) for start, stop in itertools.pairwise(bounds)]

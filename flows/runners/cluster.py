@@ -15,7 +15,8 @@ from flows.home import Home
 class Cluster(Protocol):
     """Worker processes, on this machine or others.
 
-    processes: how many there are. at_once: how many shards they work on at a time.
+    processes: how many there are. at_once: how many shards they work on at a time. scale: how many times the
+    usual size their shards are.
     """
 
     @property
@@ -23,6 +24,9 @@ class Cluster(Protocol):
 
     @property
     def at_once(self) -> int: ...
+
+    @property
+    def scale(self) -> int: ...
 
     def run(self, step: Any, parameters: dict[str, Any]) -> Any:
         """Have a worker run a step; its final state. Raises LostShard where no worker could end it."""

@@ -24,6 +24,8 @@ class DaskCluster:
     lanes: how many shards one process may work on at a time; a worker with fewer threads does fewer.
     """
 
+    scale = 1
+
     def __init__(self, runner: DaskTaskRunner, lanes: int) -> None:
         self._runner = runner
         threads = runner.client.nthreads().values()

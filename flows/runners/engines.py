@@ -25,6 +25,7 @@ class Engine:
 
 ENGINES = {
     "dask": Engine("flows.runners.dask", ("distributed", "prefect_dask"), "dask"),
+    "pool": Engine("flows.runners.pool", (), ""),
     "ray": Engine("flows.runners.ray", ("ray", "prefect_ray"), "ray"),
 }
 

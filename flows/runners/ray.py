@@ -15,6 +15,8 @@ from flows.runners.text import Runner
 class RayCluster:
     """A Ray that is connected to. Its processes take one shard at a time, each with the same resources."""
 
+    scale = 1
+
     def __init__(self, runner: RayTaskRunner[Any], where: Runner) -> None:
         self._runner = runner
         self._gpus = where.options.get("gpus", 0)

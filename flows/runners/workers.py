@@ -24,13 +24,17 @@ from flows.steps.step import Incomplete
 
 
 class Workers(Protocol):
-    """at_once: how many shards are asked at a time, by how many processes."""
+    """at_once: how many shards are asked at a time, by how many processes. scale: how many times the usual
+    size the shards are."""
 
     @property
     def at_once(self) -> int: ...
 
     @property
     def processes(self) -> int: ...
+
+    @property
+    def scale(self) -> int: ...
 
     def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
         """Have a shard asked by the step `infer`; its final state."""
@@ -44,6 +48,7 @@ class Here:
     spec: EvaluationSpec
     at_once: int
     processes: int = 1
+    scale: int = 1
 
     def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
         return step(spec=self.spec, pieces=pieces, key=key, return_state=True)
@@ -61,6 +66,10 @@ class OnCluster:
     @property
     def processes(self) -> int:
         return self.cluster.processes
+
+    @property
+    def scale(self) -> int:
+        return self.cluster.scale
 
     def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
         given = {"spec": self.spec, "pieces": pieces, "key": key, "origin": self.origin}
