@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 VLLM   := .venv-vllm
-EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dev
+EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dask,ray,dev
 
 .PHONY: evaluate test install lint types venv-vllm
 

@@ -36,9 +36,9 @@ from tasks_lib.task import Task, open_task
 MAX_STEPS = 300
 # A shard: long enough that a step's overhead does not show, short enough to be told apart in a UI.
 SHARD_REQUESTS = 512
-# Where several processes ask: the last shards of each end within a quarter of one another, unless a shard
-# would be so small that what a step costs shows.
-SHARDS_EACH = 4
+# Where several processes ask: at the end one is idle for no more than an eighth of the time, the last shard
+# of another, unless shards would be so small that what a step costs shows.
+SHARDS_EACH = 8
 LEAST_REQUESTS = 64
 
 

@@ -30,7 +30,8 @@ class DaskCluster:
         self._runner = runner
         threads = runner.client.nthreads().values()
         self.processes = len(threads)
-        self.at_once = sum(min(own, lanes) for own in threads)
+        # One more each, which waits at the worker, so that no worker waits for the run's process.
+        self.at_once = sum(min(own, lanes) + 1 for own in threads)
 
     def run(self, step: Any, parameters: dict[str, Any]) -> Any:
         try:

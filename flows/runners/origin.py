@@ -22,8 +22,9 @@ _asking = Lock()
 class Origin:
     """Whose shard it is.
 
-    run: the flow run's id. For the next run all is opened anew: files may have changed, and an endpoint that
-    was given up may be there again. home: its folder, which the worker sees under the same path.
+    run: the flow run and which start of it. For the next all is opened anew: files may have changed, and an
+    endpoint that was given up may be there again.
+    home: its folder, which the worker sees under the same path.
     """
 
     run: str

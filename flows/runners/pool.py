@@ -11,7 +11,7 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from flows import shards
 from flows.errors import LostShard, SpecError
@@ -44,7 +44,10 @@ class PoolCluster:
     def run(self, step: Any, parameters: dict[str, Any]) -> Any:
         origin, key = parameters["origin"], parameters["key"]
         for number in range(1, TRIES + 1):
-            child = self._child(f"{origin.run}-{key}-{number}", shards.parameters(**parameters))
+            try:
+                child = self._child(f"{origin.run}-{key}-{number}", shards.parameters(**parameters))
+            except httpx.HTTPError as error:
+                raise LostShard(f"no child run in {self.pool}: {error}") from error
             if child.state.is_completed():
                 return _state(shards.read_outcome(origin, key))
             if not child.state.is_crashed():
@@ -58,7 +61,7 @@ class PoolCluster:
     def _child(self, mark: str, parameters: Mapping[str, Any]) -> Any:
         """A child run that has ended. mark: by it a child is found again after the server was away."""
         for attempt in Retrying(
-            retry=retry_if_exception_type(httpx.HTTPError),
+            retry=retry_if_exception(_is_away),
             stop=stop_after_delay(AWAY_SECONDS),
             wait=wait_fixed(LOOK_SECONDS),
             reraise=True,
@@ -89,6 +92,13 @@ def connect(where: Runner, _lanes: int) -> Iterator[PoolCluster]:
     except httpx.HTTPError as error:
         raise SpecError(f"--runner: no Prefect server answers at {PREFECT_API_URL.value()}") from error
     yield PoolCluster(where.address, where.whole("children", CHILDREN))
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the server may answer later what it did not now."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= 500
+    return isinstance(error, httpx.TransportError)
 
 
 def _deployment(pool: str) -> str:

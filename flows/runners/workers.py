@@ -105,4 +105,5 @@ def workers_of(plan: Plan) -> Iterator[Workers]:
         return
     with connected(plan) as cluster:
         spec, most = shared_limits(plan, cluster.processes)
-        yield OnCluster(cluster, spec, Origin(str(flow_run.id), plan.home.root), min(most, cluster.at_once))
+        origin = Origin(f"{flow_run.id}-{flow_run.run_count}", plan.home.root)
+        yield OnCluster(cluster, spec, origin, min(most, cluster.at_once))

@@ -52,7 +52,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--requests", type=int, default=1600)
+    parser.add_argument("--requests", type=int, default=2400)
     parser.add_argument("--latency", type=float, default=0.5, help="seconds of an answer")
     parser.add_argument("--each", type=int, default=8, help="calls in flight in each process")
     parser.add_argument("--workers", type=int, default=4)

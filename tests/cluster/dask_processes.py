@@ -33,7 +33,7 @@ class DaskProcesses:
 
     def __enter__(self) -> Self:
         port = self.address.rpartition(":")[2]
-        self.scheduler = _start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        self.scheduler = start("dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
         for _ in range(self._count):
             self.add_worker()
         self._wait()
@@ -41,7 +41,7 @@ class DaskProcesses:
 
     def add_worker(self) -> None:
         own = ["--nthreads", str(self._threads), "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
-        self.workers.append(_start("worker", self.address, *own, "--death-timeout", "30"))
+        self.workers.append(start("dask", "worker", self.address, *own, "--death-timeout", "30"))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,10 +71,11 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _start(*arguments: str) -> "subprocess.Popen[bytes]":
+def start(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """A module run as a process that ends with this one."""
     libc = ctypes.CDLL(None)  # looked up here: between fork and exec there should be little to do
     return subprocess.Popen(
-        [sys.executable, "-m", "dask", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,

@@ -105,3 +105,24 @@ def test_a_budget_is_refused_where_several_processes_would_spend_it(lab: Lab, da
     with pytest.raises(SpecError, match="a budget holds within one process only"):
         lab.evaluate("sums", runner=dask.runner, budget_tokens=1000)
     assert lab.asked == 0
+
+
+def test_a_worker_process_loads_a_model_once_and_asks_it_by_one_thread_at_a_time(
+    lab: Lab, tmp_path: Path, dask: DaskProcesses
+) -> None:
+    lab.add_texts("sums", 500)
+    loads = tmp_path / "loads"
+    model = f"custom:tests.cluster.models:Heavy?log={lab.log}&loads={loads}"
+    result = lab.evaluate("sums", model, runner=dask.runner)
+    assert not result.failures
+    assert lab.asked == 500
+    assert sorted(loads.read_text().split()) == sorted(str(worker.pid) for worker in dask.workers)
+
+
+@pytest.mark.slow
+def test_a_shard_that_ends_its_workers_is_given_up(lab: Lab) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 10)
+    with DaskProcesses(workers=4) as dask:
+        result = lab.evaluate("sums", "scripted:tests.cluster.models:die", runner=dask.runner)
+    assert result.failures["sums"].startswith("Dask gave a shard up: 4 workers died while they asked it")
