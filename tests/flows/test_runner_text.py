@@ -49,7 +49,7 @@ def test_what_is_no_runner_is_refused_with_what_would_be_right(text: str, said: 
 
 
 @pytest.mark.parametrize("processes", [1, 2, 64, 500])
-@pytest.mark.parametrize("requests", [1, 63, 500, 10_000, 10_000_000])
+@pytest.mark.parametrize("requests", [1, 63, 500, 1_000, 10_000_000])
 def test_workers_get_several_shards_each_within_the_steps_that_a_run_may_have(
     requests: int, processes: int
 ) -> None:
