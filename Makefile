@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 VLLM   := .venv-vllm
 MLFLOW := .venv-mlflow
-EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dev
+EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dask,ray,dev
 
 .PHONY: evaluate test install lint types venv-vllm venv-mlflow
 

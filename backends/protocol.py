@@ -1,7 +1,7 @@
 """What every backend offers, and nothing else is asked of it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from backends.requests import MediaKind, Request, RequestKind, Response
@@ -38,6 +38,7 @@ class Capabilities:
     instead: why other kinds are not answered, and what the user can do.
     offers: the models that are paid for, if any. Only a backend with offers asks the purse in use before each
         call (`backends.engine.purse`); others can be stopped between two batches.
+    limits: what the user allows all processes that ask together, by option of the model string.
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
         that may be asked from several threads.
     calls_at_once: the most calls to an account that all shards together may have in flight; None where there
@@ -50,6 +51,7 @@ class Capabilities:
     thinking: bool = False
     instead: str = ""
     offers: tuple[Offer, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
     shards_at_once: int = 1
     calls_at_once: int | None = None
 

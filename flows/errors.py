@@ -17,6 +17,10 @@ class ResultError(RuntimeError):
     """Results that cannot be written; what was answered is in the response store."""
 
 
+class LostShard(RuntimeError):
+    """A shard that no worker could ask to its end; what was answered is in the response store."""
+
+
 class PublishError(RuntimeError):
     """A finished run that could not be published; its folder is whole."""
 
@@ -32,4 +36,4 @@ ONLY_DEPLOYED = (
 )
 
 # Errors that are the user's to mend: shown as a line or two, without a traceback.
-USER_ERRORS = (SpecError, ResultError, PublishError, TaskError, BackendError, MetricError)
+USER_ERRORS = (SpecError, ResultError, PublishError, LostShard, TaskError, BackendError, MetricError)

@@ -46,6 +46,7 @@ TITLES = {
     "price": "Budget: prices",
     "output": "Output: folder",
     "store": "Output: response store",
+    "runner": "Running: where",
     "on_stop": "Running: when it must stop",
     "shared_limit": "Running: shared limit",
     "sinks": "Output: publish to",

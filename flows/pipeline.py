@@ -35,6 +35,7 @@ from flows.progress import Reporter, logging_to, reporter
 from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
+from flows.runners.workers import Workers, workers_of
 from flows.shown.artifacts import showing
 from flows.spec import EvaluationSpec
 from flows.step_records import StepRecords, result_storage
@@ -72,8 +73,8 @@ def _evaluate(spec: EvaluationSpec) -> Any:
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
     run_log.note_start(plan, folder)
-    with showing(plan), lanes(plan.backend.capabilities.shards_at_once) as asking:
-        evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking)
+    with showing(plan), workers_of(plan) as workers, lanes(workers.at_once) as asking:
+        evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking, workers)
         evaluation.run()
     run_log.note_end(spec, folder)
     unpublished = publish_all(spec.sinks, folder.path)
@@ -93,6 +94,7 @@ class Evaluation:
     run_folder: RunFolder
     records: Path | StepRecords
     asking: Executor
+    workers: Workers
     scored: References = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -150,7 +152,8 @@ class Evaluation:
         if self.plan.spec.explain_cache:
             for name, reference in prepared.items():
                 self._explain(name, reference)
-        shards = cut_shards(sum(one["requests"] for one in prepared.values()), len(self.plan.bundles))
+        requests = sum(one["requests"] for one in prepared.values())
+        shards = cut_shards(requests, len(self.plan.bundles), self.workers.processes, self.workers.scale)
         asked = []
         for number, shard in enumerate(shards if prepared else (), start=1):
             name, pieces = f"infer {_label(bundle)} {number}/{len(shards)}", _pieces(prepared, shard)
@@ -162,9 +165,9 @@ class Evaluation:
         check_going_on()
         digests = [requests_file.digests(self._requests(piece), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
-        state = self._call(infer, name, pieces=pieces, key=key)
+        state = self.workers.infer(self._named(infer, name), pieces, key)
         if state.name == "Cached" and not self._has_answers(digests):
-            state = self._call(infer, name, anew=True, pieces=pieces, key=key)
+            state = self.workers.infer(self._named(infer, name, anew=True), pieces, key)
         return state
 
     def _answered(self, asked: "Asking", scoring: "dict[tuple[str, ...], Submitted]") -> None:

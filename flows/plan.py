@@ -40,6 +40,10 @@ from tasks_lib.task import Task, open_task
 MAX_STEPS = 300
 # A shard: long enough that a step's overhead does not show, short enough to be told apart in a UI.
 SHARD_REQUESTS = 512
+# Where several processes ask: at the end one is idle for no more than an eighth of the time, the last shard
+# of another, unless shards would be so small that what a step costs shows.
+SHARDS_EACH = 8
+LEAST_REQUESTS = 64
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,20 @@ class Plan:
         selection = Catalog.standard(self.spec.include_path, self.home.root).select(self.spec.tasks)
         return with_metadata(selection, self.spec.metadata, task_arguments(self.spec.model))
 
+    @property
+    def backend_context(self) -> BackendContext:
+        return BackendContext(self.home.root, self.spec.batch_size, self.spec.seed, block_secret)
+
     @cached_property
     def backend(self) -> Backend:
         """The model, opened once a process; weights load with the first question. Raises BackendError, and
         ResultError where an earlier run stands in for it that there is not."""
         models = [self.spec.model, *(self.spec.fallback if self.spec.allow_mixing else ())]
-        context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed, block_secret)
         if self.spec.answers_from is not None:
-            return StoredModel(self.spec.answers_from, partial(_opened, list(map(str, models)), context))
-        return _backend(tuple(map(str, models)), context)
+            return StoredModel(
+                self.spec.answers_from, partial(_opened, list(map(str, models)), self.backend_context)
+            )
+        return _backend(tuple(map(str, models)), self.backend_context)
 
     @cached_property
     def prices(self) -> Mapping[str, Price | None]:
@@ -150,12 +159,17 @@ class Plan:
         return id(self)
 
 
-@lru_cache(maxsize=2)
-def _plan(spec_json: str, home: Home) -> Plan:
+def open_plan(spec_json: str, home: Home) -> Plan:
+    """The plan of a spec in JSON, a new one each time."""
     spec = EvaluationSpec.model_validate_json(spec_json)
     # Task code gets at the metric that runs a model's code without going through here.
     os.environ[CODE_PERMISSION] = "1" if spec.allow_unsafe_code else "0"
     return Plan(spec, home)
+
+
+@lru_cache(maxsize=2)
+def _plan(spec_json: str, home: Home) -> Plan:
+    return open_plan(spec_json, home)
 
 
 def plan_for(spec: EvaluationSpec) -> Plan:
@@ -204,12 +218,17 @@ def cut_bundles(tasks: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
 
 
-def cut_shards(requests: int, bundles: int) -> list[range]:
+def cut_shards(requests: int, bundles: int, processes: int = 1, scale: int = 1) -> list[range]:
     """The requests of one bundle in equal shards, so few that all steps of the run stay within `MAX_STEPS`.
 
+    processes: that ask; of several each gets some shards, so that none is idle while another has many left.
+    scale: how many times the usual size a shard is.
     Every bundle has a prepare and a score step besides its shards; loading and persisting are two more.
     """
     allowed = max(1, (MAX_STEPS - 2) // bundles - 2)
-    count = min(max(1, math.ceil(requests / SHARD_REQUESTS)), allowed)
+    wanted = math.ceil(requests / (scale * SHARD_REQUESTS))
+    if processes > 1:
+        wanted = max(wanted, min(SHARDS_EACH * processes, requests // (scale * LEAST_REQUESTS)))
+    count = min(max(1, wanted), allowed)
     bounds = [requests * part // count for part in range(count + 1)]
     return [range(start, stop) for start, stop in itertools.pairwise(bounds)]

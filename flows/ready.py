@@ -7,6 +7,8 @@ from backends.errors import BackendError
 from flows import explain
 from flows.plan import Plan, plan_for
 from flows.results.run_folder import RunFolder
+from flows.runners.engines import check_runner
+from flows.runners.text import Runner
 from flows.sinks.table import check_sinks
 from flows.stored_answers import check_stored
 
@@ -26,6 +28,9 @@ def ready(plan: Plan) -> Plan:
     RunFolder.check_writable(plan.spec)
     check_sinks(plan.spec)
     _ = plan.store  # one that cannot be opened is said before anything is asked
+    check_runner(plan)
+    if not (Runner.parse(plan.spec.runner).is_local or plan.backend.capabilities.offers):
+        return plan  # it is the workers' to load
     if all(explain.was_finished(plan, name) for name in plan.selection.tasks):
         return plan
     return _loaded(plan)

@@ -27,6 +27,7 @@ from backends.model_string import ModelSpec
 from flows.bucket import BucketPath
 from flows.files import place_of
 from flows.form import as_form
+from flows.runners.text import LOCAL, Runner
 from flows.sinks.table import open_sink
 from flows.store_place import check_store
 
@@ -227,6 +228,11 @@ class EvaluationSpec(BaseModel):
         default=False,
         description="run code that the model writes, for tasks that test it; there is no sandbox",
     )
+    runner: str = Field(
+        default=LOCAL,
+        description="where the model is asked: local, dask:tcp://host:8786, dask:local?workers=4, ray:auto, "
+        "ray://host:10001 or pool:NAME (docs/cluster.md)",
+    )
     output: Output = Field(
         default=Path("results"), description="folder of the runs, or s3://bucket/prefix (docs/storage.md)"
     )
@@ -262,6 +268,12 @@ class EvaluationSpec(BaseModel):
             return given
         first, *others = given["model"]
         return {**given, "model": first, "fallback": others}
+
+    @field_validator("runner")
+    @classmethod
+    def _known_runner(cls, runner: str) -> str:
+        Runner.parse(runner)
+        return runner
 
     @field_validator("price")
     @classmethod

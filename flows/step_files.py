@@ -44,6 +44,11 @@ class StepFiles:
         """Prefect's own records of finished steps: JSON references to what the steps wrote."""
         return self.root / "finished"
 
+    @property
+    def children(self) -> Place:
+        """What came of shards that child runs asked."""
+        return self.root / "children"
+
     def add(self, path: Path) -> dict[str, str]:
         """A reference to a file that a step has written below the root. Raises ResultError."""
         return {"path": path.relative_to(self.root).as_posix(), "sha256": digest(path)}
@@ -82,6 +87,10 @@ class SharedStepFiles(StepFiles):
     @property
     def finished(self) -> Place:
         return self._bucket / "finished"
+
+    @property
+    def children(self) -> Place:
+        return self._bucket / "children"
 
     def add(self, path: Path) -> dict[str, str]:
         file = super().add(path)

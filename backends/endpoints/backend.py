@@ -46,6 +46,7 @@ class EndpointBackend:
             thinking=True,
             instead=next((remote.instead for remote in self.remotes if remote.instead), ""),
             offers=tuple(remote.offer for remote in self.remotes),
+            limits=first.options.limits,
             shards_at_once=SHARDS_AT_ONCE,
             calls_at_once=self._calls_at_once,
         )

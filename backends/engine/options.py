@@ -20,6 +20,7 @@ from backends.engine.keys import is_reference, looked_up
 
 # Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
 _SECRET_HEADERS = ("auth", "key", "token", "cookie", "secret", "password")
+_LIMITS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
 
 
 def _object(value: object) -> object:
@@ -52,6 +53,12 @@ class EndpointOptions(BaseModel):
     stream: bool = Field(False, description="have answers streamed, which times their first token")
     tokenizer: str | None = Field(None, description="folder or hub id; prompts are then sent as tokens")
     max_length: int | None = Field(None, ge=2, description="tokens the model reads at once")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """How hard the endpoint may be asked, by option; what is not limited is not there."""
+        own = {name: getattr(self, name) for name in _LIMITS}
+        return {name: value for name, value in own.items() if value is not None}
 
     @field_validator("base_url")
     @classmethod

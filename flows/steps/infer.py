@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from time import monotonic, time
 from typing import Any
@@ -18,6 +18,7 @@ from flows.files import write_text
 from flows.lanes import check_going_on
 from flows.plan import Plan, plan_for
 from flows.progress import reporter
+from flows.runners.origin import Origin, asking, plan_of
 from flows.spec import EvaluationSpec
 from flows.step_files import File
 from flows.steps import requests_file
@@ -39,17 +40,24 @@ class Piece:
 
 
 @step("infer", retries=2)
-def infer(spec: EvaluationSpec, pieces: Sequence[Piece], key: str) -> References:
+def infer(
+    spec: EvaluationSpec, pieces: Sequence[Piece], key: str, origin: Origin | None = None
+) -> References:
     """Answer the requests of a shard; by task the counts of those asked now and of those found in the store,
     and the seconds that the model was asked.
 
+    origin: where this process asks for the flow run of another.
     Raises Incomplete, naming the tasks, where some requests have no answer (BudgetSpent where one was not
     asked for that reason); the others' answers are stored, and what became of those is in the file that the
     tasks' references name.
     """
-    shard = _Shard.read(plan_for(spec), pieces)
+    shard = _Shard.read(plan_for(spec) if origin is None else plan_of(spec, origin), pieces)
     missing = shard.missing()
-    with shared_limit.held(shard.plan, len(missing)):
+    kinds = {request.kind for request in missing.values()}
+    with (
+        shared_limit.held(shard.plan, len(missing)),
+        asking(shard.plan, kinds) if origin and kinds else nullcontext(),
+    ):
         started = monotonic()
         unanswered = shard.answer(missing)
         seconds = monotonic() - started if missing else 0.0

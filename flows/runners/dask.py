@@ -1,0 +1,80 @@
+"""Shards on the workers of a Dask cluster: one that is there, or one of this machine for the run."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import distributed
+from distributed.client import ClosedClientError
+from prefect_dask import DaskTaskRunner
+
+from flows.errors import LostShard, SpecError
+from flows.runners.text import Runner
+
+# A scheduler that is there answers at once; its first worker may have to be started by a batch system.
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 60
+# Of a cluster for one run: enough to try it, and no more than a laptop stands.
+WORKERS = 2
+
+
+class DaskCluster:
+    """A scheduler that is connected to, and the workers that it had then.
+
+    lanes: how many shards one process may work on at a time; a worker with fewer threads does fewer.
+    """
+
+    scale = 1
+
+    def __init__(self, runner: DaskTaskRunner, lanes: int) -> None:
+        self._runner = runner
+        threads = runner.client.nthreads().values()
+        self.processes = len(threads)
+        # One more each, which waits at the worker, so that no worker waits for the run's process.
+        self.at_once = sum(min(own, lanes) + 1 for own in threads)
+
+    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+        try:
+            return self._runner.submit(step, parameters).wrapped_future.result()
+        except distributed.KilledWorker as error:
+            raise LostShard(
+                f"Dask gave a shard up: {error.allowed_failures + 1} workers died while they asked it, "
+                f"the last at {error.last_worker.address}"
+            ) from error
+        except (distributed.CancelledError, ClosedClientError) as error:
+            raise LostShard(
+                "the Dask scheduler was lost; what was answered is kept, start the run again when it is back"
+            ) from error
+
+    def try_out(self, function: Callable[..., str], *arguments: str) -> Mapping[str, str]:
+        said: Mapping[str, str] = self._runner.client.run(function, *arguments)
+        return said
+
+
+@contextmanager
+def connect(where: Runner, lanes: int) -> Iterator[DaskCluster]:
+    """Raises SpecError where no scheduler answers, or has no worker."""
+    with _runner(where, lanes) as runner:
+        try:
+            client = runner.client
+        except OSError as error:
+            raise SpecError(
+                f"--runner: no Dask scheduler answers at {where.address}: start it with "
+                "`dask scheduler`, or see to the address"
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise SpecError(
+                f"--runner: the Dask scheduler at {where.address} has no worker: start some "
+                f"with `dask worker {where.address}`"
+            ) from error
+        yield DaskCluster(runner, lanes)
+
+
+def _runner(where: Runner, lanes: int) -> DaskTaskRunner:
+    if where.address != "local":
+        return DaskTaskRunner(address=where.address, client_kwargs={"timeout": CONNECT_SECONDS})
+    workers = where.whole("workers", WORKERS)
+    own = {"n_workers": workers, "threads_per_worker": lanes, "dashboard_address": "127.0.0.1:0"}
+    return DaskTaskRunner(cluster_class=distributed.LocalCluster, cluster_kwargs=own)

@@ -1,0 +1,77 @@
+"""The engines whose workers can ask: what each needs, how it is reached, and whether it can be."""
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from flows.bucket import BucketPath
+from flows.errors import SpecError
+from flows.plan import Plan
+from flows.runners.cluster import Cluster, check_workers
+from flows.runners.text import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A way to reach workers. opens: the module that connects to them. packages: what must be installed, by
+    import name; extra: what installs it."""
+
+    opens: str
+    packages: tuple[str, ...]
+    extra: str
+
+
+ENGINES = {
+    "dask": Engine("flows.runners.dask", ("distributed", "prefect_dask"), "dask"),
+    "pool": Engine("flows.runners.pool", (), ""),
+    "ray": Engine("flows.runners.ray", ("ray", "prefect_ray"), "ray"),
+}
+
+
+@contextmanager
+def connected(plan: Plan) -> Iterator[Cluster]:
+    """The workers of a run's runner. Raises SpecError where they cannot be had."""
+    runner, lanes = Runner.parse(plan.spec.runner), plan.backend.capabilities.shards_at_once
+    module = importlib.import_module(ENGINES[runner.engine].opens)
+    with cast(AbstractContextManager[Cluster], module.connect(runner, lanes)) as cluster:
+        check_workers(cluster, plan.spec.runner, None if _is_in_bucket(plan) else plan.home)
+        yield cluster
+
+
+def check_runner(plan: Plan) -> None:
+    """Raise SpecError where a run's workers cannot be had, or cannot do what it asks for."""
+    runner = Runner.parse(plan.spec.runner)
+    if runner.is_local:
+        return
+    if plan.budget is not None:
+        raise SpecError(
+            f"--runner {plan.spec.runner}: a budget holds within one process only; "
+            "leave out --budget-... and --task-budget-..., or use --runner local"
+        )
+    if plan.spec.fallback and not plan.backend.capabilities.offers:
+        raise SpecError(
+            f"--runner {plan.spec.runner}: a fallback answers for endpoints only; {plan.spec.model} loads on "
+            "the workers"
+        )
+    if _is_in_bucket(plan) and plan.spec.store is None:
+        raise SpecError(
+            f"--runner {plan.spec.runner}: machines that share a bucket only cannot share answers in a file; "
+            "give a database with --store (docs/storage.md)"
+        )
+    engine = ENGINES[runner.engine]
+    if missing := [name for name in engine.packages if importlib.util.find_spec(name) is None]:
+        raise SpecError(
+            f"--runner {plan.spec.runner}: needs {', '.join(missing)}; "
+            f"install with: pip install 'assay-eval[{engine.extra}]'"
+        )
+    if runner.address != "local":
+        with connected(plan):
+            pass
+
+
+def _is_in_bucket(plan: Plan) -> bool:
+    """Whether what the run writes is in a bucket, so that machines need share no disk."""
+    return isinstance(plan.spec.output, BucketPath)

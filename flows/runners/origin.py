@@ -1,0 +1,61 @@
+"""What a worker process keeps of the runs whose shards it asks: each run's plan, opened once."""
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+from backends.requests import RequestKind
+from flows.home import Home
+from flows.plan import Plan, open_plan
+from flows.spec import EvaluationSpec
+
+# Of the threads of a worker one opens what all use; cached properties alone would let several.
+_opening = Lock()
+# A model of this machine is asked by one thread at a time, whichever run's shards the threads have.
+_asking = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose shard it is.
+
+    run: the flow run and which start of it. For the next all is opened anew: files may have changed, and an
+    endpoint that was given up may be there again.
+    home: its folder, which the worker sees under the same path; None where runs are kept in a bucket, and
+    each machine has a folder of its own.
+    """
+
+    run: str
+    home: Path | None
+
+    @property
+    def home_here(self) -> Home:
+        return Home.from_environment() if self.home is None else Home(self.home)
+
+
+def plan_of(spec: EvaluationSpec, origin: Origin) -> Plan:
+    """The plan of a run on another process; the same one for all its shards that this process gets."""
+    with _opening:
+        plan = _plan(spec.model_dump_json(), origin)
+        _ = plan.backend, plan.store, plan.model_key
+    return plan
+
+
+def asking(plan: Plan, kinds: Collection[RequestKind]) -> AbstractContextManager[object]:
+    """Within the block the model may be asked; it is loaded once. Raises BackendError where it will not."""
+    with _opening:
+        _load(plan, frozenset(kinds))
+    return _asking if plan.backend.capabilities.shards_at_once == 1 else nullcontext()
+
+
+@lru_cache(maxsize=2)
+def _plan(spec_json: str, origin: Origin) -> Plan:
+    return open_plan(spec_json, origin.home_here)
+
+
+@lru_cache(maxsize=8)
+def _load(plan: Plan, kinds: frozenset[RequestKind]) -> None:
+    plan.backend.load(kinds)

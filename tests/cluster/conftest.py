@@ -1,0 +1,19 @@
+"""Labs as in the tests of faults, and one Dask cluster for all tests that do it no harm."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.dask_processes import DaskProcesses
+from tests.faults.conftest import catalog_index, lab
+
+__all__ = ["catalog_index", "lab"]
+
+
+@pytest.fixture(scope="session")
+def dask() -> Iterator[DaskProcesses]:
+    """Two workers of two threads."""
+    pytest.importorskip("distributed", reason="needs the extra dask")
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    with DaskProcesses(workers=2, threads=2) as processes:
+        yield processes

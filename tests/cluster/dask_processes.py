@@ -1,0 +1,85 @@
+"""A Dask cluster of real processes on this machine, each of which a test may kill."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers.process import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120.0
+_PR_SET_PDEATHSIG = 1
+
+
+class DaskProcesses:
+    """A scheduler and workers; they end with the block, and when the tests are killed."""
+
+    def __init__(self, workers: int, threads: int = 1) -> None:
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self._count, self._threads = workers, threads
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def runner(self) -> str:
+        """As `--runner` wants it."""
+        return f"dask:{self.address}"
+
+    def __enter__(self) -> Self:
+        port = self.address.rpartition(":")[2]
+        self.scheduler = start("dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        for _ in range(self._count):
+            self.add_worker()
+        self._wait()
+        return self
+
+    def add_worker(self) -> None:
+        own = ["--nthreads", str(self._threads), "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
+        self.workers.append(start("dask", "worker", self.address, *own, "--death-timeout", "30"))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in (*self.workers, self.scheduler):
+            kill(process)
+
+    def _wait(self) -> None:
+        """Until all workers are there."""
+        from distributed import Client
+
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with Client(self.address, timeout=5, set_as_default=False) as client:
+                    client.wait_for_workers(self._count, timeout=PATIENCE)
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process as `kill -9` does."""
+    with suppress(ProcessLookupError):
+        process.kill()
+    process.wait()
+
+
+def start(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """A module run as a process that ends with this one."""
+    libc = ctypes.CDLL(None)  # looked up here: between fork and exec there should be little to do
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+    )

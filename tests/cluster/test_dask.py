@@ -1,0 +1,128 @@
+"""Runs whose shards Dask's workers ask: the same numbers, and no answer asked for twice."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.errors import SpecError
+from tests.cluster.dask_processes import DaskProcesses, kill
+from tests.endpoints.endpoint import Endpoint
+from tests.faults.lab import Lab, finish, wait_until
+from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
+
+
+def test_workers_ask_each_request_once_and_score_as_one_process_does(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint, dask: DaskProcesses
+) -> None:
+    lab.add_texts("sums", 300)
+    lab.add_texts("more", 40)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums,more", chat(endpoint)))
+    endpoint.reset()
+    endpoint.change(latency=0.05)
+    found = lab.evaluate("sums,more", chat(endpoint), runner=dask.runner)
+    assert scores(found) == expected
+    counts = endpoint.counts()
+    assert 2 < counts["most_in_flight"] <= AT_ONCE, "the bound is for all workers together"
+    assert (counts["distinct_answered"], counts["most_answers"]) == (340, 1)
+    assert found.results["assay"]["requests_asked"] == 340
+    again = lab.evaluate("sums,more", chat(endpoint), runner=dask.runner)
+    assert scores(again) == expected
+    assert again.results["assay"]["requests_asked"] == 0
+    assert endpoint.counts()["arrived"] == counts["arrived"]
+
+
+@pytest.mark.slow
+def test_a_killed_workers_shards_are_asked_by_the_others_but_for_what_is_stored(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 600)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums", chat(endpoint)))
+    endpoint.reset()
+    endpoint.change(latency=0.1)
+    with DaskProcesses(workers=4) as dask:
+        process = lab.start(f"--runner={dask.runner}", tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        kill(dask.workers[0])
+        ended = finish(process)
+    assert ended.status == 0, ended.errors
+    assert lab.last["results"] == expected
+    counts = endpoint.counts()
+    # A quarter of the calls, and half as many answers that wait for the next write to disk.
+    assert 0 < counts["arrived"] - 600 <= AT_ONCE / 4 * 1.5
+    assert counts["distinct_answered"] == 600
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_ends_the_run_and_the_next_asks_for_the_rest(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 600)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums", chat(endpoint)))
+    endpoint.reset()
+    endpoint.change(latency=0.1)
+    with DaskProcesses(workers=2) as dask:
+        process = lab.start(f"--runner={dask.runner}", tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        kill(dask.scheduler)
+        for worker in dask.workers:  # which would go on with what they are at
+            kill(worker)
+        ended = finish(process)
+    assert ended.status == 1
+    assert "failed: the Dask scheduler was lost" in ended.errors
+    assert "Traceback" not in ended.errors
+    lab.run(tasks="sums", model=chat(endpoint, timeout=5))
+    assert lab.last["results"] == expected
+    assert endpoint.counts()["arrived"] - 600 <= AT_ONCE * 1.5
+
+
+@pytest.mark.parametrize(("processes", "shard"), [(1, 40), (2, 512)])
+def test_neither_workers_nor_the_size_of_shards_change_a_score(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dask: DaskProcesses, processes: int, shard: int
+) -> None:
+    lab.add_choices("facts", 150)
+    lab.add_texts("sums", 150)
+    expected = lab.undisturbed(tmp_path / "other", "facts,sums")
+    monkeypatch.setattr("flows.plan.SHARD_REQUESTS", shard)
+    runner = dask.runner if processes == 2 else f"dask:local?workers={processes}"
+    assert lab.evaluate("sums,facts", runner=runner).results["results"] == expected
+    assert lab.asked == 450
+
+
+def test_a_scheduler_that_is_not_there_is_said_in_one_line_before_anything_is_asked(
+    lab: Lab, endpoint: Endpoint
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 3)
+    with pytest.raises(SpecError, match=r"^--runner: no Dask scheduler answers at tcp://127.0.0.1:1: "):
+        lab.evaluate("sums", chat(endpoint), runner="dask:tcp://127.0.0.1:1")
+    assert endpoint.counts()["arrived"] == 0
+
+
+def test_a_budget_is_refused_where_several_processes_would_spend_it(lab: Lab, dask: DaskProcesses) -> None:
+    lab.add_texts("sums", 3)
+    with pytest.raises(SpecError, match="a budget holds within one process only"):
+        lab.evaluate("sums", runner=dask.runner, budget_tokens=1000)
+    assert lab.asked == 0
+
+
+def test_a_worker_process_loads_a_model_once_and_asks_it_by_one_thread_at_a_time(
+    lab: Lab, tmp_path: Path, dask: DaskProcesses
+) -> None:
+    lab.add_texts("sums", 500)
+    loads = tmp_path / "loads"
+    model = f"custom:tests.cluster.models:Heavy?log={lab.log}&loads={loads}"
+    result = lab.evaluate("sums", model, runner=dask.runner)
+    assert not result.failures
+    assert lab.asked == 500
+    assert sorted(loads.read_text().split()) == sorted(str(worker.pid) for worker in dask.workers)
+
+
+@pytest.mark.slow
+def test_a_shard_that_ends_its_workers_is_given_up(lab: Lab) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 10)
+    with DaskProcesses(workers=4) as dask:
+        result = lab.evaluate("sums", "scripted:tests.cluster.models:die", runner=dask.runner)
+    assert result.failures["sums"].startswith("Dask gave a shard up: 4 workers died while they asked it")
