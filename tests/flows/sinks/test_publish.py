@@ -96,6 +96,7 @@ def test_a_finished_run_is_published_later(
     assert publish_main([str(finished.folder), "--to", f"hub:{NAME}", "--to", f"tensorboard:{tmp_path}"]) == 0
     assert f"published: {hub.url}/datasets/{NAME}" in capsys.readouterr().out
     assert len(hub.dataset(NAME).commits) == 2
+    assert list(tmp_path.rglob("events.*"))
 
 
 @pytest.mark.parametrize(
