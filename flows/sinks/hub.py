@@ -63,7 +63,8 @@ class HubSink(Sink):
     def publish(self, result: EvaluationResult) -> str:
         from huggingface_hub import HfApi
 
-        api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN"))
+        # False: no token that the client keeps in a file.
+        api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN") or False)
         with _without_bars(), _explained(f"hub:{self.name}"):
             self._make_repository(api)
             self._commit(api, result)

@@ -7,8 +7,9 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.task_engine import TaskRunTimeoutError
 
-from flows.errors import USER_ERRORS, Unavailable
+from flows.errors import PublishError, ResultError, SpecError, Unavailable
 from flows.files import Place
 from flows.progress import reporter
 from flows.results.result import EvaluationResult
@@ -18,13 +19,18 @@ log = logging.getLogger("assay")
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Seconds before the second, third, ... try. The last outlasts a minute's rate limit."""
+class Patience:
+    """How long a sink is waited for, in seconds.
+
+    delays: before the second, third, ... try; the last outlasts a minute's rate limit.
+    longest: of one try, since clients may wait for ever. Half an hour sends some gigabytes.
+    """
 
     delays: tuple[float, ...] = (2, 15, 70)
+    longest: float = 1800.0
 
 
-RETRIES = RetryPolicy()
+PATIENCE = Patience()
 
 
 def _may_pass(_task: object, _run: object, state: Any) -> bool:
@@ -43,8 +49,9 @@ def publish_all(sinks: Sequence[str], folder: Place) -> list[str]:
     for sink in sinks:
         step = publish.with_options(
             task_run_name=f"publish {sink}".replace("{", "(").replace("}", ")"),
-            retries=len(RETRIES.delays),
-            retry_delay_seconds=list(RETRIES.delays),
+            retries=len(PATIENCE.delays),
+            retry_delay_seconds=list(PATIENCE.delays),
+            timeout_seconds=PATIENCE.longest,
         )
         outcome: Any = step(sink, str(folder), return_state=True).result(raise_on_failure=False)
         if isinstance(outcome, Exception):
@@ -56,8 +63,13 @@ def publish_all(sinks: Sequence[str], folder: Place) -> list[str]:
 
 
 def _reason(sink: str, error: Exception) -> str:
-    said = " ".join(str(error).split())
-    return said if isinstance(error, USER_ERRORS) else f"{sink}: {type(error).__name__}: {said}"
+    match error:
+        case TaskRunTimeoutError():
+            return f"{sink}: not done after {PATIENCE.longest:g} seconds"
+        case PublishError() | ResultError() | SpecError():
+            return str(error)
+        case _:
+            return f"{sink}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _way_out(sink: str, folder: Place) -> str:

@@ -23,6 +23,7 @@ ROUND_TRIPS = [
     {"system_instruction": "Sei knapp.\n\tÄ: 'ja' \"nein\" # no: comment", "num_fewshot": 0, "seed": 7},
     {"data_root": ["/x y", "z"], "include_path": ["t"], "trust_task_code": True, "compat": "lm-eval"},
     {"samples": {"a": [3, 1]}, "cluster": "passage"},
+    {"sinks": ["hub:org/name?public=true&model_card=pr", "tensorboard:a%2Cb"]},
     {"repeats": 3, "metadata": {"tokenizer": "a", "max_seq_lengths": [4096, 8192], "of": {"a": None}}},
     {"apply_chat_template": True, "batch_size": 8, "explain_cache": True, "allow_unsafe_code": True},
 ]

@@ -255,7 +255,7 @@ def serving() -> Iterator[Hub]:
     hub = Hub()
     handler: Callable[..., BaseHTTPRequestHandler] = type("Handler", (_Handler,), {"hub": hub})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+        server.daemon_threads, server.block_on_close = True, False  # a slow answer is not waited for
         hub.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

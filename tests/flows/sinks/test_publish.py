@@ -20,7 +20,7 @@ def without_waiting(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyP
     """A Prefect server, and no time between tries."""
     from flows.steps import publish as step
 
-    monkeypatch.setattr(step, "RETRIES", step.RetryPolicy(delays=(0, 0)))
+    monkeypatch.setattr(step, "PATIENCE", step.Patience(delays=(0, 0), longest=20))
 
 
 def spec(tmp_path: Path, sinks: str) -> EvaluationSpec:
@@ -65,6 +65,19 @@ def test_a_sink_that_fails_costs_the_run_nothing(
 
 
 @pytest.mark.usefixtures("without_waiting")
+def test_a_sink_that_never_answers_does_not_keep_the_run_from_its_end(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from flows.steps import publish as step
+
+    monkeypatch.setattr(step, "PATIENCE", step.Patience(delays=(0,), longest=1))
+    hub.faults.append(Fault("/commit/", 0, seconds=60))
+    result = evaluate(spec(tmp_path, f"hub:{NAME}"))
+    assert result.failures == {}
+    assert f"not published: hub:{NAME}: not done after 1 seconds" in caplog.text
+
+
+@pytest.mark.usefixtures("without_waiting")
 def test_a_run_that_is_not_published_ends_in_a_state_that_says_so(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +96,7 @@ def test_a_finished_run_is_published_later(
     assert publish_main([str(finished.folder), "--to", f"hub:{NAME}", "--to", f"tensorboard:{tmp_path}"]) == 0
     assert f"published: {hub.url}/datasets/{NAME}" in capsys.readouterr().out
     assert len(hub.dataset(NAME).commits) == 2
+    assert list(tmp_path.rglob("events.*"))
 
 
 @pytest.mark.parametrize(
