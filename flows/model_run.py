@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -82,8 +83,12 @@ def main() -> None:
 
     gc.set_threshold(50_000, 20, 100)  # requests and responses make no cycles, but there are many
     job = Job.model_validate(json.loads(sys.stdin.readline()))
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a suite in the background ignores it, and so we
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    write_text(job.outcome, execute(job).model_dump_json())
+    with suppress(KeyboardInterrupt):  # what was answered is stored; who interrupts asks for no outcome
+        write_text(job.outcome, execute(job).model_dump_json())
 
 
 if __name__ == "__main__":

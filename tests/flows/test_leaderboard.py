@@ -63,7 +63,7 @@ def test_a_model_without_all_scores_has_no_mean_rank_and_is_last_with_its_reason
 
 
 def test_columns_of_which_nobody_knows_which_way_is_better_do_not_count() -> None:
-    unknown = {name: Score("odd", "none", value, None, None) for name, value in (("a", 1.0), ("b", 2.0))}
+    unknown = {name: Score("odd", "none", value, None, None) for name, value in (("a", 2.0), ("b", 1.0))}
     found = board(
         row("a", arc=accuracy(0.2), text=unknown["a"]), row("b", arc=accuracy(0.1), text=unknown["b"])
     )
