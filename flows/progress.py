@@ -1,6 +1,7 @@
 """How far a run is: a bar on the terminal with the time left, fed by the steps of this process."""
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.work = Work()
-        self._last = monotonic()
+        self._last = -math.inf
 
     def prepared(self, kind: RequestKind, requests: int) -> None:
         """A task turned out to have so many requests."""

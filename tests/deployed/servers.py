@@ -19,7 +19,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 # A machine that runs other tests beside these may take long to start a process.
-PATIENCE = 120.0
+PATIENCE = 300.0
 SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
