@@ -1,6 +1,8 @@
 """Runs whose shards Dask's workers ask: the same numbers, and no answer asked for twice."""
 
+import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -117,6 +119,19 @@ def test_a_worker_process_loads_a_model_once_and_asks_it_by_one_thread_at_a_time
     assert not result.failures
     assert lab.asked == 500
     assert sorted(loads.read_text().split()) == sorted(str(worker.pid) for worker in dask.workers)
+
+
+def test_progress_counts_what_workers_answered_and_what_they_found(lab: Lab, dask: DaskProcesses) -> None:
+    from flows.pipeline import evaluate_flow
+    from flows.progress import reporting
+
+    lab.add_texts("sums", 100)
+    spec = lab.spec("sums", runner=dask.runner)
+    for are_asked in (True, False):
+        with patch.dict(os.environ, ASSAY_HOME=str(lab.home)), reporting(show=False) as shown:
+            evaluate_flow(spec=spec, return_state=True)
+        assert dict(shown.work.done) == dict(shown.work.total) == {"generate_until": 100}
+        assert (shown.work.seconds_left() is not None) is are_asked
 
 
 @pytest.mark.slow
