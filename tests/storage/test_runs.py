@@ -40,6 +40,12 @@ def objects(seaweedfs: SeaweedFS, prefix: str) -> list[str]:
     return [f"s3://{name}".removeprefix(f"{prefix}/") for name in found]
 
 
+def times(seaweedfs: SeaweedFS, prefix: str) -> dict[str, Any]:
+    """When each object below a prefix was written."""
+    found = seaweedfs.files().find(prefix.removeprefix("s3://"), detail=True)
+    return {name: one["LastModified"] for name, one in found.items()}
+
+
 def all_results(seaweedfs: SeaweedFS, prefix: str) -> list[Any]:
     """The scores of all runs below a prefix that came to their end."""
     names = [name for name in objects(seaweedfs, prefix) if name.endswith("results.json")]
@@ -84,12 +90,15 @@ def test_what_prefect_stores_of_a_step_in_a_bucket_is_json(
 
 
 def test_another_machine_with_the_same_output_and_store_does_nothing_again(
-    lab: Lab, other_lab: Lab, prefix: str, database: str
+    lab: Lab, other_lab: Lab, prefix: str, database: str, seaweedfs: SeaweedFS
 ) -> None:
     lab.add_texts("sums", 10)
     first = lab.evaluate("sums", MODEL, output=prefix, store=database)
+    steps = times(seaweedfs, f"{prefix}/.steps")
     second = other_lab.evaluate("sums", MODEL, output=prefix, store=database)
     assert (lab.asked, other_lab.asked) == (10, 0)
+    assert times(seaweedfs, f"{prefix}/.steps") == steps, "no step was done, or recorded, again"
+    assert any("/finished/" in name for name in steps)
     assert second.results["results"] == first.results["results"]
     assert second.results["assay"]["requests_reused"] == 10
     assert second.folder != first.folder
