@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backends.engine.patience import Patience, Retrier
 from flows import bucket
 from flows.bucket import PART_BYTES, BucketPath
 from flows.errors import ResultError, SpecError
@@ -82,6 +84,37 @@ def test_a_large_file_goes_up_in_parts_and_replaces_none_where_it_is_to_be_new(
         place.create(file)
     place.download(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == file.read_bytes()
+
+
+class LosesTheFirstAnswer:
+    """A client whose first upload works, but its answer does not arrive."""
+
+    def __init__(self, files: Any) -> None:
+        self._files, self.uploads = files, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def put_file(self, *arguments: Any, **options: Any) -> None:
+        self.uploads += 1
+        self._files.put_file(*arguments, **options)
+        if self.uploads == 1:
+            raise ConnectionResetError("the answer is lost")
+
+
+def test_who_was_first_but_never_heard_of_it_is_not_told_that_another_was(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, seaweedfs: SeaweedFS
+) -> None:
+    files = LosesTheFirstAnswer(seaweedfs.files())
+    trying = Retrier(Patience(seconds=10, first=0.01), lambda error: isinstance(error, ConnectionError))
+    monkeypatch.setattr(bucket, "_connected", lambda *_: (files, trying))
+    place = place_of(prefix) / "file"
+    write_text(place, "mine", new=True)
+    assert files.uploads == 2
+    assert place.read_text() == "mine"
+    files.uploads = 0
+    with pytest.raises(ResultError, match="it is there already"):
+        write_text(place, "another's", new=True)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +204,7 @@ def test_a_server_that_stays_away_is_an_error_of_the_run_that_names_the_object(
     prefix: str, seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = place_of(prefix) / "file"
-    monkeypatch.setattr(bucket, "PATIENT", bucket.Patience(seconds=0.5))
+    monkeypatch.setattr(bucket, "PATIENT", Patience(seconds=0.5))
     write_text(place, "before")
     with away(seaweedfs), pytest.raises(ResultError, match=f"cannot write {place}: Could not connect"):
         write_text(place, "after")
