@@ -59,11 +59,13 @@ def is_said_in_a_line(ended: Finished, *words: str) -> bool:
 
 
 def test_a_run_is_written_to_a_bucket_and_read_back_from_there(
-    lab: Lab, prefix: str, seaweedfs: SeaweedFS
+    lab: Lab, prefix: str, seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.add_choices("facts", 4)
     lab.add_texts("sums", 5)
     result = lab.evaluate("facts,sums", output=prefix)
+    for name, value in seaweedfs.environment(READER).items():
+        monkeypatch.setenv(name, value)
     again = EvaluationResult.open(str(result.folder))
     assert again.results == result.results
     assert len(again.samples("sums")) == 5
@@ -191,6 +193,46 @@ def test_a_database_killed_and_restarted_in_a_run_costs_nothing(
     assert ended.status == 0, ended.errors
     assert lab.asked == 40
     assert lab.all_results == [lab.undisturbed(tmp_path / "alone", "sums")]
+
+
+@pytest.mark.slow  # as long as is waited for what stays away
+def test_a_database_that_stays_away_ends_the_run_and_the_next_goes_on(
+    lab: Lab, database: str, postgresql: PostgreSQL
+) -> None:
+    lab.add_texts("sums", 40)
+    process = started(lab, f"--store={database}")
+    postgresql.kill()
+    try:
+        ended = finish(process)
+    finally:
+        postgresql.start()
+    assert ended.status == 1
+    assert is_said_in_a_line(ended, "failed: ", database.partition("@")[2], "Connection refused")
+    kept = lab.asked - 2 * BATCH
+    again = lab.run(f"--store={database}", tasks="sums", model=MODEL)
+    assert again.status == 0, again.errors
+    assert lab.asked <= 40 + 2 * BATCH
+    assert lab.last["assay"]["requests_reused"] >= kept
+
+
+@pytest.mark.slow  # as long as is waited for what stays away
+def test_an_object_store_that_stays_away_ends_the_run_and_the_next_asks_nothing_again(
+    lab: Lab, prefix: str, seaweedfs: SeaweedFS
+) -> None:
+    lab.add_texts("sums", 40)
+    process = started(lab, f"--output={prefix}")
+    seaweedfs.kill()
+    try:
+        ended = finish(process)
+    finally:
+        seaweedfs.start()
+    assert ended.status == 1
+    assert is_said_in_a_line(ended, f"cannot write {prefix}/", "Could not connect")
+    assert all_results(seaweedfs, prefix) == []
+    again = lab.run(f"--output={prefix}", tasks="sums", model=MODEL)
+    assert again.status == 0, again.errors
+    assert lab.asked == 40
+    assert len(all_results(seaweedfs, prefix)) == 1
 
 
 def test_two_machines_that_run_at_once_write_two_runs_and_agree(
