@@ -3,8 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 from typing import Any
 
@@ -157,15 +156,7 @@ def test_a_database_that_is_away_is_said_before_the_model_is_asked(lab: Lab) -> 
     assert len(ended.errors.strip().splitlines()) == 1
 
 
-@contextmanager
-def restarted(server: SeaweedFS | PostgreSQL, seconds: float, process: Process) -> Iterator[None]:
-    """Kill a server, and have it back after so long."""
-    server.kill()
-    wait_until(lambda: False, process, seconds)
-    server.start()
-    yield
-
-
+@pytest.mark.slow
 def test_an_object_store_killed_and_restarted_in_a_run_costs_nothing(
     lab: Lab, prefix: str, seaweedfs: SeaweedFS, tmp_path: Path
 ) -> None:
@@ -183,13 +174,16 @@ def test_an_object_store_killed_and_restarted_in_a_run_costs_nothing(
     assert all_results(seaweedfs, prefix) == [lab.undisturbed(tmp_path / "alone", "sums,more")]
 
 
+@pytest.mark.slow
 def test_a_database_killed_and_restarted_in_a_run_costs_nothing(
     lab: Lab, database: str, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     lab.add_texts("sums", 40)
     process = started(lab, f"--store={database}")
-    with restarted(postgresql, 1.0, process):
-        ended = finish(process)
+    postgresql.kill()
+    time.sleep(1)
+    postgresql.start()
+    ended = finish(process)
     assert ended.status == 0, ended.errors
     assert lab.asked == 40
     assert lab.all_results == [lab.undisturbed(tmp_path / "alone", "sums")]
@@ -235,6 +229,7 @@ def test_an_object_store_that_stays_away_ends_the_run_and_the_next_asks_nothing_
     assert len(all_results(seaweedfs, prefix)) == 1
 
 
+@pytest.mark.slow
 def test_two_machines_that_run_at_once_write_two_runs_and_agree(
     lab: Lab, other_lab: Lab, prefix: str, database: str, seaweedfs: SeaweedFS
 ) -> None:
