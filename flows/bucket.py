@@ -23,8 +23,9 @@ PART_BYTES = 16 << 20
 # A request that no server answers for so long is made again.
 _TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60}
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-# What may pass besides a failing server (5xx): too many requests, or two of them for one object at a time.
-_TRANSIENT = frozenset({"409", "429", "RequestTimeout"})
+# What may pass besides a failing server (5xx): too many requests, two of them for one object at a time, and
+# an upload in parts that a restarted server no longer knows.
+_TRANSIENT = frozenset({"409", "429", "RequestTimeout", "NoSuchUpload"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,13 @@ class BucketPath:
         probe._call("read", lambda files: files.cat_file(probe._place), ONCE)
 
     def _call(self, verb: str, call: Callable[[Any], T], patience: Patience | None = None) -> T:
+        files, retrier = _connected(patience or PATIENT, frozenset(_environment()))
+        from botocore.exceptions import BotoCoreError
         from s3fs.core import S3_RETRYABLE_ERRORS
 
-        files, retrier = _connected(patience or PATIENT, frozenset(_environment()))
         try:
             return retrier(lambda: call(files))
-        except (OSError, *_boto_errors(), *S3_RETRYABLE_ERRORS) as error:
+        except (OSError, BotoCoreError, *S3_RETRYABLE_ERRORS) as error:
             if _code(error) == "PreconditionFailed" or isinstance(error, FileExistsError):
                 raise FileExistsError(errno.EEXIST, "it is there already", str(self)) from error
             if isinstance(error, FileNotFoundError) and verb == "read":
@@ -157,12 +159,6 @@ def _connected(patience: Patience, _environment: frozenset[tuple[str, str]]) -> 
     config = {"retries": {"total_max_attempts": 1}, **_TIMEOUTS}
     files = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=config)
     return files, Retrier(patience, _may_pass)
-
-
-def _boto_errors() -> tuple[type[Exception], ...]:
-    from botocore.exceptions import BotoCoreError
-
-    return (BotoCoreError,)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -195,6 +191,4 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, NoCredentialsError):
         return f"there are no credentials, {_CREDENTIALS}"
     said = _response(error).get("Error", {}).get("Message") or str(error) or type(error).__name__
-    if _status(error) == 404:
-        said = "there is no such bucket"
     return " ".join(said.split()).rstrip(".")

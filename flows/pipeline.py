@@ -40,7 +40,7 @@ from flows.shown.artifacts import showing
 from flows.spec import EvaluationSpec
 from flows.step_records import StepRecords, result_storage
 from flows.steps import requests_file
-from flows.steps.infer import Piece, infer
+from flows.steps.infer import Piece, cut_pieces, infer
 from flows.steps.load_model import load_model
 from flows.steps.persist import persist
 from flows.steps.prepare import prepare
@@ -156,7 +156,7 @@ class Evaluation:
         shards = cut_shards(requests, len(self.plan.bundles), self.workers.processes, self.workers.scale)
         asked = []
         for number, shard in enumerate(shards if prepared else (), start=1):
-            name, pieces = f"infer {_label(bundle)} {number}/{len(shards)}", _pieces(prepared, shard)
+            name, pieces = f"infer {_label(bundle)} {number}/{len(shards)}", cut_pieces(prepared, shard)
             asked.append((pieces, self.asking.submit(copy_context().run, self._infer, name, pieces)))
         return Asking(bundle, prepared, asked)
 
@@ -251,8 +251,7 @@ class Evaluation:
         """What a step wrote; done again where the files of an earlier run are gone or damaged."""
         step.future.wait()
         found = self._outcome(bundle, step.future.state)
-        files = [file for one in found.values() for file in one["files"].values()]
-        return found if self.plan.steps.are_intact(files) else self._outcome(bundle, step.again())
+        return found if self.plan.steps.are_intact(found.values()) else self._outcome(bundle, step.again())
 
     def _outcome(self, bundle: Sequence[str], state: Any) -> References:
         """The references of a step that has ended; tasks that failed in it are noted."""
@@ -323,17 +322,6 @@ def _count_prepared(to: Reporter, future: PrefectFuture[Any]) -> None:
         for one in result.values():
             for kind, count in one["kinds"].items():
                 to.prepared(kind, count)
-
-
-def _pieces(prepared: References, shard: range) -> list[Piece]:
-    """The part of each task's requests file that is in a shard of them all, one after the other."""
-    pieces, first = [], 0
-    for name, one in prepared.items():
-        start, stop = max(shard.start - first, 0), min(shard.stop - first, one["requests"])
-        if start < stop:
-            pieces.append(Piece(name, one["files"], start, stop))
-        first += one["requests"]
-    return pieces
 
 
 def _reason(task: str, error: Exception) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from flows.bucket import BucketPath
 from flows.errors import ResultError
@@ -61,9 +62,9 @@ class StepFiles:
         """The files of several references, of which one may need another beside it."""
         return {what: self.fetch(file) for what, file in files.items()}
 
-    def are_intact(self, files: Iterable[File]) -> bool:
-        """Whether every referenced file is there with the content it was written with."""
-        return all(self._is_intact(file) for file in files)
+    def are_intact(self, references: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether all files of references are there with the content they were written with."""
+        return all(self._is_intact(file) for one in references for file in one["files"].values())
 
     def _is_intact(self, file: File) -> bool:
         try:

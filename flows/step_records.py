@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from prefect.filesystems import WritableFileSystem
+from prefect.utilities.asyncutils import sync_compatible
 from pydantic import Field
 
 from flows.bucket import BucketPath
@@ -22,9 +23,11 @@ class StepRecords(WritableFileSystem):
 
     address: str = Field(description="s3://bucket/prefix below which the records are")
 
+    @sync_compatible  # the engine of flows that are no coroutines calls it as a plain function
     async def read_path(self, path: str) -> bytes:
         return await asyncio.to_thread((BucketPath.parse(self.address) / path).read_bytes)
 
+    @sync_compatible
     async def write_path(self, path: str, content: bytes) -> None:
         await asyncio.to_thread((BucketPath.parse(self.address) / path).write_bytes, content)
 

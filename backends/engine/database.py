@@ -14,6 +14,8 @@ from backends.errors import BackendError
 # Long enough for another process to write a large batch to a slow disk, short enough to be noticed.
 _BUSY_SECONDS = 120.0
 _CREATION_SECONDS = 30.0
+# Whoever creates a store holds this lock of its database; any number that others do not use.
+_CREATION_LOCK = 0xA55A57
 # A host that does not answer at all; libpq would wait for ever.
 _CONNECT = {"postgresql": {"connect_timeout": 10}}
 
@@ -63,6 +65,7 @@ def initialise(
             try:
                 _use_write_ahead_log(engine)
                 with writer.begin() as connection:
+                    _wait_for_turn(connection)
                     for table in tables.sorted_tables:
                         connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
                     connection.execute(insert, rows)
@@ -148,10 +151,15 @@ def _use_write_ahead_log(engine: sa.Engine) -> None:
         )
 
 
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """PostgreSQL's "create if not exists" may fail where two do it at once; SQLite waits as it is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+
+
 def _lost_a_race(error: exc.DBAPIError) -> bool:
-    """Whether another process was creating the same store: locked in SQLite, already there in PostgreSQL."""
-    name = _sqlite_name(error)
-    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or isinstance(error, exc.IntegrityError)
+    """Whether another process was creating the same SQLite file."""
+    return _sqlite_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _sqlite_name(error: exc.DBAPIError) -> str:

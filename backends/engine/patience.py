@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
-
 T = TypeVar("T")
 
 
@@ -36,6 +34,9 @@ class Retrier:
         self._was_in_vain = False
 
     def __call__(self, call: Callable[[], T]) -> T:
+        # Late, for `--help`: importing it takes a tenth of a second, where tornado is installed half of one.
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
         patience = ONCE if self._was_in_vain else self._patience
         retrying = Retrying(
             retry=retry_if_exception(self._may_pass),

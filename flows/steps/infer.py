@@ -39,6 +39,17 @@ class Piece:
         return range(self.start, self.stop)
 
 
+def cut_pieces(prepared: References, shard: range) -> list[Piece]:
+    """The part of each task's requests file that is in a shard of them all, one after the other."""
+    pieces, first = [], 0
+    for name, one in prepared.items():
+        start, stop = max(shard.start - first, 0), min(shard.stop - first, one["requests"])
+        if start < stop:
+            pieces.append(Piece(name, one["files"], start, stop))
+        first += one["requests"]
+    return pieces
+
+
 @step("infer", retries=2)
 def infer(
     spec: EvaluationSpec, pieces: Sequence[Piece], key: str, origin: Origin | None = None

@@ -1,15 +1,18 @@
 """Objects of a real S3 server: whole or not there, one winner of several, and errors in a line."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backends.engine.patience import Patience, Retrier
 from flows import bucket
 from flows.bucket import PART_BYTES, BucketPath
 from flows.errors import ResultError, SpecError
@@ -84,6 +87,37 @@ def test_a_large_file_goes_up_in_parts_and_replaces_none_where_it_is_to_be_new(
     assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
+class LosesTheFirstAnswer:
+    """A client whose first upload works, but its answer does not arrive."""
+
+    def __init__(self, files: Any) -> None:
+        self._files, self.uploads = files, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def put_file(self, *arguments: Any, **options: Any) -> None:
+        self.uploads += 1
+        self._files.put_file(*arguments, **options)
+        if self.uploads == 1:
+            raise ConnectionResetError("the answer is lost")
+
+
+def test_who_was_first_but_never_heard_of_it_is_not_told_that_another_was(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, seaweedfs: SeaweedFS
+) -> None:
+    files = LosesTheFirstAnswer(seaweedfs.files())
+    trying = Retrier(Patience(seconds=10, first=0.01), lambda error: isinstance(error, ConnectionError))
+    monkeypatch.setattr(bucket, "_connected", lambda *_: (files, trying))
+    place = place_of(prefix) / "file"
+    write_text(place, "mine", new=True)
+    assert files.uploads == 2
+    assert place.read_text() == "mine"
+    files.uploads = 0
+    with pytest.raises(ResultError, match="it is there already"):
+        write_text(place, "another's", new=True)
+
+
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
@@ -104,9 +138,18 @@ def test_keys_that_may_not_write_are_said_in_a_line(
 
 
 def test_a_bucket_that_is_not_there_is_named_and_not_made(prefix: str, seaweedfs: SeaweedFS) -> None:
-    with pytest.raises(SpecError, match=r"--output s3://nowhere/runs: cannot .*: there is no such bucket$"):
+    with pytest.raises(
+        SpecError, match=r"--output s3://nowhere/runs: cannot .*: The specified bucket does not"
+    ):
         check("s3://nowhere/runs")
     assert not seaweedfs.files().exists("nowhere")
+
+
+def test_without_the_package_the_extra_is_named(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "a-client-of-its-own")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(SpecError, match=r"pip install 'assay-eval\[s3\]'"):
+        check(prefix)
 
 
 def test_without_credentials_the_variables_are_named(
@@ -171,7 +214,7 @@ def test_a_server_that_stays_away_is_an_error_of_the_run_that_names_the_object(
     prefix: str, seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = place_of(prefix) / "file"
-    monkeypatch.setattr(bucket, "PATIENT", bucket.Patience(seconds=0.5))
+    monkeypatch.setattr(bucket, "PATIENT", Patience(seconds=0.5))
     write_text(place, "before")
     with away(seaweedfs), pytest.raises(ResultError, match=f"cannot write {place}: Could not connect"):
         write_text(place, "after")

@@ -3,8 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,12 @@ def objects(seaweedfs: SeaweedFS, prefix: str) -> list[str]:
     return [f"s3://{name}".removeprefix(f"{prefix}/") for name in found]
 
 
+def times(seaweedfs: SeaweedFS, prefix: str) -> dict[str, Any]:
+    """When each object below a prefix was written."""
+    found = seaweedfs.files().find(prefix.removeprefix("s3://"), detail=True)
+    return {name: one["LastModified"] for name, one in found.items()}
+
+
 def all_results(seaweedfs: SeaweedFS, prefix: str) -> list[Any]:
     """The scores of all runs below a prefix that came to their end."""
     names = [name for name in objects(seaweedfs, prefix) if name.endswith("results.json")]
@@ -53,11 +58,13 @@ def is_said_in_a_line(ended: Finished, *words: str) -> bool:
 
 
 def test_a_run_is_written_to_a_bucket_and_read_back_from_there(
-    lab: Lab, prefix: str, seaweedfs: SeaweedFS
+    lab: Lab, prefix: str, seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.add_choices("facts", 4)
     lab.add_texts("sums", 5)
     result = lab.evaluate("facts,sums", output=prefix)
+    for name, value in seaweedfs.environment(READER).items():
+        monkeypatch.setenv(name, value)
     again = EvaluationResult.open(str(result.folder))
     assert again.results == result.results
     assert len(again.samples("sums")) == 5
@@ -84,12 +91,18 @@ def test_what_prefect_stores_of_a_step_in_a_bucket_is_json(
 
 
 def test_another_machine_with_the_same_output_and_store_does_nothing_again(
-    lab: Lab, other_lab: Lab, prefix: str, database: str
+    lab: Lab, other_lab: Lab, prefix: str, database: str, seaweedfs: SeaweedFS
 ) -> None:
     lab.add_texts("sums", 10)
     first = lab.evaluate("sums", MODEL, output=prefix, store=database)
+    steps = times(seaweedfs, f"{prefix}/.steps")
     second = other_lab.evaluate("sums", MODEL, output=prefix, store=database)
     assert (lab.asked, other_lab.asked) == (10, 0)
+    after = times(seaweedfs, f"{prefix}/.steps")
+    assert steps.items() <= after.items(), "no step was done, or recorded, again"
+    # But for the first: the name of the model has the path of the lab's log.
+    assert [name for name in after if "/finished/" not in name and name not in steps] == []
+    assert len(after) - len(steps) == 1
     assert second.results["results"] == first.results["results"]
     assert second.results["assay"]["requests_reused"] == 10
     assert second.folder != first.folder
@@ -143,15 +156,7 @@ def test_a_database_that_is_away_is_said_before_the_model_is_asked(lab: Lab) -> 
     assert len(ended.errors.strip().splitlines()) == 1
 
 
-@contextmanager
-def restarted(server: SeaweedFS | PostgreSQL, seconds: float, process: Process) -> Iterator[None]:
-    """Kill a server, and have it back after so long."""
-    server.kill()
-    wait_until(lambda: False, process, seconds)
-    server.start()
-    yield
-
-
+@pytest.mark.slow
 def test_an_object_store_killed_and_restarted_in_a_run_costs_nothing(
     lab: Lab, prefix: str, seaweedfs: SeaweedFS, tmp_path: Path
 ) -> None:
@@ -169,18 +174,62 @@ def test_an_object_store_killed_and_restarted_in_a_run_costs_nothing(
     assert all_results(seaweedfs, prefix) == [lab.undisturbed(tmp_path / "alone", "sums,more")]
 
 
+@pytest.mark.slow
 def test_a_database_killed_and_restarted_in_a_run_costs_nothing(
     lab: Lab, database: str, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     lab.add_texts("sums", 40)
     process = started(lab, f"--store={database}")
-    with restarted(postgresql, 1.0, process):
-        ended = finish(process)
+    postgresql.kill()
+    time.sleep(1)
+    postgresql.start()
+    ended = finish(process)
     assert ended.status == 0, ended.errors
     assert lab.asked == 40
     assert lab.all_results == [lab.undisturbed(tmp_path / "alone", "sums")]
 
 
+@pytest.mark.slow  # as long as is waited for what stays away
+def test_a_database_that_stays_away_ends_the_run_and_the_next_goes_on(
+    lab: Lab, database: str, postgresql: PostgreSQL
+) -> None:
+    lab.add_texts("sums", 40)
+    process = started(lab, f"--store={database}")
+    postgresql.kill()
+    try:
+        ended = finish(process)
+    finally:
+        postgresql.start()
+    assert ended.status == 1
+    assert is_said_in_a_line(ended, "failed: ", database.partition("@")[2], "Connection refused")
+    kept = lab.asked - 2 * BATCH
+    again = lab.run(f"--store={database}", tasks="sums", model=MODEL)
+    assert again.status == 0, again.errors
+    assert lab.asked <= 40 + 2 * BATCH
+    assert lab.last["assay"]["requests_reused"] >= kept
+
+
+@pytest.mark.slow  # as long as is waited for what stays away
+def test_an_object_store_that_stays_away_ends_the_run_and_the_next_asks_nothing_again(
+    lab: Lab, prefix: str, seaweedfs: SeaweedFS
+) -> None:
+    lab.add_texts("sums", 40)
+    process = started(lab, f"--output={prefix}")
+    seaweedfs.kill()
+    try:
+        ended = finish(process)
+    finally:
+        seaweedfs.start()
+    assert ended.status == 1
+    assert is_said_in_a_line(ended, f"cannot write {prefix}/", "Could not connect")
+    assert all_results(seaweedfs, prefix) == []
+    again = lab.run(f"--output={prefix}", tasks="sums", model=MODEL)
+    assert again.status == 0, again.errors
+    assert lab.asked == 40
+    assert len(all_results(seaweedfs, prefix)) == 1
+
+
+@pytest.mark.slow
 def test_two_machines_that_run_at_once_write_two_runs_and_agree(
     lab: Lab, other_lab: Lab, prefix: str, database: str, seaweedfs: SeaweedFS
 ) -> None:
