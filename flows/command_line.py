@@ -7,15 +7,19 @@ Of `--check-tasks`, 0: nothing is broken, though packages or data may be missing
 import argparse
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from flows.errors import USER_ERRORS, ResultError, SpecError
 from flows.flags import Parser, add_flags, given, nearest, parse, validated
 from flows.spec import EvaluationSpec
+
+if TYPE_CHECKING:
+    from flows.results.result import EvaluationResult
 
 SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 GO_ON = "What was answered is kept; the same command goes on from here."
@@ -58,14 +62,13 @@ def read_spec(arguments: argparse.Namespace) -> EvaluationSpec:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit status."""
+    return ending(partial(_run, sys.argv[1:] if arguments is None else arguments))
+
+
+def ending(work: Callable[[], int]) -> int:
+    """Do the work of a command: its exit status, or that of what went wrong, which is said."""
     try:
-        known = read_arguments(sys.argv[1:] if arguments is None else arguments)
-        if known.list_tasks is not None:
-            return _list_tasks(read_spec(known), known.list_tasks)
-        if known.check_tasks is not None:
-            return _check_tasks(read_spec(known), known.check_tasks)
-        spec = read_spec(known)
-        return _estimate(spec) if spec.estimate else _evaluate(spec)
+        return work()
     except ResultError as error:
         print(f"error: {error}\n{GO_ON}", file=sys.stderr)
         return FAILED
@@ -77,20 +80,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:
+    """Print what a run found; the exit status that it means."""
+    print(result.table())
+    if with_performance:
+        print(f"\n{result.performance()}")
+    print(f"\nResults: {result.folder}")
+    if result.failures:
+        print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
+    return FAILED if result.failures else SCORED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    known = read_arguments(arguments)
+    spec = read_spec(known)
+    if known.list_tasks is not None:
+        return _list_tasks(spec, known.list_tasks)
+    if known.check_tasks is not None:
+        return _check_tasks(spec, known.check_tasks)
+    return _estimate(spec) if spec.estimate else _evaluate(spec)
+
+
 def _evaluate(spec: EvaluationSpec) -> int:
     from flows.evaluate import evaluate
 
     # Requests and responses make no cycles, but there are so many that looking for some takes a tenth of
     # the time.
     gc.set_threshold(50_000, 20, 100)
-    result = evaluate(spec, progress=True)
-    print(result.table())
-    if spec.show_performance:
-        print(f"\n{result.performance()}")
-    print(f"\nResults: {result.folder}")
-    if result.failures:
-        print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
-    return FAILED if result.failures else SCORED
+    return show(evaluate(spec, progress=True), with_performance=spec.show_performance)
 
 
 def _estimate(spec: EvaluationSpec) -> int:

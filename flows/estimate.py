@@ -8,9 +8,9 @@ from backends.engine.prices import Price, Usage, cost
 from backends.generation_settings import settings_of
 from backends.identity import request_key
 from backends.requests import Request
-from flows import keys
 from flows.experience import recall
 from flows.plan import Plan, forget_plans, plan_for
+from flows.prepared import prepared
 from flows.spec import EvaluationSpec
 from flows.steps import requests_file
 
@@ -83,12 +83,8 @@ def estimate(spec: EvaluationSpec) -> Estimate:
 
 
 def _estimated(plan: Plan, task: str, experience: Experience, price: Price | None) -> TaskEstimate:
-    path = plan.home.prepared / f"{keys.key_of(keys.prepare_parts(plan, task))}.parquet"
-    if not path.exists():
-        builder = plan.task(task).builder
-        requests_file.write(path, builder, builder.repeats)
     total, wanted = 0, dict[str, Request]()
-    for _, _, digest, request in requests_file.read(path):
+    for _, _, digest, request in requests_file.read(prepared(plan, task)):
         total += 1
         wanted[request_key(plan.model_key, digest)] = request
     stored = plan.store.has_many(list(wanted))

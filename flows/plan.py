@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 from backends.endpoints.chain import chained
 from backends.engine.budget import NO_LIMITS, Budget, Limits
@@ -24,6 +24,7 @@ from flows.home import Home
 from flows.route import NEEDS, check_route
 from flows.secret_blocks import block_secret
 from flows.spec import EvaluationSpec
+from flows.stored_model import StoredModel
 from metrics.code_eval import PERMISSION as CODE_PERMISSION
 from tasks_lib.catalog import Catalog
 from tasks_lib.context import TaskContext
@@ -54,9 +55,12 @@ class Plan:
 
     @cached_property
     def backend(self) -> Backend:
-        """The model, opened once a process; weights load with the first question. Raises BackendError."""
+        """The model, opened once a process; weights load with the first question. Raises BackendError, and
+        ResultError where an earlier run stands in for it that there is not."""
         models = [self.spec.model, *(self.spec.fallback if self.spec.allow_mixing else ())]
         context = BackendContext(self.home.root, self.spec.batch_size, self.spec.seed, block_secret)
+        if self.spec.answers_from is not None:
+            return StoredModel(self.spec.answers_from, partial(_opened, list(map(str, models)), context))
         return _backend(tuple(map(str, models)), context)
 
     @cached_property

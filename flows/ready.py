@@ -7,6 +7,7 @@ from backends.errors import BackendError
 from flows import explain
 from flows.plan import Plan, plan_for
 from flows.results.run_folder import RunFolder
+from flows.stored_answers import check_stored
 
 log = logging.getLogger("assay")
 
@@ -19,6 +20,8 @@ def ready(plan: Plan) -> Plan:
     for a request that is wrong, before any model is loaded.
     """
     plan.check()
+    if plan.spec.answers_from is not None:
+        check_stored(plan)
     RunFolder.check_writable(plan.spec)
     _ = plan.store  # one that cannot be opened is said before anything is asked
     plan.home.step_results.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ def names(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-def _paths(value: object) -> object:
+def paths(value: object) -> object:
     return [path for path in value.split(os.pathsep) if path] if isinstance(value, str) else value
 
 
@@ -158,12 +158,12 @@ class EvaluationSpec(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         default="auto", description="requests a batch, or auto; changes the speed, not the answers"
     )
-    data_root: Annotated[list[Path], BeforeValidator(_paths)] = Field(
+    data_root: Annotated[list[Path], BeforeValidator(paths)] = Field(
         default_factory=_default_data_roots,
         description="folders with local datasets, <dataset>/<configuration>/<split>.parquet|jsonl, "
         "separated by ':' (default: ASSAY_DATA_ROOT)",
     )
-    include_path: Annotated[list[Path], BeforeValidator(_paths)] = Field(
+    include_path: Annotated[list[Path], BeforeValidator(paths)] = Field(
         default_factory=list, description="folders with more task files, separated by ':'"
     )
     trust_task_code: bool = Field(
@@ -202,6 +202,10 @@ class EvaluationSpec(BaseModel):
         description="run code that the model writes, for tasks that test it; there is no sandbox",
     )
     output: Path = Field(default=Path("results"), description="folder of the runs")
+    answers_from: Path | None = Field(
+        default=None,
+        description="folder of an earlier run whose stored answers are scored; no model is asked",
+    )
     compat: Literal["lm-eval"] | None = Field(
         default=None, description="lm-eval: follow lm-eval also where it is wrong (docs/lm-eval.md)"
     )

@@ -91,8 +91,8 @@ def compare(first: Run, second: Run, *, tasks: Sequence[str] = ()) -> Comparison
     two.meet(wanted)
     if not two.meetings:
         reasons = [f"{name}: {reason}" for name, reason in two.refused.items()]
-        between = f"{two.first.folder} and {two.second.folder}"
-        raise NotComparable(reasons[0] if reasons else f"{between} have no task in common")
+        why = reasons[0] if reasons else "they have no task in common"
+        raise NotComparable(f"{two.first.folder} and {two.second.folder} cannot be compared: {why}")
     meetings = two.meetings.items()
     return Comparison(
         first=two.first.folder,

@@ -57,6 +57,7 @@ def persist(
             "failed": dict(failed),
             "model_key": model["model_key"],
             "fingerprint": model["fingerprint"],
+            "answers_from": plan.spec.answers_from,
             "python": platform.python_version(),
             "tasks": {name: _usage(one) for name, one in scores.items()},
             **figures(plan, RunFolder(Path(folder)), list(scored), facts),

@@ -99,8 +99,8 @@ def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str,
         yield row["doc_id"], row["index"], row["digest"], request
 
 
-def digests(path: Path, rows: range) -> list[str]:
-    """The digests of the rows in a range."""
+def digests(path: Path, rows: range | None = None) -> list[str]:
+    """The digests of the rows in a range, or of all."""
     column: list[str] = _table(path, rows, ["digest"])["digest"].to_pylist()
     return column
 
