@@ -20,7 +20,7 @@ from pydantic import (
 
 from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
-from flows.form import as_form
+from flows.form import as_evaluation_form
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -98,7 +98,7 @@ class EvaluationSpec(BaseModel):
 
     # What is refused is not repeated: it may be a key that does not belong there.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_form
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_evaluation_form
     )
 
     model: ModelSpec = Field(
