@@ -24,6 +24,7 @@ test-deployed: install
 
 server: install
 	$(PREFECT) server start --background
+	for _ in $$(seq 60); do $(PREFECT) work-pool ls >/dev/null 2>&1 && exit; sleep 1; done; exit 1
 
 stop-server:
 	$(PREFECT) server stop
