@@ -6,13 +6,38 @@ VLLM   := .venv-vllm
 MLFLOW := .venv-mlflow
 EXTRAS := hf,starter,lm-eval,tasks,images,rouge,math,dask,ray,dev
 
-.PHONY: evaluate test install lint types venv-vllm venv-mlflow
+# Deployments (docs/deploying.md). A server of another machine is named by PREFECT_API_URL.
+POOL    ?= cpu-pool
+PREFECT := DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false \
+	PREFECT_API_URL=$${PREFECT_API_URL:-http://127.0.0.1:4200/api} $(BIN)/prefect --no-prompt
+
+.PHONY: evaluate test test-deployed server stop-server deploy worker install lint types venv-vllm venv-mlflow
 
 evaluate: install
 	$(BIN)/python flows/evaluate.py
 
 test: install
 	$(BIN)/python -m pytest
+
+# All of what needs minutes: a real Prefect server, worker and browser (chromium).
+test-deployed: install
+	$(BIN)/python -m pytest tests/deployed
+
+server: install
+	$(PREFECT) server start --background
+	for _ in $$(seq 60); do $(PREFECT) work-pool ls >/dev/null 2>&1 && exit; sleep 1; done; exit 1
+
+stop-server:
+	$(PREFECT) server stop
+
+deploy: install
+	for pool in cpu-pool gpu-pool; do \
+		$(PREFECT) work-pool inspect $$pool >/dev/null 2>&1 || \
+		$(PREFECT) work-pool create $$pool --type process || exit 1; done
+	$(PREFECT) deploy --all --prefect-file deployments/prefect.yaml
+
+worker: install
+	$(PREFECT) worker start --pool $(POOL)
 
 lint: install
 	$(BIN)/ruff check .

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from flows.form import as_form
 from flows.spec import names
 
 
 class ComparisonSpec(BaseModel):
     """Runs to compare, each with the first."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
 
     runs: list[Path] = Field(
         min_length=2, description="folders of finished runs; each is compared with the first"

@@ -7,6 +7,7 @@ and of the YAML file: the titles name them instead.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
@@ -37,6 +38,7 @@ TITLES = {
     "cluster": "Scoring: cluster",
     "allow_unsafe_code": "Scoring: allow unsafe code",
     "compat": "Scoring: compatibility",
+    "answers_from": "Scoring: answers of a run",
     "budget_usd": "Budget: US dollars",
     "budget_tokens": "Budget: tokens",
     "budget_time": "Budget: seconds",
@@ -60,19 +62,28 @@ TITLES = {
 
 def as_form(schema: dict[str, Any]) -> None:
     """Make a spec's JSON schema one of a form; it accepts what it accepted."""
-    order = {name: position for position, name in enumerate(TITLES)}
+    _make_form(schema, {})
+
+
+def as_evaluation_form(schema: dict[str, Any]) -> None:
+    """The same for `EvaluationSpec`, with fields by section."""
+    _make_form(schema, TITLES)
+
+
+def _make_form(schema: dict[str, Any], titles: Mapping[str, str]) -> None:
+    order = {name: position for position, name in enumerate(titles)}
     properties = sorted(schema["properties"].items(), key=lambda item: order.get(item[0], len(order)))
     schema["properties"] = {
-        name: {**_field(field), "title": _title(name), "position": position}
+        name: {**_field(field, titles), "title": _title(name, titles), "position": position}
         for position, (name, field) in enumerate(properties)
     }
 
 
-def _title(name: str) -> str:
-    return TITLES.get(name) or name.replace("_", " ").capitalize()
+def _title(name: str, titles: Mapping[str, str]) -> str:
+    return titles.get(name) or name.replace("_", " ").capitalize()
 
 
-def _field(field: dict[str, Any]) -> dict[str, Any]:
+def _field(field: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     """One field: no tab for "None", literals as choices, and a help text that shows as it is written."""
     shown = {name: value for name, value in field.items() if name != "anyOf"}
     options = [_choice(option) for option in field.get("anyOf", ())]
@@ -85,21 +96,20 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     elif options:
         shown["anyOf"] = options
     if "description" in field:
-        shown["description"] = _help(field["description"])
+        shown["description"] = _help(field["description"], titles)
     return shown
 
 
-def _help(text: str) -> str:
+def _help(text: str, titles: Mapping[str, str]) -> str:
     """A flag's help text for a form, where lists have a line for each item and flags are fields."""
-    return _FLAG.sub(_named, _MARKUP.sub(r"\\\1", _SEPARATED.sub("", text)))
+
+    def named(flag: re.Match[str]) -> str:
+        return f"“{_title(flag[1].replace('-', '_'), titles)}”"
+
+    return _FLAG.sub(named, _MARKUP.sub(r"\\\1", _SEPARATED.sub("", text)))
 
 
 def _choice(option: dict[str, Any]) -> dict[str, Any]:
     if "const" not in option:
         return option
     return {"type": option["type"], "enum": [option["const"]]}
-
-
-def _named(flag: re.Match[str]) -> str:
-    """A flag that a help text names, by its title."""
-    return f"“{_title(flag[1].replace('-', '_'))}”"

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from flows.errors import ResultError, SpecError
 from flows.flags import validated
+from flows.form import as_form
 from flows.spec import EvaluationSpec, Output, names, paths
 
 # What of a run's request is about asking.
@@ -25,7 +26,7 @@ _ASKING = (
 class RescoreSpec(BaseModel):
     """A finished run, with what is to change; what is left out is as it was."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
 
     run: Output = Field(description="folder of the finished run whose stored answers are scored")
     tasks: Annotated[list[str] | None, BeforeValidator(names)] = Field(

@@ -26,7 +26,7 @@ from backends.engine.prices import parse_price
 from backends.model_string import ModelSpec
 from flows.bucket import BucketPath
 from flows.files import place_of
-from flows.form import as_form
+from flows.form import as_evaluation_form
 from flows.runners.text import LOCAL, Runner
 from flows.sinks.table import open_sink
 from flows.store_place import check_store
@@ -115,7 +115,7 @@ class EvaluationSpec(BaseModel):
 
     # What is refused is not repeated: it may be a key that does not belong there.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_form
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_evaluation_form
     )
 
     model: ModelSpec = Field(

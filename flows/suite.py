@@ -18,6 +18,7 @@ from pydantic import (
 
 from flows.errors import SpecError
 from flows.flags import nearest
+from flows.form import as_form
 from flows.spec import EvaluationSpec
 
 # What a suite says once for all its models, or what is not for a run that somebody waits for.
@@ -65,7 +66,9 @@ def _file_or_none(value: object) -> object:
 class SuiteSpec(BaseModel):
     """Models, the tasks they are all asked, and when a worse score is a regression."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_form
+    )
 
     name: str = Field(min_length=1, description="the suite's name: its runs are compared with each other")
     models: list[SuiteModel] = Field(min_length=1, description="the models, a row of the leaderboard each")

@@ -109,7 +109,8 @@ def service(home: Path) -> Iterator[Service]:
         assert wait_until(lambda: paced(_answers(f"{made.ui}/api/health"))), "the server did not start"
         for pool in POOLS:
             made.call("work_pools/", name=pool, type="process")
-        with _process(made, "worker", "start", "--pool", POOLS[0]):
+        # A machine that is busy starts runs more slowly than an interval makes them: two at a time.
+        with _process(made, "worker", "start", "--pool", POOLS[0], "--limit", "2"):
             made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
             yield made
 

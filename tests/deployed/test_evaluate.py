@@ -137,7 +137,8 @@ def test_an_interval_starts_runs_by_itself(deployed: Service, tmp_path: Path) ->
     (often,) = [
         one for one in content["deployments"] if (one["name"], one["tags"]) == ("manual", ["evaluate"])
     ]
-    often |= {"name": "often", "schedules": [{"interval": 5}], "parameters": {"spec": spec(deployed)}}
+    often |= {"name": "often", "schedules": [{"interval": 10}], "parameters": {"spec": spec(deployed)}}
+    often["concurrency_limit"] = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
     file = tmp_path / "often.yaml"
     file.write_text(yaml.safe_dump({"deployments": [often]}))
     deployed.prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
