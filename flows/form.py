@@ -38,7 +38,6 @@ TITLES = {
     "cluster": "Scoring: cluster",
     "allow_unsafe_code": "Scoring: allow unsafe code",
     "compat": "Scoring: compatibility",
-    "answers_from": "Scoring: answers of a run",
     "budget_usd": "Budget: US dollars",
     "budget_tokens": "Budget: tokens",
     "budget_time": "Budget: seconds",
