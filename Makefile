@@ -11,13 +11,16 @@ POOL    ?= cpu-pool
 PREFECT := DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false \
 	PREFECT_API_URL=$${PREFECT_API_URL:-http://127.0.0.1:4200/api} $(BIN)/prefect --no-prompt
 
-.PHONY: evaluate test test-deployed server stop-server deploy worker install lint types venv-vllm venv-mlflow
+.PHONY: evaluate test test-slow test-deployed server stop-server deploy worker install lint types venv-vllm venv-mlflow
 
 evaluate: install
 	$(BIN)/python flows/evaluate.py
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
 
 # All of what needs minutes: a real Prefect server, worker and browser (chromium).
 test-deployed: install
