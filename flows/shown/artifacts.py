@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
@@ -26,7 +26,7 @@ from flows.files import Place
 from flows.plan import Plan
 from flows.prefect_server import is_lasting
 from flows.progress import Reporter, as_current, reporter
-from flows.results.layout import Tables
+from flows.results.layout import Tables, TaskScores
 from flows.results.result import EvaluationResult
 from flows.shown import pages
 
@@ -63,7 +63,12 @@ class ArtifactReporter(Reporter):
         self._artifacts = _Artifacts(run, str(plan.spec.model))
         self._progress = pages.progress(self.work)
         self._scores: dict[str, Path] = {}
+<<<<<<< HEAD
         self._folder: Place | None = None
+=======
+        self._shown: dict[str, TaskScores] = {}
+        self._folder: Path | None = None
+>>>>>>> states
         self._ending = threading.Event()
         show = partial(copy_context().run, self._show_all)  # with the settings of the run
         self._thread = threading.Thread(target=show, name="artifacts", daemon=True)
@@ -115,13 +120,15 @@ class ArtifactReporter(Reporter):
 
     def _show(self) -> None:
         self._artifacts.progress(*self._progress)
-        if self._scores:
-            scores = {task: json.loads(path.read_text("utf-8")) for task, path in self._scores.items()}
-            tables = Tables(self._plan.selection, scores)
+        new = self._scores.keys() - self._shown.keys()
+        if new:
+            read = {task: json.loads(self._scores[task].read_text("utf-8")) for task in new}
+            tables = Tables(self._plan.selection, {**self._shown, **read})
             results = {**tables.sections(), "assay": {"intervals": tables.intervals()}}
             self._artifacts.scores(pages.score_rows(results))
+            self._shown |= read
 
-    def _try(self, call: Any, *arguments: Any) -> None:
+    def _try(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
             call(*arguments)
         except (httpx.HTTPError, PrefectException) as error:
