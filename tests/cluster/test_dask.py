@@ -18,16 +18,18 @@ def test_workers_ask_each_request_once_and_score_as_one_process_does(
 ) -> None:
     lab.add_texts("sums", 300)
     lab.add_texts("more", 40)
-    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums,more", chat(endpoint)))
+    at_once = 4
+    model = chat(endpoint, max_concurrency=at_once)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums,more", model))
     endpoint.reset()
     endpoint.change(latency=0.05)
-    found = lab.evaluate("sums,more", chat(endpoint), runner=dask.runner)
+    found = lab.evaluate("sums,more", model, runner=dask.runner)
     assert scores(found) == expected
     counts = endpoint.counts()
-    assert 2 < counts["most_in_flight"] <= AT_ONCE, "the bound is for all workers together"
+    assert 2 < counts["most_in_flight"] <= at_once, "the bound is for all workers together"
     assert (counts["distinct_answered"], counts["most_answers"]) == (340, 1)
     assert found.results["assay"]["requests_asked"] == 340
-    again = lab.evaluate("sums,more", chat(endpoint), runner=dask.runner)
+    again = lab.evaluate("sums,more", model, runner=dask.runner)
     assert scores(again) == expected
     assert again.results["assay"]["requests_asked"] == 0
     assert endpoint.counts()["arrived"] == counts["arrived"]
