@@ -63,12 +63,8 @@ class ArtifactReporter(Reporter):
         self._artifacts = _Artifacts(run, str(plan.spec.model))
         self._progress = pages.progress(self.work)
         self._scores: dict[str, Path] = {}
-<<<<<<< HEAD
         self._folder: Place | None = None
-=======
         self._shown: dict[str, TaskScores] = {}
-        self._folder: Path | None = None
->>>>>>> states
         self._ending = threading.Event()
         show = partial(copy_context().run, self._show_all)  # with the settings of the run
         self._thread = threading.Thread(target=show, name="artifacts", daemon=True)
