@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from flows.form import as_form
-from flows.spec import names
+from flows.spec import Output, names
 
 
 class ComparisonSpec(BaseModel):
@@ -14,7 +14,7 @@ class ComparisonSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
 
-    runs: list[Path] = Field(
+    runs: list[Output] = Field(
         min_length=2, description="folders of finished runs; each is compared with the first"
     )
     tasks: Annotated[list[str], BeforeValidator(names)] = Field(
