@@ -253,15 +253,21 @@ def test_another_way_of_scoring_is_compared_and_said(run: Runs, tmp_path: Path) 
     )
 
 
-def test_values_that_are_no_means_of_scores_stand_without_a_difference(lab: Lab) -> None:
-    perplexity = [{"metric": "word_perplexity"}]
-    lab.add_texts("prose", 6, output_type="loglikelihood_rolling", metric_list=perplexity, filter_list=None)
+@pytest.mark.parametrize(
+    ("metric", "output_type"),
+    [("word_perplexity", "loglikelihood_rolling"), ("perplexity", "loglikelihood")],
+    ids=["of pairs", "of numbers"],
+)
+def test_values_that_are_no_means_of_scores_stand_without_a_difference(
+    metric: str, output_type: str, lab: Lab
+) -> None:
+    lab.add_texts("prose", 6, output_type=output_type, metric_list=[{"metric": metric}], filter_list=None)
     runs = [lab.evaluate("prose", f"scripted:hash?version={version}") for version in (1, 2)]
     (found,) = compare(runs)
     (one,) = found.differences
-    values = [run.results["results"]["prose"]["word_perplexity,none"] for run in runs]
+    values = [run.results["results"]["prose"][f"{metric},none"] for run in runs]
     assert (one.first, one.second, one.paired, one.verdict()) == (*values, None, None)
-    assert "prose: no difference by pairs of word_perplexity" in found.table()
+    assert f"prose: no difference by pairs of {metric}" in found.table()
 
 
 def test_documents_of_one_source_are_compared_as_clusters(lab: Lab, run: Runs) -> None:
