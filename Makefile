@@ -11,7 +11,7 @@ POOL    ?= cpu-pool
 PREFECT := DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false \
 	PREFECT_API_URL=$${PREFECT_API_URL:-http://127.0.0.1:4200/api} $(BIN)/prefect --no-prompt
 
-.PHONY: evaluate test test-slow test-deployed server stop-server deploy worker install lint types venv-vllm venv-mlflow
+.PHONY: evaluate test test-slow test-deployed server deploy worker install lint types venv-vllm venv-mlflow
 
 evaluate: install
 	$(BIN)/python flows/evaluate.py
@@ -27,11 +27,7 @@ test-deployed: install
 	$(BIN)/python -m pytest tests/deployed
 
 server: install
-	$(PREFECT) server start --background
-	for _ in $$(seq 60); do $(PREFECT) work-pool ls >/dev/null 2>&1 && exit; sleep 1; done; exit 1
-
-stop-server:
-	$(PREFECT) server stop
+	$(PREFECT) server start
 
 deploy: install
 	for pool in cpu-pool gpu-pool; do \
