@@ -89,6 +89,11 @@ class BucketPath:
             raise ValueError(f"an object is opened with 'rb', not {mode!r}")
         return BytesIO(self.read_bytes())
 
+    def names(self) -> list[str]:
+        """What is below, as a folder's listing has it: the next part of each key."""
+        found = self._call("list", lambda files: list(files.ls(self._place, refresh=True)))
+        return [address.rstrip("/").rpartition("/")[2] for address in found]
+
     def download(self, to: Path) -> None:
         """Copy the object into a file."""
         self._call("read", lambda files: files.get_file(self._place, str(to)))

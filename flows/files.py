@@ -76,6 +76,14 @@ def _before_upload(place: BucketPath, new: bool) -> Iterator[Path]:
         (place.create if new else place.write)(temporary)
 
 
+def names_below(place: Place) -> list[str]:
+    """The names of what is in a folder, or below a prefix; empty if there is no such place."""
+    try:
+        return place.names() if isinstance(place, BucketPath) else [path.name for path in place.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
 def write_text(place: Place, text: str, *, new: bool = False) -> None:
     """Write a text file atomically. new: as of `atomic_path`."""
     with atomic_path(place, new=new) as temporary:

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from backends.errors import BackendError
 from flows.api_patience import is_away
 from flows.errors import SpecError
+from flows.secret_blocks import block_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,7 @@ def _is_web(url: str) -> bool:
 
 
 def _secret(name: str) -> str:
-    from prefect.blocks.system import Secret
-
     try:
-        block = Secret.load(name)
-    except ValueError as error:
-        raise SpecError(f"webhook: Prefect has no Secret block {name!r}") from error
-    return str(block.get())  # type: ignore[union-attr]
+        return block_secret(name)
+    except BackendError as error:
+        raise SpecError(f"webhook: {error}") from error

@@ -17,9 +17,10 @@ from pydantic import (
 )
 
 from flows.errors import SpecError
+from flows.files import Place
 from flows.flags import nearest
 from flows.form import as_form
-from flows.spec import EvaluationSpec
+from flows.spec import EvaluationSpec, Output
 
 # What a suite says once for all its models, or what is not for a run that somebody waits for.
 OWN = frozenset({"model", "tasks", "output", "estimate", "explain_cache", "show_performance"})
@@ -97,7 +98,9 @@ class SuiteSpec(BaseModel):
         default=None,
         description="where a regression is posted: a URL, or env:NAME or secret:BLOCK where one is kept",
     )
-    output: Path = Field(default=Path("results/suites"), description="folder of all suites' runs")
+    output: Output = Field(
+        default=Path("results/suites"), description="folder of all suites' runs, or s3://bucket/prefix"
+    )
 
     @field_validator("models")
     @classmethod
@@ -122,7 +125,7 @@ class SuiteSpec(BaseModel):
     def __str__(self) -> str:
         return self.name
 
-    def evaluation(self, one: SuiteModel, output: Path) -> EvaluationSpec:
+    def evaluation(self, one: SuiteModel, output: Place) -> EvaluationSpec:
         """The evaluation of one of the models, its run's folder below `output`."""
         given = {**self.defaults, **one.settings}
         own = {"model": one.model, "tasks": self.tasks, "output": output}

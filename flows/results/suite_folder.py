@@ -8,11 +8,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from flows.errors import ResultError, SpecError
-from flows.files import write_text
+from flows.files import Place, names_below, write_text
 from flows.results.result import EvaluationResult
 from flows.results.run_folder import safe_name
 
@@ -23,17 +22,17 @@ LAST = "leaderboard.json"
 class SuiteFolder:
     """Each file is whole or not there; `leaderboard.json` comes last and ends the run."""
 
-    path: Path
+    path: Place
 
     @classmethod
-    def create(cls, output: Path, suite: str) -> "SuiteFolder":
+    def create(cls, output: Place, suite: str) -> "SuiteFolder":
         """A new folder for a run of the suite. Raises SpecError where none can be made."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-%f")
         folder = cls(output.expanduser().absolute() / safe_name(suite) / stamp)
         try:
-            folder.runs.mkdir(parents=True)
-        except OSError as error:
-            raise SpecError(f"output: cannot make {folder.path}: {error.strerror or error}") from error
+            write_text(folder.path / ".made", "", new=True)
+        except ResultError as error:
+            raise SpecError(f"output: {error}") from error
         return folder
 
     @property
@@ -41,13 +40,13 @@ class SuiteFolder:
         return self.path.name
 
     @property
-    def runs(self) -> Path:
+    def runs(self) -> Place:
         """The output folder of the models' runs."""
         return self.path / "runs"
 
     def name_of(self, run: str) -> str:
         """A model's run folder by its place below this one."""
-        return str(Path(run).relative_to(self.path))
+        return run.removeprefix(f"{self.path}/")
 
     def result(self, name: str) -> EvaluationResult:
         """A model's run. Raises ResultError where it is not there any more."""
@@ -55,8 +54,10 @@ class SuiteFolder:
 
     def earlier(self) -> Iterator["SuiteFolder"]:
         """The runs of the suite that came to their end before this one was made, the newest first."""
-        stamps = sorted((path.parent.name for path in self.path.parent.glob(f"*/{LAST}")), reverse=True)
-        return (SuiteFolder(self.path.parent / stamp) for stamp in stamps if stamp < self.stamp)
+        for stamp in sorted(names_below(self.path.parent), reverse=True):
+            other = self.path.parent / stamp
+            if stamp < self.stamp and (other / LAST).exists():
+                yield SuiteFolder(other)
 
     def write(self, texts: Mapping[str, str], changes: Mapping[str, Any], board: Mapping[str, Any]) -> None:
         """Write what the run found. texts: by the file's name. Raises ResultError."""

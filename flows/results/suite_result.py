@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.files import Place, place_of
 from flows.results.aligned import aligned
 from flows.results.changes import Changes
 from flows.results.leaderboard import Leaderboard
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 class SuiteResult:
     """What a run of a suite found. folder: where it is kept."""
 
-    folder: Path
+    folder: Place
     board: Leaderboard
     changes: Changes
 
     @classmethod
-    def open(cls, folder: str | Path) -> "SuiteResult":
+    def open(cls, folder: str | Place) -> "SuiteResult":
         """The result in a folder. Raises ResultError where the run has not come to its end."""
-        files = SuiteFolder(Path(folder))
+        files = SuiteFolder(place_of(folder))
         board, changes = Leaderboard.read(files.read_board()), Changes.read(files.read_changes())
         return cls(files.path, board, changes)
 
