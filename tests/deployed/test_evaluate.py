@@ -147,8 +147,8 @@ def test_an_interval_starts_runs_by_itself(deployed: Service, tmp_path: Path) ->
         "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
     }
     assert wait_until(lambda: paced(deployed.call("flow_runs/count", **made) >= 2))
-    deployed.prefect("deployment", "delete", "evaluate/often")
     (run, *_) = deployed.call("flow_runs/filter", limit=1, sort="START_TIME_DESC", **made)
+    deployed.prefect("deployment", "delete", "evaluate/often")
     assert "auto-scheduled" in run["tags"]
     assert set(results(deployed, run)["results"]) == {"starter_math"}
 
