@@ -10,7 +10,11 @@ class SpecError(ValueError):
 
 
 class NotComparable(SpecError):
-    """Runs, or tasks of runs, whose scores say nothing of each other; the message says why."""
+    """Two runs whose scores say nothing of each other. reason: why, without the runs' names."""
+
+    def __init__(self, runs: str, reason: str) -> None:
+        super().__init__(f"{runs} cannot be compared: {reason}")
+        self.reason = reason
 
 
 class ResultError(RuntimeError):

@@ -92,7 +92,7 @@ def compare(first: Run, second: Run, *, tasks: Sequence[str] = ()) -> Comparison
     if not two.meetings:
         reasons = [f"{name}: {reason}" for name, reason in two.refused.items()]
         why = reasons[0] if reasons else "they have no task in common"
-        raise NotComparable(f"{two.first.folder} and {two.second.folder} cannot be compared: {why}")
+        raise NotComparable(f"{two.first.folder} and {two.second.folder}", why)
     meetings = two.meetings.items()
     return Comparison(
         first=two.first.folder,

@@ -57,8 +57,10 @@ class _Model:
         bare = Change(self.name, task, "not compared", main.metric, main.filter, since)
         try:
             found = compare(then, self.now, tasks=[escape(task)])
-        except (NotComparable, ResultError) as error:
-            return replace(bare, reason=str(error).removeprefix(f"{task}: "))
+        except NotComparable as error:
+            return replace(bare, reason=error.reason.removeprefix(f"{task}: "))
+        except ResultError as error:
+            return replace(bare, reason=str(error))
         for one in found.differences:
             if (one.task, one.metric, one.filter) == (task, main.metric, main.filter):
                 return Change.between(self.name, since, one)

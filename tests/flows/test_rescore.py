@@ -103,7 +103,6 @@ def test_answers_that_are_not_stored_are_said_before_anything_is_written(lab: La
     first, second = str(said.value).splitlines()
     assert "12 of 12 of words" in first
     assert "small" not in first
-    assert str(lab.home / "responses.sqlite") in first
     assert f"--config {before.folder}/spec.yaml" in second
     assert (lab.asked, len(lab.all_results), len(list(lab.results.glob("*/*/")))) == (asked, runs, runs)
 
