@@ -19,9 +19,10 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page() -> "Iterator[Page]":
-    """A page of headless Chromium."""
+    """A page of headless Chromium. It ends with the module: while there is one, its event loop counts as
+    running in this thread, and no flow can be called."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="looks at the UI with playwright")
     if not (chromium := which("chromium")):
         pytest.skip("looks at the UI with chromium, which is not installed")

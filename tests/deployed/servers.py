@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import httpx
@@ -32,10 +33,14 @@ Process = subprocess.Popen[bytes]
 
 
 class PrefectServer:
-    """A server with its database below `home`; the same port and database each time it is started."""
+    """A server with its database below `home`; the same port and database each time it is started.
 
-    def __init__(self, home: Path) -> None:
+    settings: in place of `SETTINGS`, or more.
+    """
+
+    def __init__(self, home: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         self.home = home
+        self._settings = settings
         home.mkdir(parents=True, exist_ok=True)
         self._port = _free_port()
         self._process: Process | None = None
@@ -47,7 +52,9 @@ class PrefectServer:
     @property
     def environment(self) -> dict[str, str]:
         """Of processes that use this server."""
-        return {**os.environ, **SETTINGS, "PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.url}
+        around = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        own = {"PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.url}
+        return {**around, **SETTINGS, **self._settings, **own}
 
     def start(self) -> None:
         """Return when it answers."""
@@ -73,10 +80,14 @@ class PrefectServer:
 
 
 class Worker:
-    """A worker of a process pool, which it makes where there is none. environment: more of it."""
+    """A worker of a process pool, which it makes where there is none. environment: more of it. limit: how
+    many runs it has at a time."""
 
-    def __init__(self, server: PrefectServer, pool: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, server: PrefectServer, pool: str, environment: Mapping[str, str], limit: int = 10
+    ) -> None:
         self._server = server
+        self._limit = limit
         self.pool = pool
         self._environment = {**server.environment, "PYTHONPATH": str(ROOT), **environment}
         self.log = server.home / f"worker-{pool}.log"
@@ -84,6 +95,7 @@ class Worker:
 
     def __enter__(self) -> Self:
         command = ["worker", "start", "--pool", self.pool, "--type", "process", "--name", f"of {self.pool}"]
+        command += ["--limit", str(self._limit)]
         self._process = _start(command, self._environment, self.log)
         _wait_for(lambda: "started!" in self.log.read_text(), self._process)
         return self

@@ -1,13 +1,10 @@
 """Assay as a team has it: a Prefect server with its UI, a worker, and all deployments of `prefect.yaml`."""
 
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import getLevelName
 from pathlib import Path
@@ -15,15 +12,14 @@ from typing import Any
 
 import httpx
 
+from tests.deployed.servers import ROOT, PrefectServer, Worker
 from tests.faults.lab import PATIENCE, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 POOLS = ("cpu-pool", "gpu-pool")
 _PREFECT = (sys.executable, "-m", "prefect")
 _SETTINGS = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_WORKER_QUERY_SECONDS": "1",  # in place of 10: how often it looks for runs
+    "PREFECT_UI_ENABLED": "1",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",  # in place of 60
     "PREFECT_CLI_COLORS": "false",
     "COLUMNS": "200",
@@ -35,12 +31,11 @@ class Service:
     """A running server; `home` is where all of it is kept, `assay` below it the runs' ASSAY_HOME."""
 
     home: Path
-    port: int
-    environment: Mapping[str, str]
+    server: PrefectServer
 
     @property
     def ui(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.server.url.removesuffix("/api")
 
     @property
     def results(self) -> Path:
@@ -51,7 +46,7 @@ class Service:
         done = subprocess.run(
             [*_PREFECT, *arguments],
             cwd=ROOT,
-            env=dict(self.environment),
+            env=self.server.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -95,53 +90,15 @@ class Service:
 @contextmanager
 def service(home: Path) -> Iterator[Service]:
     """A server with everything deployed, and a worker for the first pool; both end with the block."""
-    port = _free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-        **_SETTINGS,
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "ASSAY_HOME": str(home / "assay"),
-        "HOME": str(home),
-    }
-    made = Service(home, port, environment)
-    with _process(made, "server", "start", "--host", "127.0.0.1", "--port", str(port)):
-        assert wait_until(lambda: paced(_answers(f"{made.ui}/api/health"))), "the server did not start"
+    own = {"ASSAY_HOME": str(home / "assay"), "HOME": str(home)}
+    with PrefectServer(home / "prefect", {**_SETTINGS, **own}) as server:
+        made = Service(home, server)
         for pool in POOLS:
             made.call("work_pools/", name=pool, type="process")
         # A machine that is busy starts runs more slowly than an interval makes them: two at a time.
-        with _process(made, "worker", "start", "--pool", POOLS[0], "--limit", "2"):
+        with Worker(server, POOLS[0], own, limit=2):
             made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
             yield made
-
-
-@contextmanager
-def _process(made: Service, *arguments: str) -> Iterator[None]:
-    """A command in the background, which dies with us even if we are killed."""
-    with (made.home / f"{arguments[0]}.log").open("w") as log:
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *_PREFECT, *arguments],
-            cwd=ROOT,
-            env=dict(made.environment),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=10)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _answers(url: str) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=5).is_success
-    return False
 
 
 def paced(found: bool) -> bool:
@@ -149,8 +106,3 @@ def paced(found: bool) -> bool:
     if not found:
         time.sleep(0.3)
     return found
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
