@@ -9,15 +9,17 @@ from pyarrow import compute
 from flows.experience import remember
 from flows.plan import Plan
 from flows.results.calls import SCHEMA
-from flows.results.performance import performance
+from flows.results.performance import COLUMNS, performance
 from flows.results.run_folder import RunFolder
 
-_EMPTY = SCHEMA.append(pa.field("usd", pa.float64())).empty_table()
+# What figures are made of. All calls of a run are in memory at once for it, so that nothing else is read.
+_COLUMNS = ("prompt_bytes", "asked", "usd", *COLUMNS.names)
+_EMPTY = SCHEMA.append(pa.field("usd", pa.float64())).empty_table().select(_COLUMNS)
 
 
 def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The parts `performance` and `cost` of a run's results, from the calls in its folder."""
-    calls = {task: folder.read_calls(task) for task in tasks}
+    calls = {task: folder.read_calls(task, _COLUMNS) for task in tasks}
     everything = pa.concat_tables([_EMPTY, *calls.values()])
     remember(plan, calls)
     target = plan.spec.latency_target
