@@ -13,7 +13,7 @@ from flows.results.performance import COLUMNS, performance
 from flows.results.run_folder import RunFolder
 
 # What figures are made of. All calls of a run are in memory at once for it, so that nothing else is read.
-_COLUMNS = ("prompt_bytes", "asked", "usd", *COLUMNS.names)
+_COLUMNS = ["prompt_bytes", "asked", "usd", *COLUMNS.names]
 _EMPTY = SCHEMA.append(pa.field("usd", pa.float64())).empty_table().select(_COLUMNS)
 
 

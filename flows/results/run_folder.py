@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ class RunFolder:
         with atomic_path(self.calls(task)) as temporary:
             parquet.write_table(table, temporary, compression="zstd")
 
-    def read_calls(self, task: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def read_calls(self, task: str, columns: list[str] | None = None) -> pa.Table:
         """What `add_calls` put there, or only these columns of it."""
         with self.calls(task).open("rb") as file:
             return parquet.read_table(file, columns=columns)
