@@ -373,6 +373,8 @@ def test_help_of_the_command_loads_nothing_heavy() -> None:
 
 def test_the_flow_gives_the_comparison_and_shows_it_as_a_table(run: Runs) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.sorting import ArtifactSort
 
     from flows.compare_flow import compare_flow
     from flows.compare_spec import ComparisonSpec
@@ -381,5 +383,6 @@ def test_the_flow_gives_the_comparison_and_shows_it_as_a_table(run: Runs) -> Non
     (found,) = compare_flow(spec)
     assert [one["task"] for one in found["differences"]] == ["large", "large"]
     with get_client(sync_client=True) as client:
-        (newest, *_) = [one for one in client.read_artifacts() if one.key == "comparison"]
+        named = ArtifactFilter(key=ArtifactFilterKey(any_=["comparison"]))
+        newest = client.read_artifacts(artifact_filter=named, sort=ArtifactSort.CREATED_DESC)[0]
     assert [row["metric"] for row in json.loads(str(newest.data))] == ["acc", "acc_norm"]
