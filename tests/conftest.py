@@ -74,7 +74,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = TemporaryServer()
     server.wait()
     os.environ["PREFECT_API_URL"] = server.url
-    yield server.url
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: server.url}):  # where Prefect was imported before
+        yield server.url
     del os.environ["PREFECT_API_URL"]
     server.stop()
 
