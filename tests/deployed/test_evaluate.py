@@ -110,6 +110,10 @@ def test_a_failed_task_is_in_the_log_and_in_the_state_with_its_reason(
     model = f"openai-chat:m?base_url={endpoint.url}"
     run = deployed.run(spec(deployed, model=model))
     assert run["state_type"] == "FAILED"
+    # Its last lines reach the server a moment after its state.
+    assert wait_until(
+        lambda: paced(any(line.startswith("ERROR failed: ") for line in deployed.log(run["id"])))
+    )
     (failed,) = [line for line in deployed.log(run["id"]) if line.startswith("ERROR failed: ")]
     reason = failed.removeprefix("ERROR failed: ")
     assert "requests of a shard have no answer" in reason
