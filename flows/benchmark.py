@@ -6,13 +6,14 @@ request itself was wrong; 3: a regression.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from flows.errors import USER_ERRORS, ResultError
+from flows.command_line import ending
 from flows.flags import Parser, parse
 from flows.prefect_server import PrefectApi
 from flows.suite import SuiteSpec, read_suite
@@ -20,8 +21,7 @@ from flows.suite import SuiteSpec, read_suite
 if TYPE_CHECKING:
     from flows.results.suite_result import SuiteResult
 
-GOOD, FAILED, WRONG, REGRESSION, INTERRUPTED = 0, 1, 2, 3, 130
-GO_ON = "What was answered is kept; the same command asks only for what is missing."
+GOOD, FAILED, REGRESSION = 0, 1, 3
 
 
 def benchmark(spec: SuiteSpec, *, progress: bool = False) -> "SuiteResult":
@@ -46,17 +46,11 @@ def benchmark(spec: SuiteSpec, *, progress: bool = False) -> "SuiteResult":
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit status."""
-    try:
-        result = benchmark(_read_suite(sys.argv[1:] if arguments is None else arguments), progress=True)
-    except ResultError as error:
-        print(f"error: {error}\n{GO_ON}", file=sys.stderr)
-        return FAILED
-    except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
-        return INTERRUPTED
+    return ending(partial(_run, sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    result = benchmark(_read_suite(arguments), progress=True)
     print(f"{result.text()}\n\nResults: {result.folder}")
     return _status(result)
 
