@@ -14,6 +14,7 @@ if __name__ == "__main__":  # the folder of a script comes first on its path; ou
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from flows.command_line import ending
+from flows.errors import SpecError
 from flows.flags import Parser, parse
 from flows.prefect_server import PrefectApi
 from flows.suite import SuiteSpec, read_suite
@@ -62,10 +63,11 @@ def _read_suite(arguments: Sequence[str]) -> SuiteSpec:
         description="Evaluate a suite of models and tasks, and say what changed since its last run.",
     )
     example = "deployments/suites/nightly.yaml"
-    parser.add_argument(
-        "--suite", metavar="FILE", type=Path, required=True, help=f"the suite's YAML file, as {example}"
-    )
-    return read_suite(parse(parser, arguments).suite)
+    parser.add_argument("--suite", metavar="FILE", type=Path, help=f"the suite's YAML file, as {example}")
+    file = parse(parser, arguments).suite
+    if file is None:  # argparse would say so first, and nothing of a flag that is misspelt
+        raise SpecError(f"--suite: name the suite's YAML file, as {example}")
+    return read_suite(file)
 
 
 def _status(result: "SuiteResult") -> int:
