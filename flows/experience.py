@@ -1,7 +1,7 @@
 """What calls of a model took in earlier runs, kept for `--estimate`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import pyarrow as pa
 from pyarrow import compute
@@ -9,27 +9,35 @@ from pyarrow import compute
 from backends.engine.estimates import Answers, Experience
 from flows.files import write_text
 from flows.plan import Plan
-from flows.results.performance import performance
 
 
-def remember(plan: Plan, calls: Mapping[str, pa.Table]) -> None:
+def experience_of(task: str, calls: pa.Table) -> Experience:
+    """What the calls of a task took. calls: with a row a request (`flows.results.calls`)."""
+    return Experience(
+        prompts=calls.num_rows,
+        prompt_bytes=_sum(calls, "prompt_bytes"),
+        prompt_tokens=_sum(calls, "tokens_in"),
+        cached_tokens=_sum(calls, "tokens_cached"),
+        answers={task: _answers(calls)} if calls.num_rows else {},
+    )
+
+
+def remember(plan: Plan, of_tasks: Iterable[Experience], requests_per_second: float | None) -> None:
     """Keep what the calls of a run took, by task, beside what other tasks of the model took before."""
-    answered = {task: own.filter(compute.is_valid(own["enqueued"])) for task, own in calls.items()}
-    answered = {task: own for task, own in answered.items() if own.num_rows}
-    if not answered:
+    asked = [one for one in of_tasks if one.prompts]
+    if not asked:
         return
-    asked = pa.concat_tables(answered.values())
     before, _ = recall(plan)
     experience = Experience(
-        prompts=asked.num_rows,
-        prompt_bytes=_sum(asked, "prompt_bytes"),
-        prompt_tokens=_sum(asked, "tokens_in"),
-        cached_tokens=_sum(asked, "tokens_cached"),
-        answers={**before.answers, **{task: _answers(own) for task, own in answered.items()}},
+        prompts=sum(one.prompts for one in asked),
+        prompt_bytes=sum(one.prompt_bytes for one in asked),
+        prompt_tokens=sum(one.prompt_tokens for one in asked),
+        cached_tokens=sum(one.cached_tokens for one in asked),
+        answers={**before.answers, **{task: own for one in asked for task, own in one.answers.items()}},
     )
-    rate = performance(asked)["requests_per_second"]
     path = plan.home.experience / f"{plan.model_key}.json"
-    write_text(path, json.dumps({"calls": experience.to_json(), "requests_per_second": rate}))
+    kept = {"calls": experience.to_json(), "requests_per_second": requests_per_second}
+    write_text(path, json.dumps(kept))
 
 
 def recall(plan: Plan) -> tuple[Experience, float | None]:

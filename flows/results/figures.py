@@ -1,63 +1,103 @@
 """What a run took: money, and how fast its model answered, of each task and of all together."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import pyarrow as pa
 from pyarrow import compute
 
-from flows.experience import remember
+from backends.engine.estimates import Experience
+from flows.experience import experience_of, remember
 from flows.plan import Plan
-from flows.results.calls import SCHEMA
-from flows.results.performance import COLUMNS, performance
+from flows.results.performance import performance
 from flows.results.run_folder import RunFolder
+from flows.results.tally import COLUMNS, TOKENS, Tally
 
-# What figures are made of. All calls of a run are in memory at once for it, so that nothing else is read.
 _COLUMNS = ["prompt_bytes", "asked", "usd", *COLUMNS.names]
-_EMPTY = SCHEMA.append(pa.field("usd", pa.float64())).empty_table().select(_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Tokens and money of calls; the money is None where the price of any of them is not known."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    usd: float | None = 0.0
+
+    def __add__(self, other: Self) -> "Cost":
+        known = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Cost(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.tokens_cached + other.tokens_cached,
+            known,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the calls of a task took. costs: by the model that was asked; None where none was."""
+
+    tally: Tally
+    costs: Mapping[str | None, Cost]
+    experience: Experience
+
+    @classmethod
+    def of(cls, task: str, calls: pa.Table) -> "Taken":
+        timed = calls.filter(compute.is_valid(calls["enqueued"]))  # answers of old stores have no times
+        names = compute.unique(calls["asked"]).to_pylist()
+        costs = {name: _cost(calls.filter(_is(calls["asked"], name))) for name in names}
+        return cls(Tally.of(timed), costs, experience_of(task, timed))
 
 
 def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts `performance` and `cost` of a run's results, from the calls in its folder."""
-    calls = {task: folder.read_calls(task, _COLUMNS) for task in tasks}
-    everything = pa.concat_tables([_EMPTY, *calls.values()])
-    remember(plan, calls)
+    """The parts `performance` and `cost` of a run's results, from the calls in its folder.
+
+    The calls of one task are in memory at a time.
+    """
+    taken = {task: Taken.of(task, folder.read_calls(task, _COLUMNS)) for task in tasks}
+    nothing = Tally.of(COLUMNS.empty_table())
     target = plan.spec.latency_target
+    run = performance(Tally.together([nothing, *(one.tally for one in taken.values())]), target)
+    remember(plan, [one.experience for one in taken.values()], run["requests_per_second"])
     return {
         "performance": {
-            "run": performance(_timed(everything), target),
-            "tasks": {task: performance(_timed(own), target) for task, own in calls.items()},
+            "run": run,
+            "tasks": {task: performance(one.tally, target) for task, one in taken.items()},
         },
         "cost": {
-            "run": _cost(everything),
-            "tasks": {task: _cost(own) for task, own in calls.items()},
-            "models": {asked: _cost(_asked(everything, asked)) for asked in _names(everything)},
+            "run": _total(cost for one in taken.values() for cost in one.costs.values()),
+            "tasks": {task: _total(one.costs.values()) for task, one in taken.items()},
+            "models": {asked: _total(_of_model(taken, asked)) for asked in _names(taken)},
             "prices": {asked: price.source if price else None for asked, price in plan.prices.items()},
             "machine_usd": _machine(plan, facts),
         },
     }
 
 
-def _timed(calls: pa.Table) -> pa.Table:
-    """Those whose times are known: answers of old stores have none."""
-    return calls.filter(compute.is_valid(calls["enqueued"]))
+def _is(column: pa.ChunkedArray, name: str | None) -> pa.ChunkedArray:
+    return compute.is_null(column) if name is None else compute.equal(column, name)
 
 
-def _asked(calls: pa.Table, asked: str) -> pa.Table:
-    return calls.filter(compute.equal(calls["asked"], asked))
-
-
-def _names(calls: pa.Table) -> list[str]:
-    return sorted(name for name in compute.unique(calls["asked"]).to_pylist() if name)
-
-
-def _cost(calls: pa.Table) -> dict[str, Any]:
-    """Tokens and money; the money is None where the price of any of the calls is not known."""
+def _cost(calls: pa.Table) -> Cost:
+    tokens = {f"tokens_{name}": compute.sum(calls[f"tokens_{name}"]).as_py() or 0 for name in TOKENS}
     known = calls["usd"].null_count == 0
-    totals = {
-        name: compute.sum(calls[name]).as_py() or 0 for name in ("tokens_in", "tokens_out", "tokens_cached")
-    }
-    return {**totals, "usd": (compute.sum(calls["usd"]).as_py() or 0.0) if known else None}
+    return Cost(**tokens, usd=(compute.sum(calls["usd"]).as_py() or 0.0) if known else None)
+
+
+def _total(costs: Iterable[Cost]) -> dict[str, Any]:
+    return asdict(sum(costs, Cost()))
+
+
+def _names(taken: Mapping[str, Taken]) -> list[str]:
+    """The models that were asked by name, as endpoints' are."""
+    return sorted({name for one in taken.values() for name in one.costs if name})
+
+
+def _of_model(taken: Mapping[str, Taken], asked: str) -> Iterable[Cost]:
+    return (one.costs[asked] for one in taken.values() if asked in one.costs)
 
 
 def _machine(plan: Plan, facts: Mapping[str, Any]) -> float | None:

@@ -1,47 +1,22 @@
-"""How fast a model answered and how often a call failed, from the calls of a run.
-
-A table of calls has a row a request, with the columns of `COLUMNS`. Answered are those whose status is scored
-(`answer`, `truncated`, `refused`); what was skipped was never asked, and counts nowhere.
-"""
+"""How fast a model answered and how often a call failed, from the tally of its calls."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-from pyarrow import compute
 
-from backends.requests import SCORABLE
+from flows.results.tally import TIMES, Floats, Tally
 
-# `enqueued` in seconds since 1970; `started`, `first_token` (null where an answer was not streamed) and
-# `finished` in seconds after it. The others as in `Call` and `Response`.
-COLUMNS = pa.schema(
-    {
-        "enqueued": pa.float64(),
-        "started": pa.float64(),
-        "first_token": pa.float64(),
-        "finished": pa.float64(),
-        "tokens_in": pa.int64(),
-        "tokens_out": pa.int64(),
-        "tokens_cached": pa.int64(),
-        "attempts": pa.int64(),
-        "failures": pa.list_(pa.string()),
-        "status": pa.string(),
-    }
-)
 PERCENTILES = (50, 90, 99)
-_TIMES = {
+_TITLES = {
     "time_to_first_token": "Time to first token",
     "time_per_output_token": "Time per output token",
     "latency": "Latency",
     "queue": "Time in the queue",
 }
 
-Floats = npt.NDArray[np.float64]
 
-
-def performance(calls: pa.Table, latency_target: float | None = None) -> dict[str, Any]:
+def performance(calls: Tally, latency_target: float | None = None) -> dict[str, Any]:
     """Figures as JSON values; None where there is nothing to make one of. Times are in seconds.
 
     time_to_first_token: from the start of the try that was answered, where the answer was streamed.
@@ -55,35 +30,27 @@ def performance(calls: pa.Table, latency_target: float | None = None) -> dict[st
     retried, failed: shares of the requests that took more than one attempt, and that have no answer.
     failed_attempts: by kind, the share of all attempts that failed so.
     """
-    asked = calls.filter(compute.not_equal(calls["status"], "skipped"))
-    is_answered = compute.is_in(asked["status"], value_set=pa.array(sorted(SCORABLE)))
-    answered = asked.filter(is_answered)
-    latency = _floats(answered, "finished") - _floats(answered, "started")
-    active = _active_seconds(asked)
-    tokens = {name: _total(answered, f"tokens_{name}") for name in ("in", "out", "cached")}
+    active = calls.active_seconds
     return {
-        "requests": asked.num_rows,
-        "answered": answered.num_rows,
-        "time_to_first_token": _spread(_first_token_times(answered)),
-        "time_per_output_token": _spread(_token_times(answered, latency)),
-        "latency": _spread(latency),
-        "queue": _spread(_floats(answered, "started")),
+        "requests": calls.requests,
+        "answered": calls.answered,
+        **{name: _spread(calls.times[name]) for name in TIMES},
         "active_seconds": active,
-        "tokens": tokens,
-        "requests_per_second": _ratio(answered.num_rows, active),
-        "tokens_in_per_second": _ratio(tokens["in"], active),
-        "tokens_out_per_second": _ratio(tokens["out"], active),
-        "goodput": None if latency_target is None else _goodput(latency, active, latency_target),
-        "retried": _ratio(int((_floats(asked, "attempts") > 1).sum()), asked.num_rows),
-        "failed": _ratio(_count(asked, "failed"), asked.num_rows),
-        "failed_attempts": _failed_attempts(asked),
+        "tokens": dict(calls.tokens),
+        "requests_per_second": _ratio(calls.answered, active),
+        "tokens_in_per_second": _ratio(calls.tokens["in"], active),
+        "tokens_out_per_second": _ratio(calls.tokens["out"], active),
+        "goodput": None if latency_target is None else _goodput(calls, latency_target),
+        "retried": _ratio(calls.retried, calls.requests),
+        "failed": _ratio(calls.failed, calls.requests),
+        "failed_attempts": _failed_attempts(calls),
     }
 
 
 def lines(figures: Mapping[str, Any]) -> Iterator[str]:
     """The figures of `performance` for people."""
     yield f"{'':21}{'p50':>11}{'p90':>11}{'p99':>11}{'mean':>11}{'Requests':>10}"
-    for key, title in _TIMES.items():
+    for key, title in _TITLES.items():
         if spread := figures[key]:
             times = "".join(f"{_time(spread[name]):>11}" for name in ("p50", "p90", "p99", "mean"))
             yield f"{title:21}{times}{spread['count']:>10,}"
@@ -103,34 +70,6 @@ def lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"Failed attempts: {shares}"
 
 
-def _floats(calls: pa.Table, name: str) -> Floats:
-    """A column's values; null is NaN."""
-    values: Floats = calls[name].to_numpy().astype(np.float64)
-    return values
-
-
-def _total(calls: pa.Table, name: str) -> int:
-    return int(calls[name].to_numpy().sum())
-
-
-def _count(calls: pa.Table, status: str) -> int:
-    return int(compute.sum(compute.equal(calls["status"], status)).as_py() or 0)
-
-
-def _first_token_times(answered: pa.Table) -> Floats:
-    times = _floats(answered, "first_token") - _floats(answered, "started")
-    return times[~np.isnan(times)]
-
-
-def _token_times(answered: pa.Table, latency: Floats) -> Floats:
-    tokens = _floats(answered, "tokens_out")
-    after_first = _floats(answered, "finished") - _floats(answered, "first_token")
-    is_streamed = ~np.isnan(after_first) & (tokens > 1)
-    time = np.where(is_streamed, after_first, latency)
-    counted = np.where(is_streamed, tokens - 1, tokens)
-    return time[counted > 0] / counted[counted > 0]
-
-
 def _spread(values: Floats) -> dict[str, float] | None:
     if not len(values):
         return None
@@ -139,34 +78,19 @@ def _spread(values: Floats) -> dict[str, float] | None:
     return {**named, "mean": float(values.mean()), "count": len(values)}
 
 
-def _active_seconds(calls: pa.Table) -> float:
-    """The length of the union of the intervals in which calls were under way."""
-    if not calls.num_rows:
-        return 0.0
-    enqueued = _floats(calls, "enqueued")
-    begins = enqueued - enqueued.min() + _floats(calls, "started")
-    ends = begins + _floats(calls, "finished") - _floats(calls, "started")
-    order = np.argsort(begins)
-    begins, reached = begins[order], np.maximum.accumulate(ends[order])
-    gaps = np.maximum(begins[1:] - reached[:-1], 0.0)
-    return float(reached[-1] - begins[0] - gaps.sum())
-
-
-def _goodput(latency: Floats, active: float, target: float) -> dict[str, float | None]:
-    good = int((latency <= target).sum())
+def _goodput(calls: Tally, target: float) -> dict[str, float | None]:
+    good = int((calls.times["latency"] <= target).sum())
     return {
         "latency_target": target,
-        "share": _ratio(good, len(latency)),
-        "requests_per_second": _ratio(good, active),
+        "share": _ratio(good, calls.answered),
+        "requests_per_second": _ratio(good, calls.active_seconds),
     }
 
 
-def _failed_attempts(asked: pa.Table) -> dict[str, float]:
+def _failed_attempts(calls: Tally) -> dict[str, float]:
     """The most frequent first."""
-    attempts = _total(asked, "attempts")
-    kinds = compute.value_counts(compute.list_flatten(asked["failures"])).to_pylist()
-    kinds.sort(key=lambda kind: (-kind["counts"], kind["values"]))
-    return {kind["values"]: kind["counts"] / attempts for kind in kinds}
+    kinds = sorted(calls.failures.items(), key=lambda kind: (-kind[1], kind[0]))
+    return {kind: count / calls.attempts for kind, count in kinds}
 
 
 def _ratio(part: float, whole: float) -> float | None:

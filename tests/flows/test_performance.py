@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.results.performance import COLUMNS, lines, performance
+from flows.results.performance import lines, performance
+from flows.results.tally import COLUMNS, Tally
 
 BASE: Mapping[str, Any] = {
     "enqueued": 1_750_000_000.0,
@@ -32,7 +33,7 @@ def table(calls: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def figures(*calls: Mapping[str, Any], target: float | None = None) -> dict[str, Any]:
-    return performance(table(calls), target)
+    return performance(Tally.of(table(calls)), target)
 
 
 def test_times_are_those_of_the_try_that_was_answered() -> None:
@@ -87,6 +88,38 @@ def test_active_is_every_tenth_of_a_second_in_which_some_call_was_under_way(
         for tenth in range(round((at + wait) * 10), round((at + wait + took) * 10))
     }
     assert figures(*rows)["active_seconds"] == pytest.approx(len(tenths) / 10, abs=1e-5)
+
+
+@given(st.lists(st.lists(st.tuples(SECONDS, SECONDS, SECONDS), max_size=8), min_size=1, max_size=4))
+def test_tasks_together_give_what_their_calls_give_at_once(
+    tasks: list[list[tuple[float, float, float]]],
+) -> None:
+    calls = [
+        [
+            {
+                "enqueued": BASE["enqueued"] + at,
+                "started": wait,
+                "finished": wait + took,
+                "attempts": 1 + round(took) % 3,
+                "failures": ["timeout"] * (round(took) % 3),
+                "status": "failed" if round(wait) % 4 == 0 else "answer",
+            }
+            for at, wait, took in task
+        ]
+        for task in tasks
+    ]
+    together = performance(Tally.together([Tally.of(table(task)) for task in calls]), 20.0)
+    at_once = figures(*(call for task in calls for call in task), target=20.0)
+    assert _flat(together) == pytest.approx(_flat(at_once), nan_ok=True)
+
+
+def _flat(found: Mapping[str, Any], under: str = "") -> dict[str, float]:
+    """The numbers by their path; NaN where there is none."""
+    numbers: dict[str, float] = {}
+    for name, value in found.items():
+        inner = {f"{under}{name}": float("nan") if value is None else value}
+        numbers |= _flat(value, f"{under}{name}.") if isinstance(value, Mapping) else inner
+    return numbers
 
 
 def test_an_interruption_does_not_slow_a_run_down() -> None:
