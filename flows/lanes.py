@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Protocol
 
 Work = Callable[[], None]
 
@@ -56,20 +56,35 @@ class Lanes(Executor):
             work()
 
 
-_stop: ContextVar[Event | None] = ContextVar("stop", default=None)
+class Sign(Protocol):
+    """Tells whether what is being asked is wanted no more."""
+
+    def is_set(self) -> bool: ...
+
+
+_stop: ContextVar[Sign | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def until(stop: Sign) -> Iterator[None]:
+    """Within the block `check_going_on` heeds the sign."""
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
 
 
 @contextmanager
 def lanes(count: int) -> Iterator[Executor]:
     """What asks up to `count` shards at once; when the block ends, so does what is still being asked."""
     stop, asking = Event(), Here() if count == 1 else Lanes(count)
-    token = _stop.set(stop)
-    try:
-        yield asking
-    finally:
-        stop.set()
-        asking.shutdown(wait=False)
-        _stop.reset(token)
+    with until(stop):
+        try:
+            yield asking
+        finally:
+            stop.set()
+            asking.shutdown(wait=False)
 
 
 def check_going_on() -> None:

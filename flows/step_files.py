@@ -50,6 +50,11 @@ class StepFiles:
         """What came of shards that child runs asked."""
         return self.root / "children"
 
+    @property
+    def called_off(self) -> Place:
+        """A mark for each run that was stopped while other processes asked for it."""
+        return self.root / "called-off"
+
     def add(self, path: Path) -> dict[str, str]:
         """A reference to a file that a step has written below the root. Raises ResultError."""
         return {"path": path.relative_to(self.root).as_posix(), "sha256": digest(path)}
@@ -92,6 +97,10 @@ class SharedStepFiles(StepFiles):
     @property
     def children(self) -> Place:
         return self._bucket / "children"
+
+    @property
+    def called_off(self) -> Place:
+        return self._bucket / "called-off"
 
     def add(self, path: Path) -> dict[str, str]:
         file = super().add(path)

@@ -1,7 +1,7 @@
 """What a worker process keeps of the runs whose shards it asks: each run's plan, opened once."""
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,9 @@ from threading import Lock
 
 from backends.requests import RequestKind
 from flows.home import Home
+from flows.lanes import check_going_on, until
 from flows.plan import Plan, open_plan
+from flows.runners.called_off import CalledOff
 from flows.spec import EvaluationSpec
 
 # Of the threads of a worker one opens what all use; cached properties alone would let several.
@@ -44,11 +46,16 @@ def plan_of(spec: EvaluationSpec, origin: Origin) -> Plan:
     return plan
 
 
-def asking(plan: Plan, kinds: Collection[RequestKind]) -> AbstractContextManager[object]:
-    """Within the block the model may be asked; it is loaded once. Raises BackendError where it will not."""
-    with _opening:
-        _load(plan, frozenset(kinds))
-    return _asking if plan.backend.capabilities.shards_at_once == 1 else nullcontext()
+@contextmanager
+def asking(plan: Plan, origin: Origin, kinds: Collection[RequestKind]) -> Iterator[None]:
+    """Within the block the model may be asked; it is loaded once. Raises BackendError where it will not, and
+    Stopped where the run wants no more answers."""
+    with until(CalledOff(plan.steps, origin.run)):
+        check_going_on()
+        with _opening:
+            _load(plan, frozenset(kinds))
+        with _asking if plan.backend.capabilities.shards_at_once == 1 else nullcontext():
+            yield
 
 
 @lru_cache(maxsize=2)

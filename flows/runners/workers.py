@@ -12,6 +12,7 @@ from flows.bucket import BucketPath
 from flows.errors import LostShard
 from flows.plan import Plan
 from flows.progress import reporter
+from flows.runners.called_off import calling_off
 from flows.runners.cluster import Cluster
 from flows.runners.engines import connected
 from flows.runners.limits import shared_limits
@@ -111,4 +112,5 @@ def workers_of(plan: Plan) -> Iterator[Workers]:
         spec, most = shared_limits(plan, cluster.processes)
         home = None if isinstance(spec.output, BucketPath) else plan.home.root
         origin = Origin(f"{flow_run.id}-{flow_run.run_count}", home)
-        yield OnCluster(cluster, spec, origin, min(most, cluster.at_once), plan.steps)
+        with calling_off(plan.steps, origin.run):
+            yield OnCluster(cluster, spec, origin, min(most, cluster.at_once), plan.steps)

@@ -67,7 +67,7 @@ def infer(
     kinds = {request.kind for request in missing.values()}
     with (
         shared_limit.held(shard.plan, len(missing)),
-        asking(shard.plan, kinds) if origin and kinds else nullcontext(),
+        asking(shard.plan, origin, kinds) if origin and kinds else nullcontext(),
     ):
         started = monotonic()
         unanswered = shard.answer(missing)

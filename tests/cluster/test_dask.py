@@ -1,6 +1,8 @@
 """Runs whose shards Dask's workers ask: the same numbers, and no answer asked for twice."""
 
 import os
+import signal
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -79,6 +81,30 @@ def test_a_killed_scheduler_ends_the_run_and_the_next_asks_for_the_rest(
     lab.run(tasks="sums", model=chat(endpoint, timeout=5))
     assert lab.last["results"] == expected
     assert endpoint.counts()["arrived"] - 600 <= AT_ONCE * 1.5
+
+
+def test_workers_of_a_run_that_is_interrupted_stop_within_seconds_and_keep_what_was_answered(
+    lab: Lab, endpoint: Endpoint, dask: DaskProcesses
+) -> None:
+    lab.add_texts("sums", 400)  # shards of 64, which take 6 s each
+    endpoint.change(latency=0.2)
+    model = chat(endpoint, max_concurrency=4, timeout=5)
+    process = lab.start(f"--runner={dask.runner}", tasks="sums", model=model)
+    assert wait_until(lambda: endpoint.counts()["arrived"] >= 20, process)
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    arrived = endpoint.counts()["arrived"]
+    time.sleep(2)  # a look at the mark each second, and then no call more
+    stopped = endpoint.counts()["arrived"]
+    time.sleep(1)
+    assert stopped <= arrived + 40
+    assert endpoint.counts()["arrived"] == stopped
+    endpoint.change(latency=0.0)
+    again = lab.evaluate("sums", model, runner=dask.runner)
+    assert not again.failures
+    assert endpoint.counts()["arrived"] <= 400 + 4 * 1.5, (
+        "those in flight, and their halves on the way to disk"
+    )
 
 
 @pytest.mark.parametrize(("processes", "shard"), [(1, 40), (2, 512)])

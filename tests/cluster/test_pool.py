@@ -1,8 +1,10 @@
 """Runs whose shards are child runs in a work pool, with a real worker; children may be killed."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,24 @@ def test_a_child_that_is_killed_is_submitted_again_and_changes_no_score(
     assert counts["distinct_answered"] == 1100
     assert 0 < counts["arrived"] - 1100 <= AT_ONCE / 2 * 1.5
     assert counts["most_in_flight"] <= AT_ONCE
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("worker")
+def test_children_of_a_run_that_is_interrupted_stop_within_seconds(lab: Lab, endpoint: Endpoint) -> None:
+    lab.add_texts("sums", 1100)
+    endpoint.change(latency=0.2)
+    model = chat(endpoint, max_concurrency=4, timeout=5)
+    process = lab.start(f"--runner=pool:{POOL}", tasks="sums", model=model)
+    assert wait_until(lambda: endpoint.counts()["arrived"] >= 20, process)
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    arrived = endpoint.counts()["arrived"]
+    time.sleep(2)  # a look at the mark each second, and then no call more
+    stopped = endpoint.counts()["arrived"]
+    time.sleep(1)
+    assert stopped <= arrived + 40
+    assert endpoint.counts()["arrived"] == stopped
 
 
 def test_a_pool_without_the_deployment_is_said_in_one_line(lab: Lab) -> None:
