@@ -1,6 +1,5 @@
 """A webhook: somewhere a message is posted, as JSON, when somebody has to know."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +7,9 @@ from typing import Any
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from backends.errors import BackendError
 from flows.api_patience import is_away
 from flows.errors import SpecError
-from flows.secret_blocks import block_secret
+from flows.secret_blocks import referenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +30,12 @@ class Hook:
     @classmethod
     def find(cls, reference: str) -> "Hook":
         """The webhook that a suite names: a URL, `env:NAME` or `secret:BLOCK`. Raises SpecError."""
-        kind, _, name = reference.partition(":")
+        kind = reference.partition(":")[0]
         match kind:
             case "http" | "https":
                 url = reference
-            case "env":
-                url = os.environ.get(name, "")
-                if not url:
-                    raise SpecError(f"webhook: the environment has no variable {name!r}")
-            case "secret":
-                url = _secret(name)
+            case "env" | "secret":
+                url = referenced(reference, "webhook")
             case _:
                 raise SpecError(
                     f"webhook: {reference!r} is none of http(s)://..., env:NAME (a variable of the "
@@ -77,10 +71,3 @@ def _is_web(url: str) -> bool:
     except httpx.InvalidURL:
         return False
     return found.scheme in ("http", "https") and bool(found.host)
-
-
-def _secret(name: str) -> str:
-    try:
-        return block_secret(name)
-    except BackendError as error:
-        raise SpecError(f"webhook: {error}") from error

@@ -1,6 +1,17 @@
-"""Secrets of a run: the Prefect Secret blocks that a spec names as `secret:NAME`."""
+"""Secrets of a run, by what names them: `env:VARIABLE`, or the Prefect Secret block `secret:NAME`."""
 
+from backends.engine.keys import looked_up, secrets_from
 from backends.errors import BackendError
+from flows.errors import SpecError
+
+
+def referenced(reference: str, where: str) -> str:
+    """What a reference stands for. Raises SpecError, which begins with `where`, if that is nothing."""
+    try:
+        with secrets_from(block_secret):
+            return looked_up(reference, where)
+    except BackendError as error:
+        raise SpecError(str(error)) from error
 
 
 def block_secret(name: str) -> str:

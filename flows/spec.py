@@ -239,7 +239,8 @@ class EvaluationSpec(BaseModel):
     store: Annotated[str, AfterValidator(check_store)] | None = Field(
         default=None,
         description="where answers are kept: a SQLite file, postgresql+psycopg://user@host/database, or "
-        "env:NAME of a variable that holds either (default: a file in ASSAY_HOME)",
+        "env:NAME or secret:NAME of a variable or Secret block that holds either (default: a file in "
+        "ASSAY_HOME)",
     )
     answers_from: Output | None = Field(
         default=None,

@@ -1,15 +1,14 @@
-"""Where the response store is, as a spec says it: a place, or the name of a variable that holds one."""
+"""Where the response store is, as a spec says it: a place, or where one is kept, as a secret."""
 
-import os
 from urllib.parse import parse_qs, urlsplit
 
-from flows.errors import SpecError
+from backends.engine.keys import is_reference
+from flows.secret_blocks import referenced
 
-_REFERENCE = "env:"
 _SECRETS = ("password", "sslpassword")
 _WAY_OUT = (
     "a password does not belong there, where it would be kept and shown: use PGPASSWORD, ~/.pgpass, or "
-    "--store env:NAME of a variable with the whole URL"
+    "--store env:NAME (a variable with the whole URL) or secret:NAME (a Secret block with it)"
 )
 
 
@@ -22,11 +21,5 @@ def check_store(place: str) -> str:
 
 
 def store_place(place: str) -> str:
-    """The place itself, for `env:NAME` what the variable holds. Raises SpecError where there is none."""
-    if not place.startswith(_REFERENCE):
-        return place
-    name = place.removeprefix(_REFERENCE)
-    held = os.environ.get(name)
-    if not held:
-        raise SpecError(f"--store {place}: the environment has no variable {name}")
-    return held
+    """The place itself, or what a reference to it stands for. Raises SpecError where that is nothing."""
+    return referenced(place, "--store") if is_reference(place) else place

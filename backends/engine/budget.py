@@ -254,8 +254,10 @@ class _Gauge:
     def crossed(self) -> Iterator[str]:
         if self._limit is None or not self.spent:
             return
-        while self._marks and self.spent * 100 >= self._marks[0] * self._limit:
-            yield f"{self._marks.pop(0)} % of {self._name()} is spent ({self._written(self.spent)})"
+        reached = [mark for mark in self._marks if self.spent * 100 >= mark * self._limit]
+        del self._marks[: len(reached)]
+        if reached:
+            yield f"{reached[-1]} % of {self._name()} is spent ({self._written(self.spent)})"
 
     def _name(self) -> str:
         return f"the budget of {self._written(self._limit or 0)}{self._whose}"

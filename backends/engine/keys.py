@@ -44,7 +44,7 @@ def looked_up(reference: str, where: str) -> str:
     kind, colon, name = reference.partition(":")
     if kind + colon == _VARIABLE:
         value = os.environ.get(name, "").strip()
-        missing = f"the environment variable {name}, which holds the key, is not set"
+        missing = f"the environment variable {name} is not set"
     else:
         try:
             value = _secrets.get()(name).strip()

@@ -48,7 +48,7 @@ def test_the_url_may_be_kept_in_a_secret_block(prefect_server: str) -> None:
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("env:NO_SUCH_HOOK", "no variable 'NO_SUCH_HOOK'"),
+        ("env:NO_SUCH_HOOK", "variable NO_SUCH_HOOK is not set"),
         ("env:A_SECRET", "env:A_SECRET is no http"),
         ("T0/key", "none of http"),
         ("https://", "no http:// or https:// URL"),

@@ -31,7 +31,13 @@ def test_a_password_is_refused_and_not_repeated(place: str, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "place", ["postgresql+psycopg://me@host:5432/db?sslmode=require", "/data/answers.sqlite", "env:ANSWERS"]
+    "place",
+    [
+        "postgresql+psycopg://me@host:5432/db?sslmode=require",
+        "/data/answers.sqlite",
+        "env:ANSWERS",
+        "secret:answers",
+    ],
 )
 def test_a_place_without_a_password_is_kept_as_it_is(place: str) -> None:
     spec = read_spec(read_arguments([f"--store={place}"]))
@@ -45,8 +51,18 @@ def test_a_variable_that_holds_the_url_is_looked_up_when_the_store_is_opened(
     monkeypatch.setenv("ANSWERS", WITH_PASSWORDS[0])
     assert store_place("env:ANSWERS") == WITH_PASSWORDS[0]
     monkeypatch.setenv("ANSWERS", "")
-    with pytest.raises(SpecError, match="--store env:ANSWERS: the environment has no variable ANSWERS"):
+    with pytest.raises(SpecError, match="--store: the environment variable ANSWERS is not set"):
         store_place("env:ANSWERS")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_secret_block_that_holds_the_url_is_looked_up_when_the_store_is_opened() -> None:
+    from prefect.blocks.system import Secret
+
+    Secret(value=WITH_PASSWORDS[0]).save("answers-of-tests", overwrite=True)
+    assert store_place("secret:answers-of-tests") == WITH_PASSWORDS[0]
+    with pytest.raises(SpecError, match=r"^--store: secret:no-such-place: .* no Secret block"):
+        store_place("secret:no-such-place")
 
 
 def test_an_output_in_a_bucket_survives_json_and_files() -> None:

@@ -53,7 +53,7 @@ def test_a_key_is_read_where_the_spec_says_it_is(
     ("options", "said"),
     [
         ("api_key=secret:gone", "secret:gone: no such secret"),
-        ("api_key=env:NOT_SET_ANYWHERE", "variable NOT_SET_ANYWHERE, which holds the key, is not set"),
+        ("api_key=env:NOT_SET_ANYWHERE", "variable NOT_SET_ANYWHERE is not set"),
         ("api_key=env:A&api_key_env=B", "give one"),
         ('headers={"x-key": "secret:gone"}', "header x-key: secret:gone: no such secret"),
     ],
