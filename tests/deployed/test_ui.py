@@ -27,6 +27,13 @@ def field(page: "Page", title: str) -> "Locator":
     return own.last.locator("textarea, input").first
 
 
+def tab(page: "Page", title: str, line: str) -> list[str]:
+    """The lines of a tab of a run's page, once one of them is there."""
+    page.get_by_text(title, exact=True).first.click()
+    page.get_by_text(line, exact=True).first.wait_for(timeout=60_000)
+    return page.locator("body").inner_text().splitlines()
+
+
 def test_the_form_has_a_field_for_each_key_with_its_help_and_default(
     deployed: Service, page: "Page", pictures: Path
 ) -> None:
@@ -67,6 +74,14 @@ def test_a_run_started_from_the_form_is_the_one_that_was_filled_in(
     text = page.locator("body").inner_text()
     for said in ("evaluating scripted:hash on 3 tasks", "scored starter_math: exact_match", "Completed"):
         assert said in text
+    assert page.locator("canvas").first.is_visible(), "the graph of its steps"
+    steps = tab(page, "Task Runs", "score starter_math")
+    assert "infer starter_math 1/1" in steps
+    shown = tab(page, "Artifacts", "summary-scripted-hash")
+    assert {"scores-scripted-hash", "progress-scripted-hash", "30 of 30 requests answered"} <= set(shown)
+    page.screenshot(path=pictures / "artifacts.png")
+    page.get_by_text("summary-scripted-hash").click()
+    page.get_by_text("3 tasks scored").wait_for(timeout=60_000)
 
 
 @pytest.mark.slow
