@@ -31,7 +31,7 @@ USAGE = (
 )
 
 
-@task(name="persist")
+@task(name="persist", task_run_name="persist")
 def persist(
     spec: EvaluationSpec,
     folder: str,
