@@ -50,6 +50,9 @@ class StepFiles:
         """What came of shards that child runs asked."""
         return self.root / "children"
 
+    def check(self) -> None:
+        """Raise ResultError, at once, where what others wrote cannot be had; of one machine it can."""
+
     def add(self, path: Path) -> dict[str, str]:
         """A reference to a file that a step has written below the root. Raises ResultError."""
         return {"path": path.relative_to(self.root).as_posix(), "sha256": digest(path)}
@@ -92,6 +95,9 @@ class SharedStepFiles(StepFiles):
     @property
     def children(self) -> Place:
         return self._bucket / "children"
+
+    def check(self) -> None:
+        self._bucket.check_writable()
 
     def add(self, path: Path) -> dict[str, str]:
         file = super().add(path)
