@@ -16,6 +16,7 @@ from flows.bucket import BucketPath
 from flows.errors import ResultError
 from flows.files import Place, atomic_path, digest
 from flows.home import Home
+from flows.results.suite_folder import output_of_all
 
 # A file by its name below the steps' folder ("path") and its content ("sha256"), as steps pass it on.
 File = Mapping[str, str]
@@ -136,8 +137,9 @@ class SharedStepFiles(StepFiles):
 
 
 def step_files(home: Home, output: Place) -> StepFiles:
-    """Where the steps of a run keep their files, by where its results go."""
+    """Where the steps of a run keep their files, by where its results go. All runs of a suite share them."""
     if isinstance(output, BucketPath):
-        name = hashlib.sha256(str(output).encode()).hexdigest()[:16]
-        return SharedStepFiles(home.root / "shared" / name, output / ".steps")
+        shared = output_of_all(output) / ".steps"
+        name = hashlib.sha256(str(shared).encode()).hexdigest()[:16]
+        return SharedStepFiles(home.root / "shared" / name, shared)
     return StepFiles(home.root / "steps")
