@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 from backends.engine.patience import ONCE, PATIENT, Patience, Retrier
@@ -60,6 +60,10 @@ class BucketPath:
     @property
     def name(self) -> str:
         return self.key.rpartition("/")[2] or self.bucket
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> "BucketPath":

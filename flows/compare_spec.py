@@ -1,10 +1,10 @@
 """`ComparisonSpec`: the one description of a comparison, behind flags, form and Python call."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from flows.files import Place
 from flows.form import as_form
 from flows.spec import Output, names
 
@@ -24,11 +24,13 @@ class ComparisonSpec(BaseModel):
     flips: int = Field(
         default=0, ge=0, description="how many documents to name whose score of 0 or 1 changed, by metric"
     )
-    output: Path | None = Field(default=None, description="file to write too: .json (all of it) or .csv")
+    output: Output | None = Field(
+        default=None, description="file to write too, also in a bucket: .json (all of it) or .csv"
+    )
 
     @field_validator("output")
     @classmethod
-    def _known_format(cls, output: Path | None) -> Path | None:
+    def _known_format(cls, output: Place | None) -> Place | None:
         if output is not None and output.suffix not in (".json", ".csv"):
             raise ValueError("the file's name ends in .json or .csv")
         return output

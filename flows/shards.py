@@ -9,10 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
+from prefect.states import Failed
 
 from flows.errors import USER_ERRORS
 from flows.files import Place, write_text
-from flows.runners.origin import Origin
+from flows.runners.origin import Origin, check_shared
 from flows.spec import EvaluationSpec
 from flows.step_files import StepFiles, step_files
 from flows.step_records import result_storage
@@ -21,11 +22,16 @@ from flows.steps.step import Incomplete
 
 
 @flow(name="infer_shards", flow_run_name="infer_shards {key}", persist_result=False)
-def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> None:
-    """Ask a shard, and write what the step `infer` gave.
+def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> Any:
+    """Ask a shard, and write what the step `infer` gave; ends as failed on a machine that does not reach what
+    it has to share with the other run.
 
     The step runs whether or not it is cached: it finds in the store what an earlier child has asked.
     """
+    try:
+        check_shared(spec, origin)
+    except USER_ERRORS as error:
+        return Failed(message=str(error))
     files = step_files(origin.home_here, spec.output)
     step = infer.with_options(result_storage=result_storage(files.finished), refresh_cache=True)
     state = step(spec=spec, pieces=pieces, key=key, origin=origin, return_state=True)
@@ -39,6 +45,7 @@ def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Or
     else:
         outcome = {"done": result, "failures": {}}
     write_text(outcome_file(files, key), json.dumps(outcome))
+    return None
 
 
 def parameters(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> Mapping[str, Any]:
@@ -47,7 +54,7 @@ def parameters(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Orig
         "spec": spec.model_dump(mode="json"),
         "pieces": [asdict(piece) for piece in pieces],
         "key": key,
-        "origin": {"run": origin.run, "home": None if origin.home is None else str(origin.home)},
+        "origin": {**asdict(origin), "home": origin.home and str(origin.home)},
     }
 
 

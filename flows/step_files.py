@@ -16,6 +16,7 @@ from flows.bucket import BucketPath
 from flows.errors import ResultError
 from flows.files import Place, atomic_path, digest
 from flows.home import Home
+from flows.results.suite_folder import output_of_all
 
 # A file by its name below the steps' folder ("path") and its content ("sha256"), as steps pass it on.
 File = Mapping[str, str]
@@ -54,6 +55,9 @@ class StepFiles:
     def called_off(self) -> Place:
         """A mark for each run that was stopped while other processes asked for it."""
         return self.root / "called-off"
+
+    def check(self) -> None:
+        """Raise ResultError, at once, where what others wrote cannot be had; of one machine it can."""
 
     def add(self, path: Path) -> dict[str, str]:
         """A reference to a file that a step has written below the root. Raises ResultError."""
@@ -102,6 +106,9 @@ class SharedStepFiles(StepFiles):
     def called_off(self) -> Place:
         return self._bucket / "called-off"
 
+    def check(self) -> None:
+        self._bucket.check_writable()
+
     def add(self, path: Path) -> dict[str, str]:
         file = super().add(path)
         with suppress(FileExistsError):  # with this very content
@@ -139,8 +146,9 @@ class SharedStepFiles(StepFiles):
 
 
 def step_files(home: Home, output: Place) -> StepFiles:
-    """Where the steps of a run keep their files, by where its results go."""
+    """Where the steps of a run keep their files, by where its results go. All runs of a suite share them."""
     if isinstance(output, BucketPath):
-        name = hashlib.sha256(str(output).encode()).hexdigest()[:16]
-        return SharedStepFiles(home.root / "shared" / name, output / ".steps")
+        shared = output_of_all(output) / ".steps"
+        name = hashlib.sha256(str(shared).encode()).hexdigest()[:16]
+        return SharedStepFiles(home.root / "shared" / name, shared)
     return StepFiles(home.root / "steps")

@@ -107,6 +107,11 @@ class ResponseStore:
             return
         self._call(lambda connection: connection.execute(self._insert(_RESPONSES), rows))
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, for the processes of one machine."""
+        return self._engine.dialect.name == "sqlite"
+
     def count(self) -> int:
         """How many responses are stored."""
         count = sa.select(sa.func.count()).select_from(_RESPONSES)

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-from flows.files import write_text
+from flows.files import Place, write_text
 from flows.results.comparison import Comparison
 
 
-def write(path: Path, comparisons: Sequence[Comparison]) -> None:
+def write(place: Place, comparisons: Sequence[Comparison]) -> None:
     """Write JSON, all there is of each, or CSV, a row per number; by the file's name. Raises ResultError."""
-    write_text(path, _FORMATS[path.suffix](comparisons))
+    write_text(place, _FORMATS[place.suffix](comparisons))
 
 
 def _json(comparisons: Sequence[Comparison]) -> str:

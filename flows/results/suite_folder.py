@@ -5,17 +5,22 @@ In it are `runs/<model>/<run id>/` (see `flows.results.run_folder`), `leaderboar
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from flows.bucket import BucketPath
 from flows.errors import ResultError, SpecError
 from flows.files import Place, names_below, write_text
 from flows.results.result import EvaluationResult
 from flows.results.run_folder import safe_name
 
 LAST = "leaderboard.json"
+RUNS = "runs"
+_STAMP = "%Y%m%dT%H%M%S-%f"
+_STAMPED = re.compile(r"\d{8}T\d{6}-\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +32,11 @@ class SuiteFolder:
     @classmethod
     def create(cls, output: Place, suite: str) -> "SuiteFolder":
         """A new folder for a run of the suite. Raises SpecError where none can be made."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S-%f")
-        folder = cls(output.expanduser().absolute() / safe_name(suite) / stamp)
+        output = output.expanduser().absolute()
+        folder = cls(output / safe_name(suite) / datetime.now(UTC).strftime(_STAMP))
         try:
+            if isinstance(output, BucketPath):  # one that is away is said at once
+                output.check_writable()
             write_text(folder.path / ".made", "", new=True)
         except ResultError as error:
             raise SpecError(f"output: {error}") from error
@@ -42,7 +49,7 @@ class SuiteFolder:
     @property
     def runs(self) -> Place:
         """The output folder of the models' runs."""
-        return self.path / "runs"
+        return self.path / RUNS
 
     def name_of(self, run: str) -> str:
         """A model's run folder by its place below this one."""
@@ -82,6 +89,14 @@ class SuiteFolder:
                 f"{self.path} has no {name}: the suite's run did not come to its end"
             ) from error
         return content
+
+
+def output_of_all(output: BucketPath) -> BucketPath:
+    """Where all runs of all suites go, by where one run of a suite has those of its models; any other output
+    is as it is."""
+    night = output.parent
+    is_of_suite = output.name == RUNS and _STAMPED.fullmatch(night.name)
+    return night.parent.parent if is_of_suite else output
 
 
 def _json(content: Mapping[str, Any]) -> str:

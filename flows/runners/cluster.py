@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flows import __version__
-from flows.errors import ResultError, SpecError
+from flows.errors import USER_ERRORS, ResultError, SpecError
 from flows.files import write_text
-from flows.home import Home
+from flows.runners.origin import Origin, check_shared
+from flows.spec import EvaluationSpec
 
 
 class Cluster(Protocol):
@@ -37,11 +38,13 @@ class Cluster(Protocol):
         ...
 
 
-def check_workers(cluster: Cluster, where: str, home: Home | None) -> None:
-    """Raise SpecError unless workers have this version of Assay and see the run's folder, if it has one."""
-    with nullcontext("") if home is None else _mark(home) as mark:
+def check_workers(cluster: Cluster, spec: EvaluationSpec, origin: Origin) -> None:
+    """Raise SpecError unless workers have this version of Assay, and see what they share with the run: its
+    folder or its bucket, and its store."""
+    where = spec.runner
+    with nullcontext("") if origin.home is None else _mark(origin.home) as mark:
         try:
-            said = cluster.try_out(look, str(mark), __version__)
+            said = cluster.try_out(look, __version__, str(mark), spec.model_dump_json(), origin.store)
         except ModuleNotFoundError as error:
             raise SpecError(
                 f"--runner: {where}: its workers have no module {error.name}: "
@@ -52,19 +55,27 @@ def check_workers(cluster: Cluster, where: str, home: Home | None) -> None:
             raise SpecError(f"--runner: {where}: worker {worker} {problem}")
 
 
-def look(mark: str, version: str) -> str:
-    """What is wrong with this process as a worker; empty if nothing is."""
+def look(version: str, mark: str, spec_json: str, store: str) -> str:
+    """What is wrong with this process as a worker; empty if nothing is.
+
+    mark: a file of the run's folder, if it shares one. store: the identity of the run's.
+    """
     if version != __version__:
         return f"has Assay {__version__}, and this is {version}: install the same"
-    if mark and not Path(mark).exists():
-        return f"does not see {Path(mark).parents[1]}: ASSAY_HOME must be on a disk that all share"
+    home = Path(mark).parents[1] if mark else None
+    if home and not Path(mark).exists():
+        return f"does not see {home}: ASSAY_HOME must be on a disk that all share"
+    try:
+        check_shared(EvaluationSpec.model_validate_json(spec_json), Origin("", home, store))
+    except USER_ERRORS as error:
+        return f"cannot share the run: {error} (it has its address and keys from the worker's environment)"
     return ""
 
 
 @contextmanager
-def _mark(home: Home) -> Iterator[Path]:
+def _mark(home: Path) -> Iterator[Path]:
     """A file below the home, for a moment."""
-    mark = home.root / "steps" / f"seen-{uuid.uuid4().hex}"
+    mark = home / "steps" / f"seen-{uuid.uuid4().hex}"
     try:
         write_text(mark, "")
         yield mark

@@ -11,6 +11,7 @@ from flows.bucket import BucketPath
 from flows.errors import SpecError
 from flows.plan import Plan
 from flows.runners.cluster import Cluster, check_workers
+from flows.runners.origin import Origin
 from flows.runners.text import Runner
 
 
@@ -37,7 +38,7 @@ def connected(plan: Plan) -> Iterator[Cluster]:
     runner, lanes = Runner.parse(plan.spec.runner), plan.backend.capabilities.shards_at_once
     module = importlib.import_module(ENGINES[runner.engine].opens)
     with cast(AbstractContextManager[Cluster], module.connect(runner, lanes)) as cluster:
-        check_workers(cluster, plan.spec.runner, None if _is_in_bucket(plan) else plan.home)
+        check_workers(cluster, plan.spec, Origin.of(plan))
         yield cluster
 
 
@@ -56,7 +57,8 @@ def check_runner(plan: Plan) -> None:
             f"--runner {plan.spec.runner}: a fallback answers for endpoints only; {plan.spec.model} loads on "
             "the workers"
         )
-    if _is_in_bucket(plan) and plan.spec.store is None:
+    is_here = runner.address == "local"
+    if isinstance(plan.spec.output, BucketPath) and plan.store.is_file and not is_here:
         raise SpecError(
             f"--runner {plan.spec.runner}: machines that share a bucket only cannot share answers in a file; "
             "give a database with --store (docs/storage.md)"
@@ -67,11 +69,6 @@ def check_runner(plan: Plan) -> None:
             f"--runner {plan.spec.runner}: needs {', '.join(missing)}; "
             f"install with: pip install 'assay-eval[{engine.extra}]'"
         )
-    if runner.address != "local":
+    if not is_here:
         with connected(plan):
             pass
-
-
-def _is_in_bucket(plan: Plan) -> bool:
-    """Whether what the run writes is in a bucket, so that machines need share no disk."""
-    return isinstance(plan.spec.output, BucketPath)

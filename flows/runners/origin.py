@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 from backends.requests import RequestKind
+from flows.bucket import BucketPath
+from flows.errors import SpecError
 from flows.home import Home
 from flows.lanes import check_going_on, until
 from flows.plan import Plan, open_plan
@@ -28,10 +31,18 @@ class Origin:
     endpoint that was given up may be there again.
     home: its folder, which the worker sees under the same path; None where runs are kept in a bucket, and
     each machine has a folder of its own.
+    store: the identity of its response store.
     """
 
     run: str
     home: Path | None
+    store: str
+
+    @classmethod
+    def of(cls, plan: Plan, run: str = "") -> Self:
+        """The origin of a plan's shards."""
+        home = None if isinstance(plan.spec.output, BucketPath) else plan.home.root
+        return cls(run, home, plan.store.identity)
 
     @property
     def home_here(self) -> Home:
@@ -43,7 +54,25 @@ def plan_of(spec: EvaluationSpec, origin: Origin) -> Plan:
     with _opening:
         plan = _plan(spec.model_dump_json(), origin)
         _ = plan.backend, plan.store, plan.model_key
+    _check_store(plan, origin)
     return plan
+
+
+def check_shared(spec: EvaluationSpec, origin: Origin) -> None:
+    """Raise, at once, what keeps this process from what it has to share with the run: bucket and store."""
+    plan = Plan(spec, origin.home_here)
+    plan.steps.check()
+    with plan.store:
+        _check_store(plan, origin)
+
+
+def _check_store(plan: Plan, origin: Origin) -> None:
+    """Answers in a store of this process's own would never be found by the run."""
+    if plan.store.identity != origin.store:
+        raise SpecError(
+            f"--store {plan.spec.store or plan.home.store}: that is another response store here than where "
+            "the run was started; name a database that all reach (docs/storage.md)"
+        )
 
 
 @contextmanager

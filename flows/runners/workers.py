@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from flows.bucket import BucketPath
 from flows.errors import LostShard
 from flows.plan import Plan
 from flows.progress import reporter
@@ -110,7 +109,6 @@ def workers_of(plan: Plan) -> Iterator[Workers]:
         return
     with connected(plan) as cluster:
         spec, most = shared_limits(plan, cluster.processes)
-        home = None if isinstance(spec.output, BucketPath) else plan.home.root
-        origin = Origin(f"{flow_run.id}-{flow_run.run_count}", home)
+        origin = Origin.of(plan, f"{flow_run.id}-{flow_run.run_count}")
         with calling_off(plan.steps, origin.run):
             yield OnCluster(cluster, spec, origin, min(most, cluster.at_once), plan.steps)

@@ -14,6 +14,7 @@ from flows.results.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 NOT_SAID = "(not published)"
 
@@ -74,7 +75,18 @@ def frame(file: Path | bytes) -> "pd.DataFrame":
     """The rows of a file that `samples` gave."""
     import pandas as pd
 
-    return pd.read_parquet(BytesIO(file) if isinstance(file, bytes) else file)
+    return pd.read_parquet(_opened(file))
+
+
+def columns(file: Path | bytes) -> "pa.Schema":
+    """The columns of a file that `samples` gave."""
+    from pyarrow import parquet
+
+    return parquet.read_schema(_opened(file))
+
+
+def _opened(file: Path | bytes) -> Path | BytesIO:
+    return BytesIO(file) if isinstance(file, bytes) else file
 
 
 def _model(given: str | Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import yaml
-from pyarrow import parquet
 from pydantic import field_validator
 
 from flows.errors import PublishError, SpecError, Unavailable
@@ -92,9 +91,9 @@ class HubSink(Sink):
         files = self._files(api, result)
         card = Card(self.name, self._card(api, head) if "README.md" in before else "", before | files.keys())
         columns = {
-            Path(name).stem: parquet.read_schema(file)
+            Path(name).stem: content.columns(file)
             for name, file in files.items()
-            if isinstance(file, Path)
+            if name.startswith("samples/")
         }
         files["README.md"] = card.with_run(result, columns).encode()
         api.create_commit(

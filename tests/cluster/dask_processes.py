@@ -1,16 +1,19 @@
 """A Dask cluster of real processes on this machine, each of which a test may kill."""
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.cluster.machines import HERE, Machine
 from tests.servers.process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +24,11 @@ _PR_SET_PDEATHSIG = 1
 class DaskProcesses:
     """A scheduler and workers; they end with the block, and when the tests are killed."""
 
-    def __init__(self, workers: int, threads: int = 1) -> None:
+    def __init__(self, workers: int, threads: int = 1, machines: Sequence[Machine] = ()) -> None:
+        """machines: where the workers run, one after the other; without any all run here."""
         self.address = f"tcp://127.0.0.1:{free_port()}"
         self._count, self._threads = workers, threads
+        self._machines = itertools.cycle(machines or (HERE,))
         self.workers: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -41,7 +46,10 @@ class DaskProcesses:
 
     def add_worker(self) -> None:
         own = ["--nthreads", str(self._threads), "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
-        self.workers.append(start("dask", "worker", self.address, *own, "--death-timeout", "30"))
+        where = next(self._machines)
+        self.workers.append(
+            start("dask", "worker", self.address, *own, "--death-timeout", "30", machine=where)
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,13 +79,13 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def start(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+def start(module: str, *arguments: str, machine: Machine = HERE) -> "subprocess.Popen[bytes]":
     """A module run as a process that ends with this one."""
     libc = ctypes.CDLL(None)  # looked up here: between fork and exec there should be little to do
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [*machine.through, sys.executable, "-m", module, *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **machine.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from backends.requests import Request, RequestKind, Response
-from backends.scripted import ScriptedBackend
+from backends.scripted import ScriptedBackend, hashed
 
 _asked = Lock()
 
@@ -15,6 +15,13 @@ _asked = Lock()
 def die(request: Request) -> Response:
     """As a model that takes its process with it."""
     os._exit(9)
+
+
+def all_but_two(request: Request) -> Response:
+    """As a model that fails on two questions."""
+    if request.prompt.startswith(("Question: sums 3?", "Question: sums 13?")):
+        return Response(status="failed", error="it will not say")
+    return hashed(request)
 
 
 class Heavy(ScriptedBackend):

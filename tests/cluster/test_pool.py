@@ -1,21 +1,17 @@
 """Runs whose shards are child runs in a work pool, with a real worker; children may be killed."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from flows.errors import SpecError
-from tests.cluster.dask_processes import ROOT, start
+from tests.cluster.pool_worker import children, pool_worker
 from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import PATIENCE, Lab, finish, wait_until
+from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
 
 POOL = "children-of-tests"
@@ -24,21 +20,8 @@ POOL = "children-of-tests"
 @pytest.fixture
 def worker(prefect_server: str, tmp_path: Path) -> Iterator[psutil.Process]:
     """A process worker of a pool that has the deployment."""
-    pull = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
-    own = {
-        "name": POOL,
-        "entrypoint": "flows/shards.py:infer_shards",
-        "work_pool": {"name": POOL},
-        "pull": [pull],
-    }
-    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"name": "assay", "deployments": [own]}))
-    (tmp_path / "flows").symlink_to(ROOT / "flows")
-    _prefect(tmp_path, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-    _prefect(tmp_path, "--no-prompt", "deploy", "--all")
-    process = start("prefect", "worker", "start", "--pool", POOL, "--limit", "2")
-    yield psutil.Process(process.pid)
-    process.terminate()
-    process.wait(PATIENCE)
+    with pool_worker(POOL, tmp_path) as process:
+        yield process
 
 
 @pytest.mark.slow
@@ -51,7 +34,7 @@ def test_a_child_that_is_killed_is_submitted_again_and_changes_no_score(
     endpoint.change(latency=0.1)
     process = lab.start(f"--runner=pool:{POOL}", tasks="sums", model=chat(endpoint, timeout=5))
     assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
-    _children(worker)[0].kill()
+    children(worker)[0].kill()
     ended = finish(process)
     assert ended.status == 0, ended.errors
     assert lab.last["results"] == expected
@@ -84,16 +67,3 @@ def test_a_pool_without_the_deployment_is_said_in_one_line(lab: Lab) -> None:
     with pytest.raises(SpecError, match="there is no deployment infer_shards/no-such-pool; deploy one"):
         lab.evaluate("sums", runner="pool:no-such-pool")
     assert lab.asked == 0
-
-
-def _children(worker: psutil.Process) -> list[psutil.Process]:
-    """The processes of child runs."""
-    children = worker.children(recursive=True)
-    return [one for one in children if any("prefect" in word for word in one.cmdline())]
-
-
-def _prefect(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "prefect", *arguments]
-    subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True
-    )

@@ -214,8 +214,9 @@ def test_a_server_that_stays_away_is_an_error_of_the_run_that_names_the_object(
     prefix: str, seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = place_of(prefix) / "file"
-    monkeypatch.setattr(bucket, "PATIENT", Patience(seconds=0.5))
     write_text(place, "before")
-    with away(seaweedfs), pytest.raises(ResultError, match=f"cannot write {place}: Could not connect"):
-        write_text(place, "after")
+    with monkeypatch.context() as patch, away(seaweedfs):
+        patch.setattr(bucket, "PATIENT", Patience(seconds=0.5))
+        with pytest.raises(ResultError, match=f"cannot write {place}: Could not connect"):
+            write_text(place, "after")
     assert place.read_text() == "before"
