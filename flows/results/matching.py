@@ -1,5 +1,6 @@
 """The documents of a task that two runs both scored, found by number and hash, not by position."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,22 +57,51 @@ class Matched:
 
     def scores(self, metric: str, filter_name: str) -> pd.DataFrame | None:
         """Number, hash, `first`, `second` and, if there are clusters, `cluster` of the documents of both runs
-        that have this score in both; None where it is not a number."""
-        columns = []
-        for run in (self.first, self.second):
-            if metric not in run or not pd.api.types.is_float_dtype(run[metric]):
-                return None
-            columns.append(run.loc[run["filter"] == filter_name, [*DOC, metric]])
+        that have this score in both; None where it is neither a number nor a pair of them."""
+        if self.kind(metric) is None:
+            return None
+        columns = [run.loc[run["filter"] == filter_name, [*DOC, metric]] for run in (self.first, self.second)]
         found = columns[0].merge(columns[1], on=DOC, suffixes=("_1", "_2"))
         found = found.rename(columns={f"{metric}_1": "first", f"{metric}_2": "second"})
+        found[["first", "second"]] = found[["first", "second"]].apply(_values)
         if _CLUSTER in self.first:
             clusters = self.first.drop_duplicates(DOC)[[*DOC, _CLUSTER]]
             found = found.merge(clusters, on=DOC).rename(columns={_CLUSTER: "cluster"})
         return found.dropna(subset=["first", "second"]).sort_values("doc_id", ignore_index=True)
 
-    def mean_of(self, run: pd.DataFrame, metric: str, filter_name: str) -> float:
-        """The mean of the scores of all documents of a run."""
-        return float(run.loc[run["filter"] == filter_name, metric].mean())
+    def kind(self, metric: str) -> str | None:
+        """Whether the scores of documents are a `number` each, or a `pair` of them; None for others."""
+        kinds = {_kind(run[metric]) if metric in run else None for run in (self.first, self.second)}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    def all_scores(self, metric: str, filter_name: str) -> tuple[list[Any], list[Any]]:
+        """The scores of all documents of each run."""
+        first, second = (
+            _values(run.loc[run["filter"] == filter_name, metric]).dropna().tolist()
+            for run in (self.first, self.second)
+        )
+        return first, second
+
+
+def _values(scores: pd.Series) -> pd.Series:
+    """Scores as they were: all but numbers are kept as JSON."""
+    if pd.api.types.is_float_dtype(scores):
+        return scores
+    return scores.map(json.loads, na_action="ignore")
+
+
+def _kind(scores: pd.Series) -> str | None:
+    if pd.api.types.is_float_dtype(scores):
+        return "number"
+    return "pair" if all(map(_is_pair, _values(scores).dropna())) else None
+
+
+def _is_pair(score: object) -> bool:
+    """Whether it is a log-likelihood with the length of its text."""
+    match score:
+        case [float(), int() | float() as length]:
+            return length > 0
+    return False
 
 
 def cluster_key(run: EvaluationResult, task: str) -> str | None:

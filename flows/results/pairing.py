@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from flows.results.difference import Difference, Flip
 from flows.results.matching import Matched
+from metrics.aggregation import AGGREGATIONS
+from metrics.as_means import AS_MEANS
 from metrics.groups import weighted_mean
 from metrics.paired import Paired, Pairs, paired
 
@@ -53,25 +54,28 @@ class Leaf:
 
 
 def pairs_of(number: Number, samples: Matched) -> Pairs | None:
-    """The scores of a task's documents in both runs; None where the value is not the mean of them."""
+    """The scores of a task's documents in both runs; None where the value is no mean of them, nor can be made
+    one (`metrics.as_means`)."""
     metric, filter_name = number.row["metric"], number.row["filter"]
     scores = samples.scores(metric, filter_name)
-    if scores is None or scores.empty or not np.isfinite(scores[["first", "second"]].to_numpy()).all():
+    if scores is None or scores.empty:
         return None
-    runs = (samples.first, samples.second)
-    means = (samples.mean_of(run, metric, filter_name) for run in runs)
-    if not all(map(_is_close, means, number.values)):
-        return None
-    clusters = scores["cluster"].tolist() if "cluster" in scores else None
-    return Pairs(scores["first"].tolist(), scores["second"].tolist(), clusters)
+    everything = samples.all_scores(metric, filter_name)
+    for aggregation, as_means in AS_MEANS[samples.kind(metric) or "number"].items():
+        if all(map(_is_close, map(AGGREGATIONS[aggregation], everything), number.values)):
+            means = as_means(scores["first"].tolist(), scores["second"].tolist())
+            return means and Pairs(*means, scores["cluster"].tolist() if "cluster" in scores else None)
+    return None
 
 
 def of_task(number: Number, samples: Matched, pairs: Pairs | None) -> Difference:
     """The difference in a metric of a task. pairs: as `pairs_of` gives them."""
     if pairs is None:
         return number.difference(None, number.values)
-    scores = samples.scores(number.row["metric"], number.row["filter"])
-    flips = list(_flips(scores)) if pairs.are_shares and scores is not None else []
+    flips = []
+    if pairs.are_shares and samples.kind(number.row["metric"]) == "number":
+        scores = samples.scores(number.row["metric"], number.row["filter"])
+        flips = list(_flips(scores)) if scores is not None else []
     return number.difference(paired([pairs]), _means([pairs]), flips)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import stats
 
 from flows.compare import compare, main
 from flows.errors import NotComparable, ResultError, SpecError
@@ -255,19 +257,39 @@ def test_another_way_of_scoring_is_compared_and_said(run: Runs, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("metric", "output_type"),
-    [("word_perplexity", "loglikelihood_rolling"), ("perplexity", "loglikelihood")],
-    ids=["of pairs", "of numbers"],
+    [
+        ("word_perplexity", "loglikelihood_rolling"),
+        ("bits_per_byte", "loglikelihood_rolling"),
+        ("perplexity", "loglikelihood"),
+    ],
 )
-def test_values_that_are_no_means_of_scores_stand_without_a_difference(
-    metric: str, output_type: str, lab: Lab
-) -> None:
-    lab.add_texts("prose", 6, output_type=output_type, metric_list=[{"metric": metric}], filter_list=None)
+def test_perplexities_are_compared_by_their_documents(metric: str, output_type: str, lab: Lab) -> None:
+    lab.add_texts("prose", 12, output_type=output_type, metric_list=[{"metric": metric}], filter_list=None)
+    runs = [lab.evaluate("prose", f"scripted:hash?version={version}") for version in (1, 2)]
+    (one,) = compare(runs)[0].differences
+    first, second = (run.results["results"]["prose"][f"{metric},none"] for run in runs)
+    assert (one.first, one.second) == pytest.approx((first, second), rel=1e-9)
+    assert one.paired is not None
+    assert one.paired.difference == pytest.approx(second - first, rel=1e-6)
+    scores = [[_log_likelihood(one) for one in run.samples("prose")[metric]] for run in runs]
+    assert one.paired.t_p == pytest.approx(stats.ttest_rel(*scores).pvalue, rel=1e-6)
+    assert (one.paired.higher, one.paired.mcnemar_p) == (int(np.less(scores[1], scores[0]).sum()), None)
+
+
+def _log_likelihood(score: float | str) -> float:
+    """The first of a pair, which is kept as JSON; or a number."""
+    return float(np.ravel(json.loads(str(score)))[0])
+
+
+def test_values_that_are_no_means_of_scores_stand_without_a_difference(lab: Lab) -> None:
+    middle = [{"metric": "logprob", "aggregation": "median", "higher_is_better": True}]
+    lab.add_texts("prose", 6, output_type="loglikelihood", metric_list=middle, filter_list=None)
     runs = [lab.evaluate("prose", f"scripted:hash?version={version}") for version in (1, 2)]
     (found,) = compare(runs)
     (one,) = found.differences
-    values = [run.results["results"]["prose"][f"{metric},none"] for run in runs]
+    values = [run.results["results"]["prose"]["logprob,none"] for run in runs]
     assert (one.first, one.second, one.paired, one.verdict()) == (*values, None, None)
-    assert f"prose: no difference by pairs of {metric}" in found.table()
+    assert "prose: no difference by pairs of logprob" in found.table()
 
 
 def test_documents_of_one_source_are_compared_as_clusters(lab: Lab, run: Runs) -> None:
