@@ -115,14 +115,17 @@ def test_a_worker_that_does_not_reach_what_is_shared_is_named_before_anything_is
     assert endpoint.counts()["arrived"] == 0
 
 
-@pytest.mark.parametrize("store", [None, "answers.sqlite"])
+@pytest.mark.parametrize(
+    ("store", "runner"),
+    [(None, "dask:tcp://127.0.0.1:1"), ("answers.sqlite", "dask:tcp://127.0.0.1:1"), (None, "pool:local")],
+)
 def test_answers_in_a_file_are_refused_where_machines_share_a_bucket_alone(
-    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, store: str | None
+    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, store: str | None, runner: str
 ) -> None:
     lab.add_texts("sums", 3)
     place = store and str(tmp_path / store)
     with pytest.raises(SpecError, match="cannot share answers in a file; give a database with --store"):
-        lab.evaluate("sums", chat(endpoint), output=prefix, store=place, runner="dask:tcp://127.0.0.1:1")
+        lab.evaluate("sums", chat(endpoint), output=prefix, store=place, runner=runner)
     assert endpoint.counts()["arrived"] == 0
 
 
