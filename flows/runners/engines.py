@@ -57,8 +57,7 @@ def check_runner(plan: Plan) -> None:
             f"--runner {plan.spec.runner}: a fallback answers for endpoints only; {plan.spec.model} loads on "
             "the workers"
         )
-    is_here = runner.address == "local"
-    if isinstance(plan.spec.output, BucketPath) and plan.store.is_file and not is_here:
+    if isinstance(plan.spec.output, BucketPath) and plan.store.is_file and not runner.is_started:
         raise SpecError(
             f"--runner {plan.spec.runner}: machines that share a bucket only cannot share answers in a file; "
             "give a database with --store (docs/storage.md)"
@@ -69,6 +68,6 @@ def check_runner(plan: Plan) -> None:
             f"--runner {plan.spec.runner}: needs {', '.join(missing)}; "
             f"install with: pip install 'assay-eval[{engine.extra}]'"
         )
-    if not is_here:
+    if not runner.is_started:
         with connected(plan):
             pass

@@ -51,6 +51,11 @@ class Runner:
     def is_local(self) -> bool:
         return self.engine == LOCAL
 
+    @property
+    def is_started(self) -> bool:
+        """Whether its workers are processes of this machine that are started for the run."""
+        return (self.engine, self.address) == ("dask", "local")
+
     def whole(self, option: str, default: int) -> int:
         """An option that is a whole number."""
         return int(self.options.get(option, default))

@@ -12,8 +12,12 @@ import pytest
 from tests.faults.lab import Lab
 
 _NAMESPACE = ("unshare", "--map-root-user", "--mount", "--")
-# Puts an empty folder over each of its arguments up to `--`, and becomes the command after it.
-_HIDE = 'while [ "$1" != -- ]; do mount -t tmpfs none "$1" || exit 1; shift; done; shift; exec "$@"'
+# Puts an empty folder over each of its arguments up to `--`, and becomes the command after it. That it is to
+# end with the tests the kernel forgot when the namespace was made.
+_HIDE = (
+    'while [ "$1" != -- ]; do mount -t tmpfs none "$1" || exit 1; shift; done; shift; '
+    'exec setpriv --pdeathsig TERM "$@"'
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Runs whose workers are on machines that share a bucket and a database with the run, and no disk."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.cluster.pool_worker import children, pool_worker
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.seaweedfs import SeaweedFS
 
 POOL = "children-of-other-machines"
 
@@ -112,14 +115,17 @@ def test_a_worker_that_does_not_reach_what_is_shared_is_named_before_anything_is
     assert endpoint.counts()["arrived"] == 0
 
 
-@pytest.mark.parametrize("store", [None, "answers.sqlite"])
+@pytest.mark.parametrize(
+    ("store", "runner"),
+    [(None, "dask:tcp://127.0.0.1:1"), ("answers.sqlite", "dask:tcp://127.0.0.1:1"), (None, "pool:local")],
+)
 def test_answers_in_a_file_are_refused_where_machines_share_a_bucket_alone(
-    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, store: str | None
+    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, store: str | None, runner: str
 ) -> None:
     lab.add_texts("sums", 3)
     place = store and str(tmp_path / store)
     with pytest.raises(SpecError, match="cannot share answers in a file; give a database with --store"):
-        lab.evaluate("sums", chat(endpoint), output=prefix, store=place, runner="dask:tcp://127.0.0.1:1")
+        lab.evaluate("sums", chat(endpoint), output=prefix, store=place, runner=runner)
     assert endpoint.counts()["arrived"] == 0
 
 
@@ -160,34 +166,74 @@ def test_a_machine_that_is_killed_costs_no_answer_that_is_stored(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_killed", [False, True])
-def test_child_runs_that_share_no_disk_score_as_one_process_does(
-    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, database: str, is_killed: bool
+def test_a_bucket_and_a_database_that_are_restarted_cost_the_workers_nothing(
+    lab: Lab,
+    tmp_path: Path,
+    endpoint: Endpoint,
+    prefix: str,
+    database: str,
+    seaweedfs: SeaweedFS,
+    postgresql: PostgreSQL,
 ) -> None:
-    lab.add_texts("sums", 1100)
-    lab.add_texts("more", 40)
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    lab.add_texts("sums", 600)
+    expected = undisturbed(lab, tmp_path / "other", "sums", endpoint)
+    endpoint.change(latency=0.1)
+    machines = other_machines(lab, tmp_path, 2)
+    with DaskProcesses(workers=2, threads=2, machines=machines) as dask:
+        flags = (f"--output={prefix}", f"--store={database}", f"--runner={dask.runner}")
+        process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        seaweedfs.kill()
+        postgresql.kill()
+        time.sleep(2)
+        postgresql.start()
+        seaweedfs.start()
+        ended = finish(process)
+    assert ended.status == 0, ended.errors
+    assert endpoint.counts()["arrived"] == 600
+    found = lab.evaluate("sums", chat(endpoint, timeout=5), output=prefix, store=database)
+    assert are_the_same(found, expected, "sums")
+
+
+def test_child_runs_that_share_no_disk_score_as_one_process_does(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, database: str
+) -> None:
+    lab.add_texts("sums", 30)
+    lab.add_texts("more", 10)
     tasks = "sums,more"
     expected = undisturbed(lab, tmp_path / "other", tasks, endpoint)
+    machines = other_machines(lab, tmp_path, 1)
+    with pool_worker(POOL, tmp_path, machines[0]):
+        where = {"output": prefix, "store": database, "runner": f"pool:{POOL}"}
+        found = lab.evaluate(tasks, chat(endpoint), **where)
+    assert are_the_same(found, expected, tasks)
+    assert endpoint.counts()["arrived"] == 40
+    assert is_only_in_their_homes(machines, lab)
+
+
+@pytest.mark.slow
+def test_a_child_run_of_another_machine_that_is_killed_costs_no_answer_that_is_stored(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, database: str
+) -> None:
+    lab.add_texts("sums", 1100)
+    expected = undisturbed(lab, tmp_path / "other", "sums", endpoint)
     endpoint.change(latency=0.1)
     machines = other_machines(lab, tmp_path, 1)
     with pool_worker(POOL, tmp_path, machines[0]) as worker:
         flags = (f"--output={prefix}", f"--store={database}", f"--runner=pool:{POOL}")
-        process = lab.start(*flags, tasks=tasks, model=chat(endpoint, timeout=5))
-        if is_killed:
-            assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
-            children(worker)[0].kill()
+        process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        children(worker)[0].kill()
         ended = finish(process)
-        assert ended.status == 0, ended.errors
-        arrived = endpoint.counts()["arrived"]
-        again = lab.run(*flags, tasks=tasks, model=chat(endpoint, timeout=5))
-    assert again.status == 0, again.errors
-    assert endpoint.counts()["distinct_answered"] == 1140
-    assert (arrived > 1140) is is_killed
-    assert arrived - 1140 <= AT_ONCE / 2 * 1.5
-    assert endpoint.counts()["arrived"] == arrived
-    found = lab.evaluate(tasks, chat(endpoint, timeout=5), output=prefix, store=database)
-    assert are_the_same(found, expected, tasks)
-    assert is_only_in_their_homes(machines, lab)
+        counts = endpoint.counts()
+        again = lab.run(*flags, tasks="sums", model=chat(endpoint, timeout=5))
+    assert (ended.status, again.status) == (0, 0), ended.errors + again.errors
+    assert counts["distinct_answered"] == 1100
+    assert 0 < counts["arrived"] - 1100 <= AT_ONCE / 2 * 1.5
+    found = lab.evaluate("sums", chat(endpoint, timeout=5), output=prefix, store=database)
+    assert are_the_same(found, expected, "sums")
+    assert endpoint.counts()["arrived"] == counts["arrived"]
 
 
 @pytest.mark.slow
