@@ -170,7 +170,9 @@ class _Artifacts:
         self._made[what] = (identity, (data, description))
 
     def _client(self) -> SyncPrefectClient:
-        return get_client(sync_client=True)
+        """One of this thread's own: the flow's, which is given where the settings are the same, ends with it,
+        maybe within a call from here."""
+        return get_client(sync_client=True, httpx_settings={})
 
 
 def _slug(model: str) -> str:

@@ -86,6 +86,31 @@ def test_a_server_that_is_away_holds_up_no_run(lab: Lab, monkeypatch: pytest.Mon
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.usefixtures("prefect_server")
+def test_the_last_artifacts_are_shown_also_when_the_flows_own_client_has_ended(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.context import SyncClientContext
+
+    from flows.plan import plan_for
+    from flows.shown.artifacts import ArtifactReporter
+
+    monkeypatch.setenv("ASSAY_HOME", str(lab.home))
+    lab.add_texts("sums", 2)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(flow(lambda: None, name="nothing")).id
+        with SyncClientContext():
+            shown = ArtifactReporter(Reporter(), plan_for(lab.spec("sums")), run)
+        shown.work.total["generate_until"] = 2
+        shown.answered("generate_until", 2, 0.1)
+        shown.close()
+        of_run = {"artifacts": {"flow_run_id": {"any_": [str(run)]}}}
+        (found,) = client.request("POST", "/artifacts/filter", json=of_run).json()
+    assert found["description"] == "2 of 2 requests answered"
+
+
 @pytest.mark.slow
 def test_a_temporary_server_gets_no_artifacts(lab: Lab, tmp_path: Path) -> None:
     lab.add_texts("sums", 5)
