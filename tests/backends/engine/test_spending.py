@@ -127,9 +127,3 @@ def test_marks_are_logged_once(opened: Open, endpoint: Endpoint, caplog: pytest.
         answers(opened(), questions(400))
     lines = [record.getMessage() for record in caplog.records]
     assert [line.split(" ")[0] for line in lines] == ["50", "80", "95"]
-
-
-def test_of_marks_that_are_reached_at_once_the_highest_is_said() -> None:
-    budget = Budget(Limits(tokens=4_000))
-    said = [budget.note("gsm8k", Spend(tokens=tokens)) for tokens in (3_500, 100, 300)]
-    assert [[line.split(" ")[0] for line in lines] for lines in said] == [["80"], [], ["95"]]
