@@ -76,8 +76,26 @@ def ending(work: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
-        print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
+    except Exception as error:
+        # Prefect's engine, interrupted as a step begins, fails while it cleans up, and that is what arrives.
+        if _came_of_interrupt(error):
+            return _interrupted()
+        raise
+
+
+def _interrupted() -> int:
+    print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _came_of_interrupt(error: BaseException | None) -> bool:
+    """Whether it was raised while Ctrl-C was being handled."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
 
 
 def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:

@@ -2,6 +2,9 @@
 
 import signal
 
+import pytest
+
+from flows.command_line import INTERRUPTED, ending
 from tests.faults.lab import Lab, finish, wait_until
 
 
@@ -32,3 +35,18 @@ def test_ctrl_c_while_the_run_starts_is_as_quiet(lab: Lab) -> None:
     assert ended.status == 130
     assert "Traceback" not in ended.errors
     assert "Interrupted." in ended.errors
+
+
+def test_ctrl_c_that_a_librarys_clean_up_hides_is_one_all_the_same() -> None:
+    def hidden() -> int:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("Task run is not set")
+
+    def broken() -> int:
+        raise ValueError("Task run is not set")
+
+    assert ending(hidden) == INTERRUPTED
+    with pytest.raises(ValueError, match="not set"):
+        ending(broken)
