@@ -1,8 +1,6 @@
 """Runs whose shards Dask's workers ask: the same numbers, and no answer asked for twice."""
 
 import os
-import signal
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -10,6 +8,7 @@ import pytest
 
 from flows.errors import SpecError
 from tests.cluster.dask_processes import DaskProcesses, kill
+from tests.cluster.interrupted import check_that_calls_end
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
@@ -89,16 +88,7 @@ def test_workers_of_a_run_that_is_interrupted_stop_within_seconds_and_keep_what_
     lab.add_texts("sums", 400)  # shards of 64, which take 6 s each
     endpoint.change(latency=0.2)
     model = chat(endpoint, max_concurrency=4, timeout=5)
-    process = lab.start(f"--runner={dask.runner}", tasks="sums", model=model)
-    assert wait_until(lambda: endpoint.counts()["arrived"] >= 20, process)
-    process.send_signal(signal.SIGINT)
-    finish(process)
-    arrived = endpoint.counts()["arrived"]
-    time.sleep(2)  # a look at the mark each second, and then no call more
-    stopped = endpoint.counts()["arrived"]
-    time.sleep(1)
-    assert stopped <= arrived + 40
-    assert endpoint.counts()["arrived"] == stopped
+    check_that_calls_end(lab, endpoint, dask.runner, model)
     endpoint.change(latency=0.0)
     again = lab.evaluate("sums", model, runner=dask.runner)
     assert not again.failures

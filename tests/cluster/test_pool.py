@@ -1,7 +1,5 @@
 """Runs whose shards are child runs in a work pool, with a real worker; children may be killed."""
 
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import psutil
 import pytest
 
 from flows.errors import SpecError
+from tests.cluster.interrupted import check_that_calls_end
 from tests.cluster.pool_worker import children, pool_worker
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, finish, wait_until
@@ -50,16 +49,7 @@ def test_children_of_a_run_that_is_interrupted_stop_within_seconds(lab: Lab, end
     lab.add_texts("sums", 1100)
     endpoint.change(latency=0.2)
     model = chat(endpoint, max_concurrency=4, timeout=5)
-    process = lab.start(f"--runner=pool:{POOL}", tasks="sums", model=model)
-    assert wait_until(lambda: endpoint.counts()["arrived"] >= 20, process)
-    process.send_signal(signal.SIGINT)
-    finish(process)
-    arrived = endpoint.counts()["arrived"]
-    time.sleep(2)  # a look at the mark each second, and then no call more
-    stopped = endpoint.counts()["arrived"]
-    time.sleep(1)
-    assert stopped <= arrived + 40
-    assert endpoint.counts()["arrived"] == stopped
+    check_that_calls_end(lab, endpoint, f"pool:{POOL}", model)
 
 
 def test_a_pool_without_the_deployment_is_said_in_one_line(lab: Lab) -> None:
