@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from backends.engine.stop import check_going_on
 from backends.requests import MediaKind, Request, RequestKind, Response
 
 # Answers as they come: pairs of the request's position in the sequence that was given and its response.
@@ -40,7 +41,8 @@ class Capabilities:
         call (`backends.engine.purse`); others can be stopped between two batches.
     limits: what the user allows all processes that ask together, by option of the model string.
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
-        that may be asked from several threads.
+        that may be asked from several threads, and that heed themselves whether answers are still wanted
+        (`backends.engine.stop`), so that none that came is lost.
     calls_at_once: the most calls to an account that all shards together may have in flight; None where there
         is no account, as of a model of this machine.
     """
@@ -101,10 +103,14 @@ class Backend(Protocol):
 
 
 def ask(backend: Backend, requests: Sequence[Request]) -> Iterator[Batch]:
-    """Send requests of one kind to the method that answers them."""
+    """Send requests of one kind to the method that answers them. Raises Stopped, after what was answered,
+    where answers are wanted no more."""
     methods = {
         "loglikelihood": backend.loglikelihood,
         "loglikelihood_rolling": backend.loglikelihood_rolling,
         "generate_until": backend.generate_until,
     }
-    return methods[requests[0].kind](requests)
+    for batch in methods[requests[0].kind](requests):
+        yield batch
+        if backend.capabilities.shards_at_once == 1:
+            check_going_on()

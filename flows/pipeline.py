@@ -23,12 +23,13 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from backends.engine.stop import check_going_on
 from backends.errors import BackendStopped
 from backends.identity import request_key
 from flows import explain, keys, pausing, run_log, shared_limit
 from flows.errors import USER_ERRORS
 from flows.estimate import estimate
-from flows.lanes import check_going_on, lanes
+from flows.lanes import lanes
 from flows.paid_before import count_stored
 from flows.plan import Plan, cut_shards, plan_for
 from flows.progress import Reporter, logging_to, reporter
@@ -73,7 +74,7 @@ def _evaluate(spec: EvaluationSpec) -> Any:
     plan = ready(plan_for(spec))
     folder = RunFolder.create(plan.spec)
     run_log.note_start(plan, folder)
-    with showing(plan), workers_of(plan) as workers, lanes(workers.at_once) as asking:
+    with showing(plan), workers_of(plan) as workers, lanes(workers.at_once, workers.patience) as asking:
         evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking, workers)
         evaluation.run()
     run_log.note_end(spec, folder)

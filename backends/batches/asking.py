@@ -20,6 +20,7 @@ from backends.batches.state import State
 from backends.engine.budget import Spent
 from backends.engine.failure import RETRIED, CallFailed
 from backends.engine.options import merged_body
+from backends.engine.stop import rest
 from backends.errors import BackendStopped
 from backends.protocol import Batch
 from backends.requests import Response
@@ -67,7 +68,7 @@ class Asking:
                         with self._desk.ledger.locked():
                             self._desk.ledger.forget(answers.keys())
                 if not ended and (self._left or self._open):
-                    time.sleep(self._desk.options.poll)
+                    rest(self._desk.options.poll)
         finally:
             self._payments.release_all()
             self._tell_what_goes_on()

@@ -6,12 +6,13 @@ and makes each batch durable before it asks for the next.
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from backends.engine.budget import Spent
 from backends.engine.failure import RETRIED, CallFailed
@@ -20,6 +21,7 @@ from backends.engine.loop import engine_loop
 from backends.engine.purse import Purse
 from backends.engine.retry import RetryPolicy
 from backends.engine.spending import Size, Spending
+from backends.engine.stop import LOOK_SECONDS, Stopped, is_stopped
 from backends.engine.window import Window
 from backends.errors import BackendError
 from backends.protocol import Batch
@@ -32,6 +34,8 @@ Answer = tuple[int, Response]
 _LINGER = 0.01  # seconds
 # Answers that are there and not stored yet, as a share of the calls that may be in flight.
 _UNSTORED = 0.5
+# What is in flight, and paid for, when answers are wanted no more has this long to come.
+_GRACE = 0.5  # seconds
 _orders = itertools.count()
 
 
@@ -70,7 +74,8 @@ class Engine(Generic[Item]):
         what the engine allows.
 
         Raises BackendStopped, or another BackendError where calls cannot be made at all, after what was
-        answered. Leaving the iterator ends the calls that are in flight.
+        answered; likewise Stopped where answers are wanted no more, and no call is made then. Leaving the
+        iterator ends the calls that are in flight.
         """
         loop, answers = engine_loop(), SimpleQueue[Answer | None]()
         own = Window(len(items) if places is None else places)
@@ -80,17 +85,22 @@ class Engine(Generic[Item]):
         try:
             has_ended = False
             while not has_ended:
+                if is_stopped():
+                    loop.soon(asked.stop)
                 found = list(_available(answers))
                 has_ended = None in found
                 if batch := [answer for answer in found if answer is not None]:
                     yield batch
                     loop.soon(partial(self._leave, asked, len(batch)))
+            if asking.cancelled():
+                raise Stopped("the flow has ended")  # too early for the calls in flight
             asking.result()
         finally:
             asking.cancel()
             loop.soon(lambda: self._leave(asked, asked.places))
 
     async def _answer_all(self, asked: "_Asked[Item]") -> None:
+        asked.asking = asyncio.current_task()
         async with asyncio.TaskGroup() as calls:
             for position, item in enumerate(asked.items):
                 await asked.own.enter(asked.order)
@@ -103,10 +113,10 @@ class Engine(Generic[Item]):
             raise asked.stopped
 
     async def _answer(self, asked: "_Asked[Item]", position: int, item: Item) -> None:
-        tries = _Tries()
+        tries = _Tries(asked)
         try:
             response = await self._paid(asked, position, item, tries)
-        except BackendError as error:
+        except (BackendError, Stopped) as error:
             asked.stopped = error  # the calls in flight still come to their end
             self._leave(asked, 1)
         else:
@@ -168,7 +178,7 @@ class Engine(Generic[Item]):
         size = route.size(item)
 
         async def call() -> Response:
-            tries.count += 1
+            tries.begin()
             return await route.call(item)
 
         response = await route.gate.through(
@@ -194,17 +204,36 @@ class _Asked(Generic[Item]):
     own: Window
     order: int = field(default_factory=lambda: next(_orders))
     places: int = 0
-    stopped: BackendError | None = None
+    stopped: BackendError | Stopped | None = None
+    asking: asyncio.Task[None] | None = None
+    ends: float = math.inf
+
+    def stop(self) -> None:
+        """Make no more calls, and end those in flight when their time is over: by then, often, most have
+        come. To be called again and again."""
+        now = time.monotonic()
+        self.stopped = self.stopped or Stopped("the flow has ended")
+        self.ends = min(self.ends, now + _GRACE)
+        if now >= self.ends and self.asking is not None:
+            self.asking.cancel()
 
 
 @dataclass(slots=True)
 class _Tries:
-    """What one item went through, and when its turn came: by the clock, and by the one that never jumps."""
+    """What one item of those asked went through, and when its turn came: by the clock, and by the one that
+    never jumps."""
 
+    asked: _Asked[Any]
     enqueued: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
     count: int = 0
     failures: list[str] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """One more try. Raises what has stopped the asking."""
+        if self.asked.stopped is not None:
+            raise self.asked.stopped
+        self.count += 1
 
     def failed(self, error: CallFailed) -> None:
         self.failures.append(error.failure.kind)
@@ -233,8 +262,12 @@ def _without_answer(error: CallFailed) -> Response:
 
 
 def _available(answers: "SimpleQueue[Answer | None]") -> Iterator[Answer | None]:
-    """The next answer, and those that come shortly after; None where there will be no more."""
-    first = answers.get()
+    """The next answer, if one comes soon, and those that come shortly after it; None where there will be no
+    more."""
+    try:
+        first = answers.get(timeout=LOOK_SECONDS)
+    except Empty:
+        return
     yield first
     if first is not None:
         time.sleep(_LINGER)

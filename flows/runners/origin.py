@@ -8,11 +8,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
+from backends.engine.stop import check_going_on, until
 from backends.requests import RequestKind
 from flows.bucket import BucketPath
 from flows.errors import SpecError
 from flows.home import Home
-from flows.lanes import check_going_on, until
 from flows.plan import Plan, open_plan
 from flows.runners.called_off import CalledOff
 from flows.spec import EvaluationSpec

@@ -26,7 +26,7 @@ from flows.steps.step import Incomplete
 
 class Workers(Protocol):
     """at_once: how many shards are asked at a time, by how many processes. scale: how many times the usual
-    size the shards are."""
+    size the shards are. patience: seconds to wait for those that are being asked when the run ends early."""
 
     @property
     def at_once(self) -> int: ...
@@ -37,6 +37,9 @@ class Workers(Protocol):
     @property
     def scale(self) -> int: ...
 
+    @property
+    def patience(self) -> float: ...
+
     def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
         """Have a shard asked by the step `infer`; its final state."""
         ...
@@ -44,12 +47,14 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """The flow's own process."""
+    """The flow's own process. What was answered is stored long before its patience ends; a disk or a server
+    that hangs is left alone, then."""
 
     spec: EvaluationSpec
     at_once: int
     processes: int = 1
     scale: int = 1
+    patience: float = 5.0
 
     def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
         return step(spec=self.spec, pieces=pieces, key=key, return_state=True)
@@ -57,13 +62,15 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class OnCluster:
-    """Other processes. spec: as each of them has it, with its share of what an endpoint may be asked."""
+    """Other processes, which store what was answered by themselves. spec: as each of them has it, with its
+    share of what an endpoint may be asked."""
 
     cluster: Cluster
     spec: EvaluationSpec
     origin: Origin
     at_once: int
     files: StepFiles
+    patience: float = 0.0
 
     @property
     def processes(self) -> int:

@@ -15,7 +15,6 @@ from backends.protocol import Batch, ask
 from backends.requests import Call, Request, Response
 from flows import shared_limit
 from flows.files import write_text
-from flows.lanes import check_going_on
 from flows.plan import Plan, plan_for
 from flows.progress import reporter
 from flows.runners.origin import Origin, asking, plan_of
@@ -137,7 +136,6 @@ class _Shard:
                     self._store(answered)
                     reporter().answered(kind, len(batch), monotonic() - started)
                     started = monotonic()
-                    check_going_on()
         return unanswered
 
     def _batches(self, keys: Sequence[str]) -> Generator[Batch, None, None]:
