@@ -36,7 +36,7 @@ from flows.progress import Reporter, logging_to, reporter
 from flows.ready import ready
 from flows.resources import ResourceSampler
 from flows.results.run_folder import RunFolder
-from flows.runners.workers import Workers, workers_of
+from flows.runners.workers import Here, Workers, workers_of
 from flows.shown.artifacts import showing
 from flows.spec import EvaluationSpec
 from flows.step_records import StepRecords, result_storage
@@ -162,14 +162,14 @@ class Evaluation:
         return Asking(bundle, prepared, asked)
 
     def _infer(self, name: str, pieces: list[Piece]) -> Any:
-        """The final state of the step that asks a shard; may run in a thread of its own."""
+        """The final state of the step that asks a shard; may run in a thread of its own. No worker is started
+        for answers that are there."""
         check_going_on()
         digests = [requests_file.digests(self._requests(piece), piece.rows) for piece in pieces]
         key = keys.infer_key(self.plan, keys.key_of({"requests": digests}))
-        state = self.workers.infer(self._named(infer, name), pieces, key)
-        if state.name == "Cached" and not self._has_answers(digests):
-            state = self.workers.infer(self._named(infer, name, anew=True), pieces, key)
-        return state
+        is_answered = self._has_answers(digests)
+        workers = Here(self.plan.spec) if is_answered else self.workers
+        return workers.infer(self._named(infer, name, anew=not is_answered), pieces, key)
 
     def _answered(self, asked: "Asking", scoring: "dict[tuple[str, ...], Submitted]") -> None:
         """Take note of what the shards of a bundle gave, and have its tasks scored."""

@@ -20,7 +20,7 @@ from backends.batches.state import State
 from backends.engine.budget import Spent
 from backends.engine.failure import RETRIED, CallFailed
 from backends.engine.options import merged_body
-from backends.engine.stop import rest
+from backends.engine.stop import check_going_on, rest
 from backends.errors import BackendStopped
 from backends.protocol import Batch
 from backends.requests import Response
@@ -59,6 +59,7 @@ class Asking:
         """Answers by position, a batch's together. They are taken for durable when the next are asked for."""
         try:
             while self._left or self._open:
+                check_going_on()
                 if skipped := self._hand_in():
                     yield self._placed(skipped)
                 ended = self._ended()

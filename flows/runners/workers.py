@@ -51,7 +51,7 @@ class Here:
     that hangs is left alone, then."""
 
     spec: EvaluationSpec
-    at_once: int
+    at_once: int = 1
     processes: int = 1
     scale: int = 1
     patience: float = 5.0

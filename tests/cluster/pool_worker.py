@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
 from tests.cluster.dask_processes import ROOT, start
 from tests.cluster.machines import HERE, Machine
@@ -40,6 +42,13 @@ def children(worker: psutil.Process) -> list[psutil.Process]:
     """The processes of child runs."""
     below = worker.children(recursive=True)
     return [one for one in below if any("prefect" in word for word in one.cmdline())]
+
+
+def child_runs(pool: str) -> int:
+    """How many there have been."""
+    named = DeploymentFilter(name=DeploymentFilterName(any_=[pool]))
+    with get_client(sync_client=True) as client:
+        return client.count_flow_runs(deployment_filter=named)
 
 
 def _prefect(folder: Path, *arguments: str) -> None:

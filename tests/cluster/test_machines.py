@@ -10,7 +10,7 @@ from flows.errors import SpecError
 from flows.results.result import EvaluationResult
 from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.machines import Machine, other_machines
-from tests.cluster.pool_worker import children, pool_worker
+from tests.cluster.pool_worker import child_runs, children, pool_worker
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
@@ -207,8 +207,12 @@ def test_child_runs_that_share_no_disk_score_as_one_process_does(
     with pool_worker(POOL, tmp_path, machines[0]):
         where = {"output": prefix, "store": database, "runner": f"pool:{POOL}"}
         found = lab.evaluate(tasks, chat(endpoint), **where)
+        started = child_runs(POOL)
+        again = lab.evaluate(tasks, chat(endpoint), **where)
     assert are_the_same(found, expected, tasks)
+    assert are_the_same(again, expected, tasks)
     assert endpoint.counts()["arrived"] == 40
+    assert child_runs(POOL) == started > 0  # nobody is to be started for answers that are there
     assert is_only_in_their_homes(machines, lab)
 
 
