@@ -24,7 +24,7 @@ KEY = "sk-" + "5ecret" * 6
 
 def chat(endpoint: Endpoint, **options: object) -> str:
     """A model string with quick retries."""
-    own = {"max_concurrency": AT_ONCE, "timeout": 0.5, "backoff": 0.01, **options}
+    own = {"max_concurrency": AT_ONCE, "timeout": 1.5, "backoff": 0.01, **options}
     return f"openai-chat:m?base_url={endpoint.url}&" + "&".join(f"{key}={own[key]}" for key in own)
 
 
