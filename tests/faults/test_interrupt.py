@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from flows.command_line import INTERRUPTED, ending
+from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, finish, wait_until
 
 
@@ -35,6 +36,25 @@ def test_ctrl_c_while_the_run_starts_is_as_quiet(lab: Lab) -> None:
     assert ended.status == 130
     assert "Traceback" not in ended.errors
     assert "Interrupted." in ended.errors
+
+
+def test_ctrl_c_while_batches_are_out_says_that_they_go_on_and_hands_none_in_twice(
+    lab: Lab, endpoint: Endpoint
+) -> None:
+    lab.add_texts("sums", 20)
+    endpoint.change(batch_seconds=2.0)
+    model = f"openai-batch:gpt-4o-mini?base_url={endpoint.url}&poll="
+    process = lab.start(tasks="sums", model=f"{model}600")
+    assert wait_until(lambda: endpoint.counts()["arrived"] == 20, process)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.status == 130
+    assert "Traceback" not in ended.errors
+    assert "20 requests in batches" in ended.errors
+    assert "the same command collects their answers" in ended.errors
+    again = lab.run(tasks="sums", model=f"{model}0.1")
+    assert again.status == 0, again.errors
+    assert endpoint.counts()["arrived"] == 20
 
 
 def test_ctrl_c_that_a_librarys_clean_up_hides_is_one_all_the_same() -> None:
