@@ -1,7 +1,9 @@
 """Runs whose workers are on machines that share a bucket and a database with the run, and no disk."""
 
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,20 @@ def undisturbed(lab: Lab, root: Path, tasks: str, endpoint: Endpoint) -> Evaluat
     result = Lab(root, beside=lab).evaluate(tasks, chat(endpoint))
     endpoint.reset()
     return result
+
+
+@contextmanager
+def under_way(
+    lab: Lab, folder: Path, endpoint: Endpoint, prefix: str, database: str
+) -> Iterator[tuple["subprocess.Popen[str]", DaskProcesses]]:
+    """A run of the task `sums` by Dask workers on two machines, which have asked for 200 of its answers."""
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    endpoint.change(latency=0.1)
+    with DaskProcesses(workers=2, threads=2, machines=other_machines(lab, folder, 2)) as dask:
+        flags = (f"--output={prefix}", f"--store={database}", f"--runner={dask.runner}")
+        process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
+        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        yield process, dask
 
 
 def are_the_same(found: EvaluationResult, expected: EvaluationResult, tasks: str) -> bool:
@@ -144,15 +160,9 @@ def test_answers_in_a_file_will_do_for_workers_of_this_machine(
 def test_a_machine_that_is_killed_costs_no_answer_that_is_stored(
     lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, database: str
 ) -> None:
-    pytest.importorskip("prefect_dask", reason="needs the extra dask")
     lab.add_texts("sums", 600)
     expected = undisturbed(lab, tmp_path / "other", "sums", endpoint)
-    endpoint.change(latency=0.1)
-    machines = other_machines(lab, tmp_path, 2)
-    with DaskProcesses(workers=2, threads=2, machines=machines) as dask:
-        flags = (f"--output={prefix}", f"--store={database}", f"--runner={dask.runner}")
-        process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
-        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+    with under_way(lab, tmp_path, endpoint, prefix, database) as (process, dask):
         kill(dask.workers[0])
         ended = finish(process)
     assert ended.status == 0, ended.errors
@@ -175,15 +185,9 @@ def test_a_bucket_and_a_database_that_are_restarted_cost_the_workers_nothing(
     seaweedfs: SeaweedFS,
     postgresql: PostgreSQL,
 ) -> None:
-    pytest.importorskip("prefect_dask", reason="needs the extra dask")
     lab.add_texts("sums", 600)
     expected = undisturbed(lab, tmp_path / "other", "sums", endpoint)
-    endpoint.change(latency=0.1)
-    machines = other_machines(lab, tmp_path, 2)
-    with DaskProcesses(workers=2, threads=2, machines=machines) as dask:
-        flags = (f"--output={prefix}", f"--store={database}", f"--runner={dask.runner}")
-        process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
-        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+    with under_way(lab, tmp_path, endpoint, prefix, database) as (process, _):
         seaweedfs.kill()
         postgresql.kill()
         time.sleep(2)
