@@ -92,8 +92,8 @@ class Engine(Generic[Item]):
                 if batch := [answer for answer in found if answer is not None]:
                     yield batch
                     loop.soon(partial(self._leave, asked, len(batch)))
-            if asking.cancelled():
-                raise Stopped("the flow has ended")  # too early for the calls in flight
+            if asked.stopped is not None:
+                raise asked.stopped
             asking.result()
         finally:
             asking.cancel()
@@ -109,8 +109,6 @@ class Engine(Generic[Item]):
                 if asked.stopped is not None:
                     break
                 calls.create_task(self._answer(asked, position, item))
-        if asked.stopped is not None:
-            raise asked.stopped
 
     async def _answer(self, asked: "_Asked[Item]", position: int, item: Item) -> None:
         tries = _Tries(asked)
@@ -212,7 +210,7 @@ class _Asked(Generic[Item]):
         """Make no more calls, and end those in flight when their time is over: by then, often, most have
         come. To be called again and again."""
         now = time.monotonic()
-        self.stopped = self.stopped or Stopped("the flow has ended")
+        self.stopped = self.stopped or Stopped()
         self.ends = min(self.ends, now + _GRACE)
         if now >= self.ends and self.asking is not None:
             self.asking.cancel()

@@ -16,6 +16,9 @@ LOOK_SECONDS = 0.1
 class Stopped(RuntimeError):
     """The flow has ended while its model was still being asked."""
 
+    def __init__(self, message: str = "the flow has ended") -> None:
+        super().__init__(message)
+
 
 class Sign(Protocol):
     """Tells whether what is being asked is wanted no more."""
@@ -37,7 +40,7 @@ def until(stop: Sign) -> Iterator[None]:
 
 
 def is_stopped() -> bool:
-    """Whether what is being asked is wanted no more; without a sign it always is."""
+    """Whether what is being asked is wanted no more; where there is no sign, it is wanted."""
     stop = _stop.get()
     return stop is not None and stop.is_set()
 
@@ -45,7 +48,7 @@ def is_stopped() -> bool:
 def check_going_on() -> None:
     """Raise Stopped where what is being asked is wanted no more."""
     if is_stopped():
-        raise Stopped("the flow has ended")
+        raise Stopped
 
 
 def rest(seconds: float) -> None:
