@@ -26,6 +26,7 @@ from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from backends.served.options import ServerOptions, flags
 from tests.backends.stand_in_engine import logprob
+from tests.servers.process import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "models" / "tiny"
@@ -74,10 +75,6 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come true"
         time.sleep(0.02)
-
-
-def runs(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def none_runs(processes: Sequence[int]) -> bool:

@@ -7,12 +7,12 @@ import sys
 import threading
 import time
 
-import psutil
 import pytest
 
 from metrics.errors import MetricError
 from metrics.text import text_scores
 from metrics.worker import Worker
+from tests.servers.process import runs
 
 pytest.importorskip("math_verify", reason="compares answers with math_verify, which is not installed")
 
@@ -128,7 +128,7 @@ def test_its_process_ends_with_the_one_that_asked():
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     pid = int(asked.stdout)
     for _ in range(100):
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        if not runs(pid):
             return
         time.sleep(0.1)
     pytest.fail("the process still runs")

@@ -14,11 +14,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO
 
+import psutil
+
 # vLLM is healthy after half a minute where it has both cores, and after minutes where others use them, too.
 PATIENCE = 300.0
 GRACE = 20.0
 POLL = 0.05
 _PR_SET_PDEATHSIG = 1
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there; one that has ended and was not waited for is not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
