@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from backends.engine.stop import check_going_on
 from backends.requests import MediaKind, Request, RequestKind, Response
+from backends.stop import check_going_on
 
 # Answers as they come: pairs of the request's position in the sequence that was given and its response.
 Batch = list[tuple[int, Response]]
@@ -35,14 +35,14 @@ class Capabilities:
         a template for them, which is not looked up here.
     media: what may be attached to a request.
     thinking: whether it parts thinking from answer where a request's generation parameters say
-        `end_of_thinking` (`backends.thinking`).
+        `end_of_thinking` (`backends.text.thinking`).
     instead: why other kinds are not answered, and what the user can do.
     offers: the models that are paid for, if any. Only a backend with offers asks the purse in use before each
-        call (`backends.engine.purse`); others can be stopped between two batches.
+        call (`backends.money.purse`); others can be stopped between two batches.
     limits: what the user allows all processes that ask together, by option of the model string.
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
         that may be asked from several threads, and that heed themselves whether answers are still wanted
-        (`backends.engine.stop`), so that none that came is lost.
+        (`backends.stop`), so that none that came is lost.
     calls_at_once: the most calls to an account that all shards together may have in flight; None where there
         is no account, as of a model of this machine.
     """

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from backends.engine.keys import Secrets, no_secrets, secrets_from
+from backends.calls.secrets import Secrets, no_secrets, secrets_from
 from backends.errors import BackendError
 from backends.model_string import ModelSpec, Option, written
 from backends.protocol import Backend

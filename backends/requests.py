@@ -109,8 +109,8 @@ class Response:
     logprob: the summed natural log-probability of the continuation or text.
     is_greedy: whether each token of the continuation is the model's most probable one.
     text: the generated text, cut before the first stop sequence.
-    thinking: what the model wrote before its answer, where a mark parts the two (`backends.thinking`); None
-        where it did not think.
+    thinking: what the model wrote before its answer, where a mark parts the two (`backends.text.thinking`);
+        None where it did not think.
     cut_while_thinking: whether it was truncated before that mark: all of it is thinking, and the text empty.
     tokens_in, tokens_out: tokens read and written for this request, as the backend counts them.
     seconds: wall time of the batch or call that answered it.

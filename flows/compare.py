@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from flows.compare_spec import ComparisonSpec
-from flows.errors import USER_ERRORS, SpecError
-from flows.flags import Parser, add_flags, given, parse, validated
+from flows.cli.flags import Parser, add_flags, given, parse, validated
+from flows.common.errors import USER_ERRORS, SpecError
+from flows.specs.comparison import ComparisonSpec
 
 if TYPE_CHECKING:
-    from flows.results.comparison import Comparison, Run
+    from flows.comparing.comparison import Comparison, Run
 
 COMPARED, REFUSED = 0, 2
 
@@ -28,7 +28,7 @@ def compare(runs: "Sequence[Run]", *, tasks: Sequence[str] = ()) -> "list[Compar
     Raises NotComparable, with the reason, for runs of which no task can be compared; SpecError for a task
     that no run has; ResultError for a folder that holds no finished run.
     """
-    from flows.results.comparison import compare as compare_two
+    from flows.comparing.comparison import compare as compare_two
 
     base, *others = runs
     return [compare_two(base, other, tasks=tasks) for other in others]
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparisons = compare(spec.runs, tasks=spec.tasks)
         print("\n\n".join(one.table(spec.flips) for one in comparisons))
         if spec.output is not None:
-            from flows.results.comparison_file import write
+            from flows.comparing.comparison_file import write
 
             write(spec.output, comparisons)
     except USER_ERRORS as error:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 
 if TYPE_CHECKING:
-    from flows.results.result import EvaluationResult
+    from flows.results.evaluation_result import EvaluationResult
 
 
 def evaluate(spec: EvaluationSpec, *, progress: bool = False) -> "EvaluationResult":
@@ -23,12 +23,12 @@ def evaluate(spec: EvaluationSpec, *, progress: bool = False) -> "EvaluationResu
     Raises TaskError, BackendError or SpecError for a request that is wrong, before any model is loaded, and
     ResultError where the results cannot be written.
     """
-    from flows.run import run
+    from flows.pipeline.start import run
 
     return run(spec, show_progress=progress)
 
 
 if __name__ == "__main__":
-    from flows.command_line import main
+    from flows.cli.evaluate_command import main
 
     sys.exit(main())

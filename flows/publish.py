@@ -18,9 +18,9 @@ def publish(run: str | Path, to: str) -> str:
     A run that is there already stays as it is. Raises SpecError for a sink there is not or that lacks its
     package, ResultError for a folder without a finished run, and PublishError where the sink fails.
     """
-    from flows.results.result import EvaluationResult
+    from flows.results.evaluation_result import EvaluationResult
     from flows.results.run_folder import RunFolder
-    from flows.sinks.table import check_sink, open_sink
+    from flows.sinks.registry import check_sink, open_sink
 
     result = EvaluationResult.open(run)
     check_sink(to, RunFolder(result.folder).read_spec())
@@ -29,7 +29,7 @@ def publish(run: str | Path, to: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit status."""
-    from flows.errors import USER_ERRORS, PublishError
+    from flows.common.errors import USER_ERRORS, PublishError
 
     parser = argparse.ArgumentParser(prog="publish.py", description="Publish a finished run.")
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run, which has its results.json")

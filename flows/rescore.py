@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from flows.command_line import ending, show
-from flows.errors import SpecError
-from flows.flags import Parser, add_flags, given, parse, validated
-from flows.rescore_spec import RescoreSpec
+from flows.cli.evaluate_command import ending, show
+from flows.cli.flags import Parser, add_flags, given, parse, validated
+from flows.common.errors import SpecError
+from flows.specs.rescoring import RescoreSpec
 
 if TYPE_CHECKING:
-    from flows.results.result import EvaluationResult
+    from flows.results.evaluation_result import EvaluationResult
 
 
 def rescore(spec: RescoreSpec, *, progress: bool = False) -> "EvaluationResult":
@@ -29,10 +29,10 @@ def rescore(spec: RescoreSpec, *, progress: bool = False) -> "EvaluationResult":
     Raises SpecError where answers are not stored, before anything is written, and what
     `flows.evaluate.evaluate` raises.
     """
-    from flows.run import run
+    from flows.pipeline.start import run
 
     def flow_call(_: object) -> Callable[[], Any]:
-        from flows.rescore_flow import rescore_flow
+        from flows.pipeline.rescore_flow import rescore_flow
 
         return partial(rescore_flow, spec=spec, return_state=True)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks_lib.config import FunctionRef
-from tasks_lib.functions import TrustedRoots, resolve
-from tasks_lib.options import AskOptions
-from tasks_lib.prompts import ChatRenderer
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.code.functions import TrustedRoots, resolve
+from tasks_lib.files.config import FunctionRef
+from tasks_lib.prompts.turns import ChatRenderer
 
 
 @dataclass(frozen=True, slots=True)

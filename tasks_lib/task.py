@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
-from tasks_lib.blame import Blame
-from tasks_lib.building import DocRequests, RequestBuilder
-from tasks_lib.class_tasks import ClassTask
-from tasks_lib.config import ClassConfig, TaskConfig
+from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.class_tasks.task import ClassTask
 from tasks_lib.context import TaskContext
-from tasks_lib.documents import Documents, Split
-from tasks_lib.fields import Doc
-from tasks_lib.pipelines import MetricPlan
-from tasks_lib.scoring import Answered, MetricScore, Sample, Scorer
-from tasks_lib.selection import TaskFile
+from tasks_lib.data.documents import Documents, Split
+from tasks_lib.error_context import Blame
+from tasks_lib.files.config import ClassConfig, TaskConfig
+from tasks_lib.prompts.fields import Doc
+from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
+from tasks_lib.scoring.pipelines import MetricPlan
+from tasks_lib.scoring.scorer import Answered, MetricScore, Sample, Scorer
 
 
 class TaskDocuments(Protocol):

@@ -66,7 +66,7 @@ def stories260k() -> Path:
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One Prefect server for all tests that run flows, here and in subprocesses; the URL of its API."""
-    from flows.prefect_server import DEFAULTS, TemporaryServer
+    from flows.prefect_api.temporary_server import DEFAULTS, TemporaryServer
 
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
     for name, value in DEFAULTS.items():

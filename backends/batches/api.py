@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from backends.batches.files import VERSION, Line, lines_in
 from backends.batches.options import BatchOptions
 from backends.batches.state import MARKER, State
+from backends.calls.failure import CallFailed
+from backends.calls.http import Http
+from backends.calls.loop import engine_loop
+from backends.calls.retry import RetryPolicy
 from backends.endpoints.question import Malformed, at, text_at
-from backends.engine.failure import CallFailed
-from backends.engine.http import Http
-from backends.engine.loop import engine_loop
-from backends.engine.retry import RetryPolicy
 from backends.errors import BackendStopped
 
 log = logging.getLogger("assay")

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from backends.batches.api import BatchApi
-from backends.batches.asking import Asking, Desk
-from backends.batches.ledger import Ledger
 from backends.batches.options import BatchOptions
 from backends.batches.payments import Payments, Wanted
+from backends.batches.pending_batches import Ledger
 from backends.batches.reading import Reader
+from backends.batches.submission import Asking, Desk
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.question import Question
-from backends.endpoints.remote import Remote
-from backends.engine.purse import purse_in_use
 from backends.identity import fingerprint_key
+from backends.money.purse import purse_in_use
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind
 

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from backends.engine.options import EndpointOptions
+from backends.calls.endpoint_options import EndpointOptions
 
 # What is about calls that are answered at once, or about waiting for them.
 _OF_SINGLE_CALLS = (

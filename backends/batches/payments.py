@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from backends.endpoints.question import Question
-from backends.engine.budget import Reservation, Spent, Wait
-from backends.engine.estimates import Experience
-from backends.engine.purse import Purse, usage_of
+from backends.money.budget import Reservation, Spent, Wait
+from backends.money.estimates import Experience
+from backends.money.purse import Purse, usage_of
 from backends.requests import Response
 
 

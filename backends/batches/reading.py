@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, replace
 
 from backends.batches.files import Line
-from backends.batches.ledger import Failures
+from backends.batches.pending_batches import Failures
 from backends.batches.state import State
+from backends.calls.failure import CallFailed
+from backends.calls.http import Http
+from backends.calls.refusals import DECLINED, error_of, kind_of
 from backends.endpoints.question import Malformed, NotOffered, Question
-from backends.engine.failure import CallFailed
-from backends.engine.http import Http
-from backends.engine.refusals import DECLINED, error_of, kind_of
 from backends.requests import Call, Response
 
 _GOOD = 200

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backends.calls.failure import FailureKind
 from backends.endpoints.question import Content, at, numbers_at, text_at
-from backends.engine.failure import FailureKind
 
 MARKER = "assay"  # the key of a batch's metadata that has our name of it
 # What becomes of requests without an answer, by the last states of a batch: whether they may yet be answered.

@@ -5,19 +5,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from backends.calls.engine import Engine, Route
+from backends.calls.window import places_allowed
+from backends.endpoints.endpoint_model import Asked, Remote
 from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
 from backends.endpoints.probe import Away
 from backends.endpoints.question import Question
-from backends.endpoints.remote import Asked, Remote
-from backends.engine.engine import Engine, Route
-from backends.engine.purse import purse_in_use
-from backends.engine.spending import Size
-from backends.engine.window import places_allowed
 from backends.errors import BackendError
-from backends.hf.tokenization import Unanswerable
+from backends.model_files.tokenization import Unanswerable
+from backends.money.purse import purse_in_use
+from backends.money.reservations import Size
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
-from backends.rolling import sums
+from backends.text.rolling import sums
 
 log = logging.getLogger("assay")
 

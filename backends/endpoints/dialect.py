@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from backends.endpoints.question import Question
-from backends.endpoints.scoring import Scoring
-from backends.generation_settings import Settings
+from backends.endpoints.scored_prompt import Scoring
 from backends.requests import RequestKind
+from backends.text.generation_settings import Settings
 
 
 class Dialect(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backends.endpoints.question import Content, CutOff, at, record_at
-from backends.generation_settings import Settings
+from backends.text.generation_settings import Settings
 
 # OpenAI's own endpoints take no more; all stops are looked for here as well.
 MAX_STOPS = 4

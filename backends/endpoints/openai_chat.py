@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from backends.endpoints.answers import Count, Written, declined, generated, usage_of
 from backends.endpoints.messages import as_messages
 from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, sampling
 from backends.endpoints.question import Content, Malformed, Question, record_at
-from backends.endpoints.scoring import Scoring
-from backends.generation_settings import Settings
+from backends.endpoints.response_reading import Count, Written, declined, generated, usage_of
+from backends.endpoints.scored_prompt import Scoring
 from backends.requests import RequestKind, Response
+from backends.text.generation_settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from backends.endpoints.answers import Count, Written, generated, scored, usage_of
 from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, prompt_size, sampling
 from backends.endpoints.question import (
     Content,
@@ -21,9 +20,10 @@ from backends.endpoints.question import (
     record_at,
     text_at,
 )
-from backends.endpoints.scoring import Scoring
-from backends.generation_settings import Settings
+from backends.endpoints.response_reading import Count, Written, generated, scored, usage_of
+from backends.endpoints.scored_prompt import Scoring
 from backends.requests import RequestKind, Response
+from backends.text.generation_settings import Settings
 
 ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from backends.calls.endpoint_options import EndpointOptions, api_key, resolved_headers, secret_headers
+from backends.calls.http import Http
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.dialect import Dialect
+from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.openai_chat import OpenAIChat
 from backends.endpoints.openai_completions import OpenAICompletions
-from backends.endpoints.remote import Remote
-from backends.endpoints.tokens import tokens_of
-from backends.engine.http import Http
-from backends.engine.options import EndpointOptions, api_key, resolved_headers, secret_headers
 from backends.errors import BackendError
+from backends.model_files.tokens import tokens_of
 
 _OPENAI = "https://api.openai.com/v1"
 

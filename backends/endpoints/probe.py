@@ -6,11 +6,11 @@ Some servers ignore `echo`, and some give log-probabilities that are off by a to
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from backends.calls.failure import CallFailed
+from backends.calls.http import Http
 from backends.endpoints.question import Question
-from backends.engine.failure import CallFailed
-from backends.engine.http import Http
 from backends.errors import BackendError
-from backends.hf.tokenization import Unanswerable
+from backends.model_files.tokenization import Unanswerable
 from backends.requests import Request, Response
 
 _GREETING_SECONDS = 20.0

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from backends.errors import BackendError
-from backends.generation_settings import settings_of
-from backends.hf.chat import rendered_chat, template_of
-from backends.hf.fingerprint import BEHAVIOUR, Digests, adapter_identity, declared_dtype, model_identity
-from backends.hf.source import Source, locate
+from backends.model_files.chat_template import rendered_chat, template_of
+from backends.model_files.fingerprint import (
+    BEHAVIOUR,
+    Digests,
+    adapter_identity,
+    declared_dtype,
+    model_identity,
+)
+from backends.model_files.source import Source, locate
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
+from backends.text.generation_settings import settings_of
 
 if TYPE_CHECKING:
     from backends.hf.generation import Generations
     from backends.hf.loglikelihood import LogLikelihoods
-    from backends.hf.tokenization import Tokenization
+    from backends.model_files.tokenization import Tokenization
 
 # Windows of rolling log-likelihoods that are worked on together.
 WINDOWS_AT_ONCE = 64
@@ -83,13 +89,13 @@ class HFBackend:
 
     @cached_property
     def config(self) -> Any:
-        from backends.hf.loading import load_config
+        from backends.model_files.loading import load_config
 
         return load_config(self.source, trust_remote_code=self.trust_remote_code)
 
     @cached_property
     def tokenizer(self) -> Any:
-        from backends.hf.loading import load_tokenizer
+        from backends.model_files.loading import load_tokenizer
 
         return load_tokenizer(
             self.source, trust_remote_code=self.trust_remote_code, add_bos_token=self.add_bos_token
@@ -98,7 +104,7 @@ class HFBackend:
     @cached_property
     def model(self) -> Any:
         """The model itself: reads the weights."""
-        from backends.hf.loading import load_model, pick_device, require_packages
+        from backends.model_files.loading import load_model, pick_device, require_packages
 
         require_packages()
         return load_model(
@@ -134,7 +140,7 @@ class HFBackend:
         }
 
     def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        from backends.hf.tokenization import Query, Unanswerable
+        from backends.model_files.tokenization import Query, Unanswerable
 
         asked = self._tokenization.queries(requests)
         refusals = [(i, _failed(query)) for i, query in enumerate(asked) if isinstance(query, Unanswerable)]
@@ -184,7 +190,7 @@ class HFBackend:
     def describe(self) -> Mapping[str, Any]:
         from importlib.metadata import version
 
-        from backends.hf.loading import count_parameters
+        from backends.model_files.loading import count_parameters
 
         return {
             "backend": "hf",
@@ -203,7 +209,7 @@ class HFBackend:
 
     @cached_property
     def _tokenization(self) -> "Tokenization":
-        from backends.hf.tokenization import Tokenization, resolve_max_length
+        from backends.model_files.tokenization import Tokenization, resolve_max_length
 
         limit = self.max_length or resolve_max_length(self.config, self.tokenizer)
         return Tokenization(self.tokenizer, limit, self.add_bos_token)

@@ -14,12 +14,12 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from backends.errors import BackendError
-from backends.generation_settings import Settings, cut_at_stops
 from backends.hf.batching import Batches, auto_tokens
-from backends.hf.stopping import EndsAfterThinking, EndsWithStop, Texts
-from backends.hf.tokenization import Tokenization, Tokens
+from backends.model_files.decoding import EndsAfterThinking, EndsWithStop, Texts
+from backends.model_files.tokenization import Tokenization, Tokens
 from backends.requests import Request, Response
-from backends.thinking import parts_of
+from backends.text.generation_settings import Settings, cut_at_stops
+from backends.text.thinking import parts_of
 
 REQUESTS_PER_BATCH = 64
 

@@ -15,8 +15,8 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from backends.hf.batching import Batches, auto_tokens
-from backends.hf.sharing import Row, common_prefix, rows_of
-from backends.hf.tokenization import Query, Tokens
+from backends.hf.prefix_tree import Row, common_prefix, rows_of
+from backends.model_files.tokenization import Query, Tokens
 
 Array = npt.NDArray[Any]
 

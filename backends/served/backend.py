@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+from backends.calls.loop import engine_loop
 from backends.endpoints.backend import SHARDS_AT_ONCE, EndpointBackend
-from backends.engine.loop import engine_loop
+from backends.model_files.engine_model import EngineModel
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind
 from backends.served.options import ServerOptions
 from backends.served.server import Command, Server, started
-from backends.vllm.model import EngineModel
 
 # Raise when the same model, request and options would get another answer than before.
 BEHAVIOUR = "1"

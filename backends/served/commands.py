@@ -7,9 +7,9 @@ import json
 import os
 from pathlib import Path
 
+from backends.model_files.engine_model import EngineModel, place_of
 from backends.served.options import ServerOptions, flags
 from backends.served.server import Command
-from backends.vllm.model import EngineModel, place_of
 
 # The adapter's name where requests name it apart from the model, and the model's beside an adapter.
 ADAPTER, BASE = "adapter", "base"

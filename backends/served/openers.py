@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from backends.calls.endpoint_options import EndpointOptions, resolved_headers
+from backends.calls.http import Http
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.dialect import Dialect
+from backends.endpoints.dialects.sglang import SGLang
+from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.openai_completions import OpenAICompletions
 from backends.endpoints.openers import account_of, refuse_options
-from backends.endpoints.remote import Remote
-from backends.endpoints.sglang import SGLang
-from backends.engine.http import Http
-from backends.engine.options import EndpointOptions, resolved_headers
+from backends.model_files.engine_model import EngineModel
 from backends.served.backend import ServedBackend
 from backends.served.commands import ADAPTER, sglang_command, vllm_command
 from backends.served.options import ServerOptions
-from backends.vllm.model import EngineModel
 
 VLLM, SGLANG = "vllm-server", "sglang-server"
 # Calls in flight, if the user says no other number: as many as vLLM runs at a time by itself.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from backends.vllm.options import EngineOptions, as_json
+from backends.model_files.engine_options import EngineOptions, as_json
 
 
 class ServerOptions(EngineOptions):

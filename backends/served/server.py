@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from backends.errors import BackendError
-from backends.vllm.last_words import reason_in
+from backends.served.start_failure import reason_in
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds

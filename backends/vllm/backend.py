@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.generation_settings import settings_of
-from backends.hf.tokenization import Query, Unanswerable
+from backends.model_files.engine_model import EngineModel, place_of
+from backends.model_files.engine_options import VLLMOptions
+from backends.model_files.tokenization import Query, Unanswerable
 from backends.protocol import Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
-from backends.rolling import sums
-from backends.vllm.model import EngineModel, place_of
-from backends.vllm.options import VLLMOptions
+from backends.text.generation_settings import settings_of
+from backends.text.rolling import sums
 
 if TYPE_CHECKING:
     from backends.vllm.engine import Engine
@@ -70,7 +70,7 @@ class VLLMBackend:
             yield [(number, replace(response, is_greedy=None)) for number, response in batch]
 
     def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        from backends.vllm.answers import Asked, generation_job, text_of
+        from backends.vllm.conversion import Asked, generation_job, text_of
 
         tokens, defaults = self._model.tokens, self._engine.sampling_defaults
         asked: list[Asked] = []
@@ -104,7 +104,7 @@ class VLLMBackend:
 
     def _scores(self, asked: Sequence[Query | Unanswerable]) -> Iterator[Batch]:
         """Log-likelihoods by the position of what is asked; what cannot be asked has a failure at once."""
-        from backends.vllm.answers import score_of, scoring_job
+        from backends.vllm.conversion import score_of, scoring_job
 
         refused = [
             (position, Response(status="failed", error=one.reason))

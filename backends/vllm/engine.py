@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from backends.errors import BackendError, BackendStopped
-from backends.vllm.guard import Guard
-from backends.vllm.last_words import reason_in
+from backends.served.start_failure import reason_in
+from backends.vllm.process_guard import Guard
 
 # Requests that the engine knows of: more than it runs at a time, so that there is always a next one.
 _AT_ONCE = 1024

@@ -1,1 +1,1 @@
-"""The record of a run: layout, writers, table and data frames."""
+"""What a finished run is on disk: `results.json`, samples and calls, and how they are read again."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.results.tally import TIMES, Floats, Tally
+from flows.results.call_totals import TIMES, Floats, Tally
 
 PERCENTILES = (50, 90, 99)
 _TITLES = {

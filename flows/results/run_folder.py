@@ -20,12 +20,12 @@ import yaml
 from pyarrow import parquet
 from pydantic import ValidationError
 
-from backends.engine.prices import Price
-from flows.bucket import BucketPath
-from flows.errors import ResultError, SpecError
-from flows.files import Place, atomic_path, place_of, write_text
-from flows.results.calls import priced
-from flows.spec import EvaluationSpec
+from backends.money.prices import Price
+from flows.common.errors import ResultError, SpecError
+from flows.results.calls_file import priced
+from flows.specs.evaluation import EvaluationSpec
+from flows.storage.bucket import BucketPath
+from flows.storage.files import Place, atomic_path, place_of, write_text
 
 _UNSAFE = re.compile(r"[^\w.@=+-]+")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flows import __version__
-from flows.errors import USER_ERRORS, ResultError, SpecError
-from flows.files import write_text
-from flows.runners.origin import Origin, check_shared
-from flows.spec import EvaluationSpec
+from flows.common.errors import USER_ERRORS, ResultError, SpecError
+from flows.specs.evaluation import EvaluationSpec
+from flows.steps.worker_context import Origin, check_shared
+from flows.storage.files import write_text
 
 
 class Cluster(Protocol):

@@ -8,8 +8,8 @@ import distributed
 from distributed.client import ClosedClientError
 from prefect_dask import DaskTaskRunner
 
-from flows.errors import LostShard, SpecError
-from flows.runners.text import Runner
+from flows.common.errors import LostShard, SpecError
+from flows.specs.runner_text import Runner
 
 # A scheduler that is there answers at once; its first worker may have to be started by a batch system.
 CONNECT_SECONDS = 10

@@ -8,8 +8,8 @@ import ray
 from prefect_ray import RayTaskRunner
 from prefect_ray.context import remote_options
 
-from flows.errors import LostShard, SpecError
-from flows.runners.text import Runner
+from flows.common.errors import LostShard, SpecError
+from flows.specs.runner_text import Runner
 
 
 class RayCluster:

@@ -8,20 +8,20 @@ from typing import Any, Protocol
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from flows.errors import LostShard
-from flows.plan import Plan
-from flows.progress import reporter
-from flows.runners.called_off import calling_off
+from flows.common.errors import LostShard
+from flows.planning import requests_file
+from flows.planning.plan import Plan
+from flows.reporting.reporter import reporter
 from flows.runners.cluster import Cluster
-from flows.runners.engines import connected
-from flows.runners.limits import shared_limits
-from flows.runners.origin import Origin
-from flows.runners.text import Runner
-from flows.spec import EvaluationSpec
-from flows.step_files import StepFiles
-from flows.steps import requests_file
+from flows.runners.registry import connected
+from flows.runners.shared_limits import shared_limits
+from flows.specs.evaluation import EvaluationSpec
+from flows.specs.runner_text import Runner
 from flows.steps.infer import Piece
 from flows.steps.step import Incomplete
+from flows.steps.stop_mark import calling_off
+from flows.steps.worker_context import Origin
+from flows.storage.step_files import StepFiles
 
 
 class Workers(Protocol):

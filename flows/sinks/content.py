@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.model_string import ModelSpec
-from flows.results import table
-from flows.results.result import EvaluationResult
+from flows.results import score_table
+from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def model_name(result: EvaluationResult) -> str:
 def metrics(result: EvaluationResult) -> dict[str, float]:
     """Each number as `task/metric/filter`, and its standard error as `task/metric_stderr/filter`."""
     found: dict[str, float] = {}
-    for row in table.rows(result.results):
+    for row in score_table.rows(result.results):
         found[f"{row['task']}/{row['metric']}/{row['filter']}"] = row["value"]
         if row["stderr"] is not None:
             found[f"{row['task']}/{row['metric']}_stderr/{row['filter']}"] = row["stderr"]

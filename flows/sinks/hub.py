@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import yaml
 from pydantic import field_validator
 
-from flows.errors import PublishError, SpecError, Unavailable
-from flows.results.result import EvaluationResult
+from flows.common.errors import PublishError, SpecError, Unavailable
+from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder, safe_name
 from flows.sinks import content
 from flows.sinks.hub_card import Card
-from flows.sinks.model_index import model_index
+from flows.sinks.hub_model_index import model_index
 from flows.sinks.sink import Sink
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
     from backends.model_string import ModelSpec
-    from flows.spec import EvaluationSpec
+    from flows.specs.evaluation import EvaluationSpec
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 # Backends whose models are the Hub's own, where they are not folders.

@@ -20,8 +20,8 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from flows.results import coverage, table, truncation
-from flows.results.result import EvaluationResult
+from flows.results import coverage, score_table, truncation
+from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.content import model_name, run_id
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)^---\n?", re.DOTALL | re.MULTILINE)
@@ -148,7 +148,7 @@ def _section(result: EvaluationResult) -> str:
 
 def scores(result: EvaluationResult) -> str:
     """The scores as a Markdown table."""
-    rows = [_HEADER, ("---",) * len(_HEADER), *(_cells(row) for row in table.rows(result.results))]
+    rows = [_HEADER, ("---",) * len(_HEADER), *(_cells(row) for row in score_table.rows(result.results))]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -4,8 +4,8 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import PublishError, Unavailable
-from flows.results.result import EvaluationResult
+from flows.common.errors import PublishError, Unavailable
+from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import safe_name
 from flows.sinks import content
 from flows.sinks.sink import Sink

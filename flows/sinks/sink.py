@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from flows.results.result import EvaluationResult
-    from flows.spec import EvaluationSpec
+    from flows.results.evaluation_result import EvaluationResult
+    from flows.specs.evaluation import EvaluationSpec
 
 
 class Sink(BaseModel, ABC):

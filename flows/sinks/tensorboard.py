@@ -5,8 +5,8 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from flows.errors import PublishError
-from flows.results.result import EvaluationResult
+from flows.common.errors import PublishError
+from flows.results.evaluation_result import EvaluationResult
 from flows.sinks import content
 from flows.sinks.hub_card import scores
 from flows.sinks.sink import Sink

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from time import monotonic, time
 from typing import Any
 
-from backends.engine.purse import Purse, paying
-from backends.engine.telemetry import telemetry
 from backends.identity import request_key
+from backends.money.purse import Purse, paying
 from backends.protocol import Batch, ask
 from backends.requests import Call, Request, Response
-from flows import shared_limit
-from flows.files import write_text
-from flows.plan import Plan, plan_for
-from flows.progress import reporter
-from flows.runners.origin import Origin, asking, plan_of
-from flows.spec import EvaluationSpec
-from flows.step_files import File
-from flows.steps import requests_file
+from backends.telemetry.telemetry import telemetry
+from flows.planning import requests_file
+from flows.planning.plan import Plan, plan_for
+from flows.reporting.reporter import reporter
+from flows.specs.evaluation import EvaluationSpec
+from flows.steps import account_limit
 from flows.steps.step import BudgetSpent, Incomplete, References, step
+from flows.steps.worker_context import Origin, asking, plan_of
+from flows.storage.files import write_text
+from flows.storage.step_files import File
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def infer(
     missing = shard.missing()
     kinds = {request.kind for request in missing.values()}
     with (
-        shared_limit.held(shard.plan, len(missing)),
+        account_limit.held(shard.plan, len(missing)),
         asking(shard.plan, origin, kinds) if origin and kinds else nullcontext(),
     ):
         started = monotonic()

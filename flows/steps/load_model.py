@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from flows.plan import plan_for
-from flows.spec import EvaluationSpec
+from flows.planning.plan import plan_for
+from flows.specs.evaluation import EvaluationSpec
 from flows.steps.step import step
 
 

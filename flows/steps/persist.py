@@ -9,11 +9,11 @@ from typing import Any
 from prefect import task
 
 from flows import __version__
-from flows.plan import Plan, plan_for
-from flows.results.figures import figures
-from flows.results.layout import Tables
+from flows.planning.plan import Plan, plan_for
+from flows.results.results_json import Tables
 from flows.results.run_folder import RunFolder
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
+from flows.steps.accounting import figures
 from flows.steps.step import References
 
 # What results say of a task's requests, as `score` counted them.

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flows.plan import Plan, plan_for
-from flows.route import not_offered
-from flows.spec import EvaluationSpec
-from flows.steps import requests_file
+from flows.planning import requests_file
+from flows.planning.plan import Plan, plan_for
+from flows.planning.route_check import not_offered
+from flows.specs.evaluation import EvaluationSpec
 from flows.steps.step import References, for_each, step
 from tasks_lib.errors import TaskError
 

@@ -9,11 +9,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_engine import TaskRunTimeoutError
 
-from flows.errors import PublishError, ResultError, SpecError, Unavailable
-from flows.files import Place
-from flows.progress import reporter
-from flows.results.result import EvaluationResult
-from flows.sinks.table import open_sink
+from flows.common.errors import PublishError, ResultError, SpecError, Unavailable
+from flows.reporting.reporter import reporter
+from flows.results.evaluation_result import EvaluationResult
+from flows.sinks.registry import open_sink
+from flows.storage.files import Place
 
 log = logging.getLogger("assay")
 

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from backends.requests import Request, Response
-from backends.simple import cut_at_stop
-from backends.thinking import thinking_as_answer
-from flows.files import write_text
-from flows.plan import Plan, plan_for
-from flows.results.calls import write_calls
+from backends.simple.base import cut_at_stop
+from backends.text.thinking import thinking_as_answer
+from flows.planning.plan import Plan, plan_for
+from flows.results.calls_file import write_calls
 from flows.results.run_folder import safe_name
-from flows.results.samples import write_samples
-from flows.spec import EvaluationSpec
-from flows.steps.answers import Answers, read_answers
+from flows.results.samples_file import write_samples
+from flows.specs.evaluation import EvaluationSpec
 from flows.steps.step import References, for_each, step
+from flows.steps.task_answers import Answers, read_answers
+from flows.storage.files import write_text
+from tasks_lib.code.random_state import seeded
 from tasks_lib.errors import TaskError
-from tasks_lib.scoring import Answered, MetricScore
-from tasks_lib.seeding import seeded
+from tasks_lib.scoring.scorer import Answered, MetricScore
 
 
 @step("score")
@@ -77,7 +77,7 @@ def _as_lm_eval(one: Answered) -> Answered:
 def _scores(
     plan: Plan, name: str, prepared: dict[str, Any], scores: list[MetricScore], answers: Answers
 ) -> dict[str, Any]:
-    """What the results say of a task; `flows.results.layout` gives it lm-eval's form."""
+    """What the results say of a task; `flows.results.results_json` gives it lm-eval's form."""
     task = plan.task(name)
     metrics = task.scorer.metrics
     responses = [response for one in answers.answered for repeats in one.responses for response in repeats]

@@ -3,10 +3,10 @@ from collections import Counter
 
 import pytest
 
-from backends.baseline import MajorityBaseline, RandomBaseline
 from backends.protocol import Backend, ask
 from backends.requests import Request, Response
-from backends.simple import cut_at_stop
+from backends.simple.base import cut_at_stop
+from backends.simple.baseline import MajorityBaseline, RandomBaseline
 
 
 def answers(backend: Backend, requests: list[Request]) -> list[Response]:

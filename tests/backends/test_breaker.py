@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.breaker import Breaker, BreakerPolicy
+from backends.calls.breaker import Breaker, BreakerPolicy
 
 POLICY = BreakerPolicy()
 EVEN = 0.5  # the draw that makes a cool-down neither longer nor shorter

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.budget import MARKS, Budget, Limits, Reservation, Spend, Spent, Wait
+from backends.money.budget import MARKS, Budget, Limits, Reservation, Spend, Spent, Wait
 
 RUN = Limits(usd=1.0, tokens=1000)
 ACCOUNT = Limits(usd=0.7, tokens=800)

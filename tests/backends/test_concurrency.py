@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.concurrency import Concurrency, ConcurrencyPolicy
+from backends.calls.concurrency import Concurrency, ConcurrencyPolicy
 
 SECOND = 20  # calls that one place answers in a second, where nothing slows the server down
 

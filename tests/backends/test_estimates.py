@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.estimates import Experience, estimated, plausible
-from backends.engine.prices import Usage
 from backends.errors import BackendError
+from backends.money.estimates import Experience, estimated, plausible
+from backends.money.prices import Usage
 
 CALLS = st.lists(
     st.tuples(

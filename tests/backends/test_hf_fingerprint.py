@@ -16,7 +16,7 @@ import pytest
 
 from backends.errors import BackendError
 from backends.hf.backend import HFBackend
-from backends.hf.fingerprint import Digests
+from backends.model_files.fingerprint import Digests
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = ROOT / "../shared/models/stories260k"

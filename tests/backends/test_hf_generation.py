@@ -11,9 +11,9 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from backends.errors import BackendError
-from backends.generation_settings import Settings, settings_of
 from backends.hf.backend import HFBackend
 from backends.requests import Request, Response
+from backends.text.generation_settings import Settings, settings_of
 
 STORIES = Path(__file__).resolve().parents[2] / "../shared/models/stories260k"
 pytestmark = pytest.mark.skipif(

@@ -14,8 +14,8 @@ from backends.errors import BackendError  # noqa: E402
 from backends.hf.backend import HFBackend  # noqa: E402
 from backends.hf.batching import Batches  # noqa: E402
 from backends.hf.loglikelihood import sharing_window  # noqa: E402
-from backends.hf.sharing import rows_of  # noqa: E402
-from backends.hf.tokenization import Query  # noqa: E402
+from backends.hf.prefix_tree import rows_of  # noqa: E402
+from backends.model_files.tokenization import Query  # noqa: E402
 from backends.requests import Request, Response  # noqa: E402
 
 STORIES = Path(__file__).resolve().parents[2] / "../shared/models/stories260k"

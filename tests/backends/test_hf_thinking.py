@@ -11,10 +11,10 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from backends.errors import BackendError
-from backends.generation_settings import cut_at_stops
 from backends.hf.backend import HFBackend
 from backends.requests import Request, Response
-from backends.thinking import parts_of
+from backends.text.generation_settings import cut_at_stops
+from backends.text.thinking import parts_of
 
 STORIES = Path(__file__).resolve().parents[2] / "../shared/models/stories260k"
 pytestmark = pytest.mark.skipif(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backends.vllm.last_words import reason_in
+from backends.served.start_failure import reason_in
 
 PREFIX = "(EngineCore pid=7) ERROR 11-24 07:16:23 [core.py:900]"
 ROOT = f"""{PREFIX} EngineCore failed to start.

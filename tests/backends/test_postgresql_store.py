@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backends.engine.patience import ONCE, Patience
-from backends.engine.store import ResponseStore
 from backends.errors import BackendError
 from backends.requests import Response
+from backends.store.responses import ResponseStore
+from backends.store.retrying import ONCE, Patience
 from tests.backends.test_store import key, start
 from tests.servers.postgresql import PostgreSQL
 
@@ -52,7 +52,7 @@ def test_the_first_response_of_a_key_stays(store: ResponseStore) -> None:
 
 WRITER = """
     import sys
-    from backends.engine.store import ResponseStore
+    from backends.store.responses import ResponseStore
     from backends.requests import Response
 
     place, name = sys.argv[1:]

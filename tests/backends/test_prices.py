@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.prices import Price, Usage, cost, parse_price, price_of
 from backends.errors import BackendError
+from backends.money.prices import Price, Usage, cost, parse_price, price_of
 
 NIGHT, DAY = datetime(2026, 3, 2, 18, 0, tzinfo=UTC), datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 TOKENS = st.integers(0, 2_000_000)

@@ -11,13 +11,13 @@ from backends.model_string import ModelSpec
 from backends.protocol import ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
-from backends.simple import SimpleBackend
+from backends.simple.base import SimpleBackend
 
 MODULE = """
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from backends.requests import Response
-from backends.simple import SimpleBackend
+from backends.simple.base import SimpleBackend
 
 if TYPE_CHECKING:
     from elsewhere import Thing
@@ -182,7 +182,7 @@ def test_looking_a_backend_up_imports_no_other() -> None:
         "from backends.model_string import ModelSpec\n"
         "from backends.registry import BackendContext, open_backend\n"
         "open_backend(ModelSpec.parse('baseline:random'), BackendContext(Path('.')))\n"
-        "others = {'torch', 'transformers', 'backends.scripted', 'jinja2', 'sqlalchemy'}\n"
+        "others = {'torch', 'transformers', 'backends.simple.scripted', 'jinja2', 'sqlalchemy'}\n"
         "print(others & sys.modules.keys())"
     )
     root = Path(__file__).resolve().parents[2]

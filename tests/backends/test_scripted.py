@@ -8,7 +8,7 @@ import pytest
 from backends.errors import BackendError
 from backends.protocol import ask
 from backends.requests import Request, Response
-from backends.scripted import ScriptedBackend, as_response
+from backends.simple.scripted import ScriptedBackend, as_response
 
 GENERATE = [Request("generate_until", f"question {number}") for number in range(40)]
 TEMPLATE = """\

@@ -18,8 +18,8 @@ import pytest
 pytest.importorskip("transformers")
 
 from backends.errors import BackendError, BackendStopped
-from backends.hf.loading import load_tokenizer
-from backends.hf.source import locate
+from backends.model_files.loading import load_tokenizer
+from backends.model_files.source import locate
 from backends.model_string import ModelSpec
 from backends.protocol import Backend
 from backends.registry import BackendContext, open_backend

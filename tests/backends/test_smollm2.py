@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.errors import BackendError
-from backends.smollm2 import write_once
+from backends.hf.smollm2_files import write_once
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_the_wheel = pytest.mark.skipif(
@@ -20,7 +20,7 @@ needs_the_wheel = pytest.mark.skipif(
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose model two processes have written at the same time."""
     home = tmp_path_factory.mktemp("home")
-    script = "import sys, pathlib, backends.smollm2 as s; s.write_once(pathlib.Path(sys.argv[1]))"
+    script = "import sys, pathlib, backends.hf.smollm2_files as s; s.write_once(pathlib.Path(sys.argv[1]))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     writers = [
         subprocess.Popen(

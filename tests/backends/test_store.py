@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.payload import Codec
-from backends.engine.store import ResponseStore
 from backends.errors import BackendError
 from backends.identity import fingerprint_key, request_key
 from backends.requests import Request, Response
+from backends.store.payload import Codec
+from backends.store.responses import ResponseStore
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,7 +164,7 @@ def test_threads_share_one_store(store: ResponseStore) -> None:
 
 WRITER = """
     import sys
-    from backends.engine.store import ResponseStore
+    from backends.store.responses import ResponseStore
     from backends.requests import Response
 
     store = ResponseStore.open(sys.argv[1])
@@ -252,7 +252,7 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_the_right_to_write_is_named() -> None:
     script = """
         import os, sqlite3, sys
-        from backends.engine.store import ResponseStore
+        from backends.store.responses import ResponseStore
 
         if os.getuid() == 0:  # who may write everywhere
             os.setuid(65534)
@@ -305,7 +305,7 @@ def test_a_store_of_another_schema_is_refused(path: Path) -> None:
 def test_a_full_disk_is_an_error_and_loses_nothing(path: Path) -> None:
     script = """
         import os, resource, signal, sys
-        from backends.engine.store import ResponseStore
+        from backends.store.responses import ResponseStore
         from backends.errors import BackendError
         from backends.requests import Response
 

@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from backends.engine.telemetry import exporters
-from backends.engine.telemetry_calls import CallTelemetry
 from backends.requests import Call, Request, RequestKind, Response, Status
+from backends.telemetry.calls import CallTelemetry
+from backends.telemetry.telemetry import exporters
 
 DURATION = "gen_ai.client.operation.duration"
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,7 +249,7 @@ def test_the_usual_variables_say_where_spans_and_metrics_go(
 
 CALLS = """
 import sys
-from backends.engine.telemetry import Silent, telemetry
+from backends.telemetry.telemetry import Silent, telemetry
 from backends.requests import Call, Request, Response
 
 def call():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.engine.payload import Codec
 from backends.protocol import ask
 from backends.requests import Request, Response
-from backends.scripted import ScriptedBackend
-from backends.simple import SimpleBackend, cut_at_stop
-from backends.thinking import Parts, parts_of, thinking_as_answer
+from backends.simple.base import SimpleBackend, cut_at_stop
+from backends.simple.scripted import ScriptedBackend
+from backends.store.payload import Codec
+from backends.text.thinking import Parts, parts_of, thinking_as_answer
 
 MARK = "</think>"
 cut = partial(cut_at_stop, generation={"until": ["\n\n", "Q:"]})

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from backends.model_files.engine_options import VLLMOptions
 from backends.vllm.backend import VLLMBackend
-from backends.vllm.options import VLLMOptions
 
 TINY = Path(__file__).resolve().parents[1] / "models" / "tiny"
 

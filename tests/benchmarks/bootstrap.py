@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
-from metrics.stderr import stderr
+from metrics.statistics.stderr import stderr
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from flows.prefect_server import TemporaryServer
+from flows.prefect_api.temporary_server import TemporaryServer
 from tests.benchmarks.whole_run import ROOT, Spent, measure, report
 from tests.endpoints.endpoint import Endpoint
 

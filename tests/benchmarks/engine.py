@@ -21,13 +21,13 @@ from typing import Any
 import aiohttp
 import psutil
 
-from backends.engine.loop import engine_loop
-from backends.engine.store import ResponseStore
+from backends.calls.loop import engine_loop
 from backends.identity import fingerprint_key, request_key
 from backends.model_string import ModelSpec
 from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request
+from backends.store.responses import ResponseStore
 from tests.endpoints.endpoint import ROOT, Endpoint
 
 _TICK = 0.005  # seconds between two looks at the clock of the loop

@@ -35,9 +35,9 @@ BARE = "import sys; from tests.benchmarks.overhead import bare; bare(*sys.argv[1
 def bare(spec_json: str) -> None:
     """Build, ask and score what a spec says, with nothing in between."""
     from backends.protocol import ask
-    from flows.plan import plan_for
-    from flows.spec import EvaluationSpec
-    from tasks_lib.scoring import Answered
+    from flows.planning.plan import plan_for
+    from flows.specs.evaluation import EvaluationSpec
+    from tasks_lib.scoring.scorer import Answered
 
     plan = plan_for(EvaluationSpec.model_validate_json(spec_json))
     for name in plan.selection.tasks:
@@ -58,7 +58,7 @@ def spent(command: list[str], home: Path) -> tuple[float, float, float]:
 
 
 def compare(name: str, spec: dict[str, object], scratch: Path, requests: int | None) -> None:
-    from flows.spec import EvaluationSpec
+    from flows.specs.evaluation import EvaluationSpec
 
     full = EvaluationSpec.model_validate({**spec, "output": scratch / "runs"})
     file = scratch / "run.yaml"

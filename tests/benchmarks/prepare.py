@@ -30,9 +30,9 @@ LM_EVAL = "import sys; from tests.benchmarks.prepare import run_lm_eval; run_lm_
 
 def prepare_all(spec_json: str, folder: str) -> None:
     """Write the requests of each task, with nothing around it."""
-    from flows.plan import plan_for
-    from flows.spec import EvaluationSpec
-    from flows.steps import requests_file
+    from flows.planning import requests_file
+    from flows.planning.plan import plan_for
+    from flows.specs.evaluation import EvaluationSpec
 
     plan = plan_for(EvaluationSpec.model_validate_json(spec_json))
     for name in plan.selection.tasks:
@@ -91,7 +91,7 @@ def as_flow(names: list[str], data_root: Path, scratch: Path, catalog: Path) -> 
 
 
 def as_loop(names: list[str], data_root: Path, scratch: Path, catalog: Path) -> Spent:
-    from flows.spec import EvaluationSpec
+    from flows.specs.evaluation import EvaluationSpec
 
     spec = EvaluationSpec.model_validate(
         {"model": "scripted:hash", "tasks": names, "num_fewshot": SHOTS, "data_root": [data_root]}
@@ -101,7 +101,7 @@ def as_loop(names: list[str], data_root: Path, scratch: Path, catalog: Path) -> 
 
 
 def mmlu(home: Path) -> list[str]:
-    from tasks_lib.catalog import Catalog
+    from tasks_lib.catalog.catalog import Catalog
 
     names = list(Catalog.standard([], home).select(["mmlu"]).tasks)
     assert len(names) == TASKS

@@ -14,11 +14,11 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from tasks_lib.blame import Blame
-from tasks_lib.catalog import Catalog
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.code.functions import TrustedRoots
 from tasks_lib.context import TaskContext
-from tasks_lib.functions import TrustedRoots
-from tasks_lib.options import AskOptions
+from tasks_lib.error_context import Blame
 from tasks_lib.task import ConfiguredTask
 from tests.parity.oracle import catalog, local_data
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from backends.engine.store import ResponseStore
 from backends.identity import fingerprint_key, request_key
 from backends.requests import Request, Response
+from backends.store.responses import ResponseStore
 
 T = TypeVar("T")
 BATCH = 64

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.prefect_server import PrefectApi
+from flows.prefect_api.temporary_server import PrefectApi
 from tests.cluster.dask_processes import DaskProcesses
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from backends.requests import Request, RequestKind, Response
-from backends.scripted import ScriptedBackend, hashed
+from backends.simple.scripted import ScriptedBackend, hashed
 
 _asked = Lock()
 

@@ -22,7 +22,7 @@ from tests.faults.lab import PATIENCE
 def pool_worker(pool: str, folder: Path, machine: Machine = HERE) -> Iterator[psutil.Process]:
     """A process worker of a pool that has the deployment `infer_shards`. folder: for what Prefect reads."""
     pull = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
-    entrypoint = "flows/shards.py:infer_shards"
+    entrypoint = "flows/runners/child_flow.py:infer_shards"
     own = {"name": pool, "entrypoint": entrypoint, "work_pool": {"name": pool}, "pull": [pull]}
     (folder / "prefect.yaml").write_text(yaml.safe_dump({"name": "assay", "deployments": [own]}))
     (folder / "flows").symlink_to(ROOT / "flows")

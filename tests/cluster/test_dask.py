@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.interrupted import check_that_calls_end
 from tests.endpoints.endpoint import Endpoint
@@ -104,7 +104,7 @@ def test_neither_workers_nor_the_size_of_shards_change_a_score(
     lab.add_choices("facts", 150)
     lab.add_texts("sums", 150)
     expected = lab.undisturbed(tmp_path / "other", "facts,sums")
-    monkeypatch.setattr("flows.plan.SHARD_REQUESTS", shard)
+    monkeypatch.setattr("flows.planning.plan.SHARD_REQUESTS", shard)
     runner = dask.runner if processes == 2 else f"dask:local?workers={processes}"
     assert lab.evaluate("sums,facts", runner=runner).results["results"] == expected
     assert lab.asked == 450
@@ -140,8 +140,8 @@ def test_a_worker_process_loads_a_model_once_and_asks_it_by_one_thread_at_a_time
 
 
 def test_progress_counts_what_workers_answered_and_what_they_found(lab: Lab, dask: DaskProcesses) -> None:
-    from flows.pipeline import evaluate_flow
-    from flows.progress import reporting
+    from flows.pipeline.evaluate_flow import evaluate_flow
+    from flows.reporting.reporter import reporting
 
     lab.add_texts("sums", 100)
     spec = lab.spec("sums", runner=dask.runner)

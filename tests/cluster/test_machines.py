@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import SpecError
-from flows.results.result import EvaluationResult
+from flows.common.errors import SpecError
+from flows.results.evaluation_result import EvaluationResult
 from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.machines import Machine, other_machines
 from tests.cluster.pool_worker import child_runs, children, pool_worker

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from tests.cluster.interrupted import check_that_calls_end
 from tests.cluster.pool_worker import children, pool_worker
 from tests.endpoints.endpoint import Endpoint

@@ -10,7 +10,7 @@ from threading import Thread
 import psutil
 import pytest
 
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun, Log, TaskRun
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 from tests.deployed.servers import PATIENCE, ROOT, PrefectServer
 
 POLL_SECONDS = 0.2
@@ -25,11 +25,11 @@ class Deployment:
     """`evaluate/drill` of a server, whose runs start on a pool's worker."""
 
     def __init__(self, server: PrefectServer, pool: str) -> None:
-        from flows.pipeline import evaluate_flow
+        from flows.pipeline.evaluate_flow import evaluate_flow
 
         self._server = server
         with temporary_settings({PREFECT_API_URL: server.url}):
-            flow = evaluate_flow.from_source(str(ROOT), "flows/pipeline.py:evaluate_flow")
+            flow = evaluate_flow.from_source(str(ROOT), "flows/pipeline/evaluate_flow.py:evaluate_flow")
             self._id: Any = flow.deploy(
                 "drill", work_pool_name=pool, print_next_steps=False, ignore_warnings=True
             )

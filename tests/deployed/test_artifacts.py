@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from flows.progress import Reporter, Work
-from flows.shown import pages
+from flows.reporting import artifact_pages
+from flows.reporting.reporter import Reporter, Work
 from tests.faults.conftest import catalog_index, lab
 from tests.faults.lab import Lab
 
@@ -54,9 +54,9 @@ def test_a_run_shows_its_progress_scores_and_summary_and_is_tagged_by_its_model(
 def test_the_time_left_is_said_once_something_was_answered() -> None:
     work = Work()
     work.total["generate_until"] = 1000
-    assert pages.progress(work) == (0.0, "0 of 1,000 requests answered")
+    assert artifact_pages.progress(work) == (0.0, "0 of 1,000 requests answered")
     work.answered("generate_until", 250, 30.0)
-    assert pages.progress(work) == (25.0, "250 of 1,000 requests answered; about 0:01:30 left")
+    assert artifact_pages.progress(work) == (25.0, "250 of 1,000 requests answered; about 0:01:30 left")
 
 
 def test_the_time_of_shards_that_are_asked_side_by_side_is_counted_once() -> None:
@@ -70,16 +70,16 @@ def test_the_time_of_shards_that_are_asked_side_by_side_is_counted_once() -> Non
 def test_a_server_that_is_away_holds_up_no_run(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.plan import plan_for
-    from flows.shown import artifacts
+    from flows.planning.plan import plan_for
+    from flows.reporting import prefect_artifacts
 
-    monkeypatch.setattr(artifacts, "_PATIENCE", 0.5)
+    monkeypatch.setattr(prefect_artifacts, "_PATIENCE", 0.5)
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 2)
     silent = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
     with silent, temporary_settings({PREFECT_API_URL: url}):
-        shown = artifacts.ArtifactReporter(Reporter(), plan_for(lab.spec("sums")), uuid4())
+        shown = prefect_artifacts.ArtifactReporter(Reporter(), plan_for(lab.spec("sums")), uuid4())
         began = time.monotonic()
         shown.answered("generate_until", 2, 0.1)
         shown.close()
@@ -94,8 +94,8 @@ def test_the_last_artifacts_are_shown_also_when_the_flows_own_client_has_ended(
     from prefect.client.orchestration import get_client
     from prefect.context import SyncClientContext
 
-    from flows.plan import plan_for
-    from flows.shown.artifacts import ArtifactReporter
+    from flows.planning.plan import plan_for
+    from flows.reporting.prefect_artifacts import ArtifactReporter
 
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 2)

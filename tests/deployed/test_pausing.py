@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from tests.faults.conftest import catalog_index, lab
 from tests.faults.lab import Lab
 
@@ -18,7 +18,7 @@ def test_a_run_of_a_shell_refuses_to_pause_before_anything_is_asked(lab: Lab) ->
 
 
 def test_a_flow_run_without_a_deployment_refuses_to_pause(lab: Lab) -> None:
-    from flows.pipeline import evaluate_flow
+    from flows.pipeline.evaluate_flow import evaluate_flow
 
     lab.add_texts("sums", 3)
     with pytest.raises(SpecError, match="only the run of a deployment can pause"):

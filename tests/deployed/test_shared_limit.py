@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.conftest import catalog_index, lab
 from tests.faults.lab import Lab, finish
@@ -50,9 +50,9 @@ def test_a_run_has_no_more_calls_in_flight_than_the_limit_has_slots(
 def test_shards_of_five_runs_never_hold_more_than_all_slots(
     lab: Lab, endpoint: Endpoint, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backends.engine.window import places_allowed
-    from flows import shared_limit
-    from flows.plan import plan_for
+    from backends.calls.window import places_allowed
+    from flows.planning.plan import plan_for
+    from flows.steps import account_limit
 
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 1)
@@ -61,7 +61,7 @@ def test_shards_of_five_runs_never_hold_more_than_all_slots(
     lock = threading.Lock()
 
     def ask_a_shard() -> None:
-        with shared_limit.held(plan, 100):
+        with account_limit.held(plan, 100):
             places = places_allowed() or 0
             with lock:
                 changes.append(places)

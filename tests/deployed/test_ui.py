@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flows.form import TITLES
-from flows.spec import DEFAULT_MODEL, DEFAULT_TASKS, EvaluationSpec
+from flows.specs.evaluation import DEFAULT_MODEL, DEFAULT_TASKS, EvaluationSpec
+from flows.specs.form import TITLES
 from tests.deployed.service import Service
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ def lab(
     (lab.home / "catalog").symlink_to(catalog_index)
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
     # As if lm-eval were not installed: its catalog plays no part here and takes half a second to read.
-    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
     # The thread of Prefect's heartbeats holds up the end of each run for up to a second.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield lab

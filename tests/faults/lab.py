@@ -14,8 +14,8 @@ from unittest.mock import patch
 import yaml
 
 from flows.evaluate import evaluate
-from flows.results.result import EvaluationResult
-from flows.spec import EvaluationSpec
+from flows.results.evaluation_result import EvaluationResult
+from flows.specs.evaluation import EvaluationSpec
 
 SCRIPT = Path(__file__).resolve().parents[2] / "flows" / "evaluate.py"
 # A machine that runs other tests beside these may take long to start a process.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.command_line import main
+from flows.cli.evaluate_command import main
 from tests.faults.lab import Lab
 
 Break = Callable[[Lab], object]

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
 
 from backends.protocol import Capabilities
-from backends.scripted import ScriptedBackend
+from backends.simple.scripted import ScriptedBackend
 from tests.faults.lab import Lab
 
 CODE = """

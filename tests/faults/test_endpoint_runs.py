@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.results.result import EvaluationResult
+from flows.results.evaluation_result import EvaluationResult
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import PATIENCE, Lab, finish, wait_until
 

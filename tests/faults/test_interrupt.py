@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from flows.command_line import INTERRUPTED, ending
+from flows.cli.evaluate_command import INTERRUPTED, ending
 from tests.endpoints.endpoint import Endpoint
 from tests.faults.lab import Lab, finish, wait_until
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.plan import MAX_STEPS, cut_bundles, cut_shards
+from flows.planning.plan import MAX_STEPS, cut_bundles, cut_shards
 from tests.faults.lab import Lab
 
 

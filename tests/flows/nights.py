@@ -6,10 +6,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 from flows.evaluate import evaluate
-from flows.model_run import Outcome
-from flows.results.suite_result import SuiteResult
-from flows.suite import SuiteSpec
-from flows.suite_run import SuiteRun
+from flows.specs.suite import SuiteSpec
+from flows.suites.model_process import Outcome
+from flows.suites.result import SuiteResult
+from flows.suites.run import SuiteRun
 from tests.faults.lab import Lab
 
 TASK = "choices"

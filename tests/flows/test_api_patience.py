@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from flows.api_patience import patient
+from flows.prefect_api.retrying import patient
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/api/flow_runs/")
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.api_patience.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("flows.api_patience.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("flows.prefect_api.retrying.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("flows.prefect_api.retrying.LONGEST_WAIT", 0.01)
 
 
 class Server:
@@ -42,7 +42,7 @@ def test_a_server_that_is_restarted_is_waited_for() -> None:
 
 
 def test_a_server_that_does_not_come_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.api_patience.MOST_SECONDS", 0.05)
+    monkeypatch.setattr("flows.prefect_api.retrying.MOST_SECONDS", 0.05)
     with pytest.raises(httpx.ConnectError):
         patient(Server(*(httpx.ConnectError("refused") for _ in range(100))).create, "one")
 

@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import pytest
 import yaml
 
-from flows import model_run
 from flows.benchmark import benchmark, main
-from flows.hook import Patience
-from flows.results.suite_result import SuiteResult
-from flows.suite import SuiteSpec
+from flows.specs.suite import SuiteSpec
+from flows.suites import model_process
+from flows.suites.result import SuiteResult
+from flows.suites.webhook import Patience
 from tests.faults.conftest import catalog_index
 from tests.faults.lab import Lab, wait_until
 from tests.flows.nights import TASK, Nights
@@ -47,7 +47,7 @@ def nights(
         patch.setenv("ASSAY_HOME", str(lab.home))
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
         patch.setattr(
-            "flows.benchmark_flow.HOOK_PATIENCE", Patience(attempts=2, first_wait=0.01, timeout=5.0)
+            "flows.suites.benchmark_flow.HOOK_PATIENCE", Patience(attempts=2, first_wait=0.01, timeout=5.0)
         )
         yield Nights(lab)
 
@@ -66,7 +66,7 @@ def week(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Week:
     file.write_text(yaml.safe_dump(third.model_dump(mode="json")))
     capture = pytest.MonkeyPatch()
     said: list[str] = []
-    capture.setattr("flows.benchmark_flow._say", said.append)
+    capture.setattr("flows.suites.benchmark_flow._say", said.append)
     status = main(["--suite", str(file)])
     capture.undo()
     last = max((nights.lab.results / "nightly").iterdir())
@@ -163,7 +163,7 @@ def test_a_task_that_is_not_there_is_refused_before_anything_is_made(
 
 
 def test_a_process_that_is_killed_is_a_failed_model(nights: Nights, tmp_path: Path) -> None:
-    from flows.model_runs import ModelRun
+    from flows.suites.model_processes import ModelRun
 
     process = subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE, text=True)
     flow_run = created_flow_run(nights.spec("baseline:random"))
@@ -178,26 +178,28 @@ def test_a_process_that_is_killed_is_a_failed_model(nights: Nights, tmp_path: Pa
 def test_a_model_does_not_go_on_without_its_suite(nights: Nights, tmp_path: Path) -> None:
     spec = nights.spec(f"scripted:hash?batch_size=1&delay=0.1&log={tmp_path}/asked", name="orphan")
     (one,) = spec.models
-    job = model_run.Job(
+    job = model_process.Job(
         name="m",
         spec=spec.evaluation(one, tmp_path / "out"),
         flow_run=created_flow_run(spec),
         outcome=tmp_path / "outcome",
     )
-    process = subprocess.Popen([sys.executable, str(model_run.__file__)], stdin=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, str(model_process.__file__)], stdin=subprocess.PIPE, text=True
+    )
     assert process.stdin is not None
     process.stdin.write(job.model_dump_json() + "\n")
     process.stdin.flush()
     assert wait_until((tmp_path / "asked").exists, process)
     process.stdin.close()  # as the system does when the suite's process is gone
-    process.wait(model_run.END_SECONDS + 20)
+    process.wait(model_process.END_SECONDS + 20)
     assert not job.outcome.exists()
 
 
 def created_flow_run(spec: SuiteSpec) -> UUID:
     from prefect.client.orchestration import get_client
 
-    from flows.pipeline import evaluate_flow
+    from flows.pipeline.evaluate_flow import evaluate_flow
 
     evaluation = spec.evaluation(spec.models[0], spec.output)
     with get_client(sync_client=True) as client:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from flows.results.changes import Change, Changes
-from flows.results.difference import Difference
-from flows.results.suite_result import SuiteResult
-from flows.suite import SuiteSpec
-from metrics.paired import Interval, Paired
+from flows.comparing.difference import Difference
+from flows.specs.suite import SuiteSpec
+from flows.suites.changes import Change, Changes
+from flows.suites.result import SuiteResult
+from metrics.statistics.paired import Interval, Paired
 from tests.faults.conftest import catalog_index, lab
 from tests.faults.lab import Lab
 from tests.flows.nights import DOCS, TASK, Nights

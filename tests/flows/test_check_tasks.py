@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.check_report import CheckReport
-from flows.command_line import main
-from tasks_lib.catalog import BrokenFile, Entry
-from tasks_lib.checking import Finding
-from tasks_lib.functions import installed_catalog
+from flows.cli.check_report import CheckReport
+from flows.cli.evaluate_command import main
+from tasks_lib.catalog.catalog import BrokenFile, Entry
+from tasks_lib.checks.checker import Finding
+from tasks_lib.code.functions import installed_catalog
 
 CaptureFixture = pytest.CaptureFixture[str]
 
@@ -17,7 +17,7 @@ CaptureFixture = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def starter_catalog_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if lm-eval were not installed: to index its catalog in a new home takes seconds."""
-    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
 
 
 def family(folder: Path) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from flows.evaluate import evaluate
-from flows.results.result import EvaluationResult
-from flows.spec import EvaluationSpec
-from metrics import code_eval
+from flows.results.evaluation_result import EvaluationResult
+from flows.specs.evaluation import EvaluationSpec
+from metrics.hf_evaluate import code_eval
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 

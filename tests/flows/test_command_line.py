@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.command_line import main, read_arguments, read_spec
-from flows.errors import SpecError
-from flows.spec import EvaluationSpec
+from flows.cli.evaluate_command import main, read_arguments, read_spec
+from flows.common.errors import SpecError
+from flows.specs.evaluation import EvaluationSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"prefect", "torch", "transformers", "datasets", "pandas", "sqlalchemy", "pyarrow", "jinja2"}
@@ -19,7 +19,7 @@ CaptureFixture = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def starter_catalog_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if lm-eval were not installed: to index its catalog in a new home takes seconds."""
-    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
 
 
 def refused(capsys: CaptureFixture, *flags: str) -> str:
@@ -69,7 +69,7 @@ def test_a_wrong_request_is_refused_before_anything_is_asked(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    backend = "from backends.scripted import *\nclass TextOnly(ScriptedBackend):\n"
+    backend = "from backends.simple.scripted import *\nclass TextOnly(ScriptedBackend):\n"
     backend += "    def __init__(self): super().__init__('hash')\n"
     backend += "    capabilities = Capabilities(frozenset({'generate_until'}))\n"
     (tmp_path / "backend_of_a_test.py").write_text(backend)

@@ -13,12 +13,12 @@ import pytest
 import yaml
 from scipy import stats
 
+from flows.common.errors import NotComparable, ResultError, SpecError
 from flows.compare import compare, main
-from flows.errors import NotComparable, ResultError, SpecError
-from flows.results.comparison import Comparison, Coverage
-from flows.results.result import EvaluationResult
+from flows.comparing.comparison import Comparison, Coverage
+from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
-from metrics.paired import Pairs, paired
+from metrics.statistics.paired import Pairs, paired
 from tests.faults.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
         # As if lm-eval were not installed: to index its catalog in a new home takes seconds.
-        patch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+        patch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
         lab = Lab(tmp_path_factory.mktemp("compare"))
         lab.add_choices("small", 8)
         lab.add_choices("large", 24)
@@ -398,8 +398,8 @@ def test_the_flow_gives_the_comparison_and_shows_it_as_a_table(run: Runs) -> Non
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
     from prefect.client.schemas.sorting import ArtifactSort
 
-    from flows.compare_flow import compare_flow
-    from flows.compare_spec import ComparisonSpec
+    from flows.comparing.compare_flow import compare_flow
+    from flows.specs.comparison import ComparisonSpec
 
     spec = ComparisonSpec(runs=[run(1).folder, run(2).folder], tasks=["large"])
     (found,) = compare_flow(spec)

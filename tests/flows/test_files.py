@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.bucket import BucketPath
-from flows.errors import ResultError
-from flows.files import Place, atomic_path, place_of, write_text
+from flows.common.errors import ResultError
+from flows.storage.bucket import BucketPath
+from flows.storage.files import Place, atomic_path, place_of, write_text
 
 
 def half_written(file: Path, error: BaseException) -> None:

@@ -6,9 +6,9 @@ import pytest
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import validate
 
-from flows.form import TITLES
-from flows.pipeline import evaluate_flow
-from flows.spec import EvaluationSpec
+from flows.pipeline.evaluate_flow import evaluate_flow
+from flows.specs.evaluation import EvaluationSpec
+from flows.specs.form import TITLES
 
 SCHEMA: dict[str, Any] = parameter_schema(evaluate_flow).model_dump_for_openapi()
 FIELDS: dict[str, dict[str, Any]] = SCHEMA["definitions"]["EvaluationSpec"]["properties"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.evaluate import evaluate
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from flows.errors import SpecError
-from flows.hook import Hook, Patience
+from flows.common.errors import SpecError
+from flows.suites.webhook import Hook, Patience
 from tests.flows.post_box import PostBox
 
 QUICK = Patience(attempts=3, first_wait=0.01, timeout=5.0)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from flows.results.layout import Tables
-from tasks_lib.config import FunctionRef, GroupConfig, TaskConfig
-from tasks_lib.selection import Selection, TaskFile
+from flows.results.results_json import Tables
+from tasks_lib.catalog.selection import Selection, TaskFile
+from tasks_lib.files.config import FunctionRef, GroupConfig, TaskConfig
 
 ACC = {"metric": "acc", "aggregation": "mean"}
 

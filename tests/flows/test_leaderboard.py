@@ -5,7 +5,7 @@ import io
 import json
 from typing import Any
 
-from flows.results.leaderboard import Leaderboard, Row, Score, columns, main_score, row_of
+from flows.suites.leaderboard import Leaderboard, Row, Score, columns, main_score, row_of
 
 
 def accuracy(value: float, stderr: float | None = 0.01) -> Score:

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from backends.requests import Request, Response
-from flows.errors import SpecError
+from flows.common.errors import SpecError
 from flows.evaluate import evaluate
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 
 Image = pytest.importorskip("PIL.Image")
 

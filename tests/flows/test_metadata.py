@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flows.evaluate import evaluate
-from flows.results.result import EvaluationResult
-from flows.spec import EvaluationSpec
+from flows.results.evaluation_result import EvaluationResult
+from flows.specs.evaluation import EvaluationSpec
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
@@ -102,7 +102,7 @@ def test_repeats_of_a_run_are_asked_and_those_that_were_are_not_again(run: Any, 
 def test_documents_that_change_between_asking_and_scoring_have_no_score(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows import plan
+    from flows.planning import plan
 
     opened_anew = lru_cache(maxsize=0)(plan._open_task.__wrapped__)  # as where there are many tasks
     monkeypatch.setattr(plan, "_open_task", opened_anew)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.results.call_totals import COLUMNS, Tally
 from flows.results.performance import lines, performance
-from flows.results.tally import COLUMNS, Tally
 
 BASE: Mapping[str, Any] = {
     "enqueued": 1_750_000_000.0,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.plan import Plan, forget_plans, plan_for
-from flows.spec import EvaluationSpec
-from flows.steps import requests_file
+from flows.planning import requests_file
+from flows.planning.plan import Plan, forget_plans, plan_for
+from flows.specs.evaluation import EvaluationSpec
 
 TASKS, DOCS, BYTES = 30, 50, 10_000
 FILE = """task: {name}
@@ -22,7 +22,7 @@ doc_to_target: "x"
 
 @pytest.fixture
 def plan(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
     (tmp_path / "tasks").mkdir()
     for number in range(TASKS):
         name = f"long_{number}"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks_lib.catalog import Catalog
-from tasks_lib.functions import installed_catalog
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.code.functions import installed_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = 150
@@ -25,8 +25,8 @@ def hook(event, arguments):
             opened.append(path)
 sys.addaudithook(hook)
 if len(folders) == 1:
-    import tasks_lib.catalog
-    tasks_lib.catalog.installed_catalog = lambda: None
+    import tasks_lib.catalog.catalog
+    tasks_lib.catalog.catalog.installed_catalog = lambda: None
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 finally:

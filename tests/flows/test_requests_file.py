@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.requests import Attachment, Request
-from flows.steps import requests_file
-from tasks_lib.building import DocRequests
+from flows.planning import requests_file
+from tasks_lib.prompts.request_builder import DocRequests
 
 # With lone surrogates, of which no two make one character.
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\ud800\udbff"), max_size=20)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.command_line import read_arguments, read_spec
-from flows.errors import SpecError
+from flows.cli.evaluate_command import read_arguments, read_spec
+from flows.common.errors import SpecError
+from flows.comparing.comparison import compare
 from flows.rescore import main, rescore
-from flows.rescore_spec import RescoreSpec
-from flows.results.comparison import compare
-from flows.results.result import EvaluationResult
+from flows.results.evaluation_result import EvaluationResult
+from flows.specs.rescoring import RescoreSpec
 from tests.faults.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ FIRST_DIGIT = [
 def lab(tmp_path: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
     # As if lm-eval were not installed: to index its catalog in a new home takes seconds.
-    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
     lab = Lab(tmp_path)
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     return lab
@@ -200,7 +200,7 @@ def test_a_rescoring_is_a_flow_of_its_own_name(lab: Lab) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
-    from flows.rescore_flow import rescore_flow
+    from flows.pipeline.rescore_flow import rescore_flow
 
     lab.add_texts("words", 4)
     before = lab.evaluate("words")

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.gpus import Gpus, installed_nvml
-from flows.resources import Reading, ResourceSampler, Totals
+from flows.reporting.gpu_usage import Gpus, installed_nvml
+from flows.reporting.machine_usage import Reading, ResourceSampler, Totals
 
 MIB = 2**20
 # A child that computes and takes 64 MiB, says so, and lives until its input ends.

@@ -8,10 +8,10 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.command_line import read_arguments, read_spec
-from flows.errors import ResultError, SpecError
+from flows.cli.evaluate_command import read_arguments, read_spec
+from flows.common.errors import ResultError, SpecError
 from flows.results.run_folder import RunFolder, safe_name
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 
 # Letters that names are made of, and those that would make them paths.
 NAMES = st.one_of(st.text(max_size=12), st.text("ab._-/~\\ \0\n", max_size=6))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import run_log
-from flows.progress import logging_to, reporter, reporting
+from flows.reporting import run_log
+from flows.reporting.reporter import logging_to, reporter, reporting
 
 LOG = logging.getLogger("of a test")
 

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from flows.plan import MAX_STEPS, cut_shards
-from flows.runners.text import Runner
-from flows.spec import EvaluationSpec
+from flows.planning.plan import MAX_STEPS, cut_shards
+from flows.specs.evaluation import EvaluationSpec
+from flows.specs.runner_text import Runner
 
 
 @pytest.mark.parametrize(

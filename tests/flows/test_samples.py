@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.requests import Request, Response
-from flows.errors import ResultError
-from flows.results.samples import doc_hash, read_samples, write_samples
-from tasks_lib.building import DocRequests
-from tasks_lib.scoring import Answered, Sample
+from flows.common.errors import ResultError
+from flows.results.samples_file import doc_hash, read_samples, write_samples
+from tasks_lib.prompts.request_builder import DocRequests
+from tasks_lib.scoring.scorer import Answered, Sample
 
 # With lone surrogates, of which no two make one character.
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\ud800\udbff"), max_size=20)

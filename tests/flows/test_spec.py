@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from flows.command_line import main, read_arguments, read_spec
+from flows.cli.evaluate_command import main, read_arguments, read_spec
 from flows.evaluate import evaluate
 from flows.results.run_folder import RunFolder, safe_name
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 
 ROUND_TRIPS = [
     {},

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.files import write_text
-from flows.home import Home
-from flows.step_files import StepFiles, step_files
+from flows.storage.files import write_text
+from flows.storage.home import Home
+from flows.storage.step_files import StepFiles, step_files
 
 
 @pytest.fixture

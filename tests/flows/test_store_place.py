@@ -5,10 +5,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from flows.command_line import main, read_arguments, read_spec
-from flows.errors import SpecError
-from flows.spec import EvaluationSpec
-from flows.store_place import store_place
+from flows.cli.evaluate_command import main, read_arguments, read_spec
+from flows.common.errors import SpecError
+from flows.specs.evaluation import EvaluationSpec
+from flows.specs.store_address import store_place
 
 WITH_PASSWORDS = [
     "postgresql+psycopg://me:hunter2@host/db",

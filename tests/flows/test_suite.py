@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.errors import SpecError
-from flows.suite import SuiteSpec, read_suite
+from flows.common.errors import SpecError
+from flows.specs.suite import SuiteSpec, read_suite
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deployments" / "suites"
 SMALL = {"name": "small", "models": ["baseline:random"], "tasks": ["starter_choices"]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.results.table import render, rows
+from flows.results.score_table import render, rows
 
 RESULTS: dict[str, Any] = {
     "results": {

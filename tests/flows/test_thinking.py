@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backends.protocol import Capabilities
-from flows.command_line import main
+from flows.cli.evaluate_command import main
 from flows.evaluate import evaluate
-from flows.results.result import EvaluationResult
+from flows.results.evaluation_result import EvaluationResult
 from flows.results.truncation import Truncation
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
@@ -50,7 +50,7 @@ Run = Callable[..., EvaluationResult]
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """What all runs here are asked, but for the mark."""
-    monkeypatch.setattr("tasks_lib.catalog.installed_catalog", lambda: None)
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks/sums.yaml").write_text(TASK)
     (tmp_path / "tasks/picks.yaml").write_text(CHOICES)
@@ -146,7 +146,7 @@ def test_a_model_that_does_not_part_thinking_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = "from backends.scripted import *\nclass Plain(ScriptedBackend):\n"
+    code = "from backends.simple.scripted import *\nclass Plain(ScriptedBackend):\n"
     code += "    def __init__(self): super().__init__('hash')\n"
     code += f"    capabilities = {Capabilities.__name__}(ANYTHING.kinds)\n"
     (tmp_path / "plain_backend.py").write_text(code)

@@ -4,10 +4,16 @@ import math
 
 import pytest
 
-from metrics.aggregation import AGGREGATIONS, aggregation
+from metrics.aggregates.aggregation import AGGREGATIONS, aggregation
+from metrics.aggregates.groups import (
+    GroupScore,
+    aggregate_group,
+    pooled_stderr,
+    unweighted_stderr,
+    weighted_mean,
+)
 from metrics.errors import MetricError
-from metrics.groups import GroupScore, aggregate_group, pooled_stderr, unweighted_stderr, weighted_mean
-from metrics.registry import METRICS, default_metrics, metric_definition
+from metrics.scores.registry import METRICS, default_metrics, metric_definition
 
 PAIRS = [(1, 1), (1, 0), (0, 1), (0, 0), (1, 1)]  # TP 2, FN 1, FP 1, TN 1
 TEXTS = [

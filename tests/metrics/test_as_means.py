@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.aggregation import AGGREGATIONS
-from metrics.as_means import AS_MEANS
-from metrics.paired import Pairs, paired
+from metrics.aggregates.aggregation import AGGREGATIONS
+from metrics.statistics.document_means import AS_MEANS
+from metrics.statistics.paired import Pairs, paired
 
 # Log-likelihoods in two runs, and the length of the text.
 DOC = st.tuples(st.floats(-8, 0), st.floats(-8, 0), st.integers(1, 200))

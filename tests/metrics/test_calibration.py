@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from metrics.aggregation import aggregation
-from metrics.choices import choice_scores
+from metrics.aggregates.aggregation import aggregation
 from metrics.errors import MetricError
-from metrics.registry import metric_definition
-from metrics.stderr import stderr
+from metrics.scores.choices import choice_scores
+from metrics.scores.registry import metric_definition
+from metrics.statistics.stderr import stderr
 
 
 def corpus(n, seed=0):

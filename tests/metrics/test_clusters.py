@@ -7,9 +7,9 @@ import statistics
 import numpy as np
 import pytest
 
-from metrics.aggregation import aggregation
+from metrics.aggregates.aggregation import aggregation
 from metrics.errors import MetricError
-from metrics.stderr import stderr
+from metrics.statistics.stderr import stderr
 
 CLUSTERS = ["a", "b", "a", "c", "c", "c", "b", "d", "a", "e"]
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.code_eval import PERMISSION, compute, pass_at_k, run_program
 from metrics.errors import MetricError
+from metrics.hf_evaluate.code_eval import PERMISSION, compute, pass_at_k, run_program
 
 ADD = "def add(a, b):\n    return a + b\n"
 TEST = "assert add(2, 3) == 5"

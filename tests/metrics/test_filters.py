@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.errors import MetricError
-from metrics.filters import FILTERS, apply_pipeline, build_filter, filter_from_class
+from metrics.filters.filters import FILTERS, apply_pipeline, build_filter, filter_from_class
 
 LETTERS = {"choices": ["Guilty", "Guilty of Romance", "not guilty."]}
 

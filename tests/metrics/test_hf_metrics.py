@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from metrics.errors import MetricError
-from metrics.hf_metrics import HF_METRICS, hf_metric, load_hf_metric
+from metrics.hf_evaluate.metrics import HF_METRICS, hf_metric, load_hf_metric
 
 DOGS = [
     "The relationship between cats and dogs is not exactly friendly.",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from metrics.errors import MetricError
-from metrics.intervals import interval
-from metrics.stderr import stderr
+from metrics.statistics.intervals import interval
+from metrics.statistics.stderr import stderr
 
 
 def shares(right, n):

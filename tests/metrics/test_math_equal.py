@@ -10,8 +10,8 @@ import time
 import pytest
 
 from metrics.errors import MetricError
-from metrics.text import text_scores
-from metrics.worker import Worker
+from metrics.processes.worker import Worker
+from metrics.scores.text import text_scores
 from tests.servers.process import runs
 
 pytest.importorskip("math_verify", reason="compares answers with math_verify, which is not installed")
@@ -120,7 +120,7 @@ def test_the_limit_holds_outside_the_main_thread():
 def test_its_process_ends_with_the_one_that_asked():
     code = (
         "import os, psutil\n"
-        "from metrics.math_equal import math_equal\n"
+        "from metrics.scores.math_equal import math_equal\n"
         "assert math_equal(['1/2'], '0.5') == 1.0\n"
         "print(psutil.Process().children()[0].pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"

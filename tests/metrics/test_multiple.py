@@ -2,7 +2,7 @@
 
 import pytest
 
-from metrics.multiple import holm
+from metrics.statistics.holm import holm
 
 
 def test_holm_gives_the_numbers_of_a_worked_example() -> None:

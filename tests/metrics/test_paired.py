@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metrics.errors import MetricError
-from metrics.paired import MOST_EXACT, Pairs, mcnemar_p, paired, sign_flip_p
-from metrics.stderr import mean_stderr
+from metrics.statistics.paired import MOST_EXACT, Pairs, mcnemar_p, paired, sign_flip_p
+from metrics.statistics.stderr import mean_stderr
 
 SCORES = st.floats(-100, 100).map(lambda value: round(value, 3))
 SHARES = st.sampled_from([0.0, 1.0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.errors import MetricError
-from metrics.filters import apply_pipeline, build_filter
+from metrics.filters.filters import apply_pipeline, build_filter
 
 pytest.importorskip("lm_eval", reason="compares with lm-eval, which is not installed")
 pytestmark = pytest.mark.parity
@@ -119,7 +119,7 @@ def test_tags_are_lm_evals(values):
 def test_every_filter_of_lm_eval_is_here_but_decontaminate():
     from lm_eval.api.registry import filter_registry
 
-    from metrics.filters import FILTERS
+    from metrics.filters.filters import FILTERS
 
     theirs = {name for name in filter_registry if filter_registry[name].__module__.startswith("lm_eval.")}
     assert set(FILTERS) >= theirs - {"decontaminate"}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.aggregation import AGGREGATIONS, aggregation
+from metrics.aggregates.aggregation import AGGREGATIONS, aggregation
+from metrics.aggregates.groups import pooled_stderr, unweighted_stderr, weighted_mean
 from metrics.errors import MetricError
-from metrics.groups import pooled_stderr, unweighted_stderr, weighted_mean
-from metrics.stderr import stderr
+from metrics.statistics.stderr import stderr
 
 pytest.importorskip("lm_eval", reason="compares with lm-eval, which is not installed")
 pytestmark = [

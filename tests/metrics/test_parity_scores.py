@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.choices import CHOICE_METRICS, choice_scores, resolve_gold
-from metrics.likelihood import loglikelihood_scores, rolling_scores
-from metrics.registry import LM_EVAL_METRICS, default_metrics, metric_definition
-from metrics.text import exact_match, match_type, text_scores
+from metrics.scores.choices import CHOICE_METRICS, choice_scores, resolve_gold
+from metrics.scores.likelihood import loglikelihood_scores, rolling_scores
+from metrics.scores.registry import LM_EVAL_METRICS, default_metrics, metric_definition
+from metrics.scores.text import exact_match, match_type, text_scores
 
 pytest.importorskip("lm_eval", reason="compares with lm-eval, which is not installed")
 pytestmark = pytest.mark.parity

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metrics.errors import MetricError
-from metrics.filters import FILTERS, apply_pipeline, build_filter
+from metrics.filters.filters import FILTERS, apply_pipeline, build_filter
 
 scalars: st.SearchStrategy[Any] = (
     st.none()

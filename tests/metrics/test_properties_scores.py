@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.aggregation import AGGREGATIONS, aggregation
-from metrics.choices import CHOICE_METRICS, choice_scores, resolve_gold
+from metrics.aggregates.aggregation import AGGREGATIONS, aggregation
+from metrics.aggregates.groups import aggregate_group
 from metrics.errors import MetricError
-from metrics.groups import aggregate_group
-from metrics.registry import METRICS
-from metrics.stderr import stderr
-from metrics.text import match_type, text_scores
+from metrics.scores.choices import CHOICE_METRICS, choice_scores, resolve_gold
+from metrics.scores.registry import METRICS
+from metrics.scores.text import match_type, text_scores
+from metrics.statistics.stderr import stderr
 
 texts = st.text(st.characters(exclude_categories=()), max_size=8)
 scalars: st.SearchStrategy[Any] = (

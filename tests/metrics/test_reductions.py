@@ -6,8 +6,8 @@ import statistics
 import numpy as np
 import pytest
 
+from metrics.aggregates.repeats import reduction
 from metrics.errors import MetricError
-from metrics.reductions import reduction
 
 
 def reduced(name, scores, answers=None):

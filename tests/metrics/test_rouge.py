@@ -3,8 +3,8 @@
 import pytest
 
 from metrics.errors import MetricError
-from metrics.registry import metric_definition
-from metrics.text import text_scores
+from metrics.scores.registry import metric_definition
+from metrics.scores.text import text_scores
 
 pytest.importorskip("rouge_score", reason="compares with rouge_score, which is not installed")
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from metrics.choices import choice_scores, resolve_gold
 from metrics.errors import MetricError
-from metrics.likelihood import loglikelihood_scores, rolling_scores
-from metrics.text import exact_match, function_scores, match_type, text_scores
+from metrics.scores.choices import choice_scores, resolve_gold
+from metrics.scores.likelihood import loglikelihood_scores, rolling_scores
+from metrics.scores.text import exact_match, function_scores, match_type, text_scores
 
 CHOICES = ("no", "certainly", "né")  # 2, 9 and 2 letters; 2, 9 and 3 bytes
 LLS = (-3.0, -9.0, -3.4)

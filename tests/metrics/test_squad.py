@@ -2,7 +2,7 @@
 
 import pytest
 
-from metrics.squad import compute_exact, compute_f1, normalize_answer
+from metrics.hf_evaluate.squad import compute_exact, compute_f1, normalize_answer
 
 
 def test_case_punctuation_articles_and_white_space_do_not_count() -> None:

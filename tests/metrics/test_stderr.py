@@ -8,10 +8,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from metrics.aggregation import aggregation
+from metrics.aggregates.aggregation import aggregation
 from metrics.bootstrap import bootstrap_stderr, of_sums, resamples
 from metrics.errors import MetricError
-from metrics.stderr import stderr
+from metrics.statistics.stderr import stderr
 
 
 def test_the_mean_has_the_analytic_standard_error():

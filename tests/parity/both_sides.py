@@ -15,16 +15,16 @@ from typing import Any, Literal
 from unittest import mock
 
 from backends.requests import Request, Response
-from tasks_lib import scoring
-from tasks_lib.building import DocRequests
-from tasks_lib.catalog import Catalog
-from tasks_lib.config import TaskConfig
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.code.functions import TrustedRoots, installed_catalog
 from tasks_lib.context import TaskContext
 from tasks_lib.errors import TaskError
-from tasks_lib.functions import TrustedRoots, installed_catalog
-from tasks_lib.options import AskOptions
-from tasks_lib.scoring import Answered
-from tasks_lib.selection import TaskFile
+from tasks_lib.files.config import TaskConfig
+from tasks_lib.prompts.request_builder import DocRequests
+from tasks_lib.scoring import scorer
+from tasks_lib.scoring.scorer import Answered
 from tasks_lib.task import ConfiguredTask, open_task
 from tests.parity.bounds import quietly, time_limit
 from tests.parity.comparison import Different, same
@@ -364,7 +364,7 @@ def _said(request: Request) -> tuple[str, tuple[Any, ...]]:
 
 def _our_scores(task: ConfiguredTask, given: Sequence[Answered]) -> Scored:
     samples = list(task.scorer.samples(given))
-    with mock.patch.object(scoring, "stderr", partial(scoring.stderr, iterations=RESAMPLES)):
+    with mock.patch.object(scorer, "stderr", partial(scorer.stderr, iterations=RESAMPLES)):
         aggregated = task.scorer.aggregate(samples, compat=True)
     values: dict[str, Any] = {}
     for one in aggregated:

@@ -23,7 +23,7 @@ def prepare() -> None:
     import evaluate
     import lm_eval.utils
 
-    from metrics import hf_metrics
+    from metrics.hf_evaluate import metrics
 
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
@@ -32,7 +32,7 @@ def prepare() -> None:
     datasets.fingerprint.Hasher.update = lambda self, value: None  # of names for caches
     evaluate.load = MadeUpMetric
     # Programs would take long, and made-up answers are none.
-    hf_metrics.HF_METRICS = {name: one for name, one in hf_metrics.HF_METRICS.items() if name != "code_eval"}
+    metrics.HF_METRICS = {name: one for name, one in metrics.HF_METRICS.items() if name != "code_eval"}
     lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
 
     def refuse(*_: Any, **__: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 
 import jinja2
 
-from tasks_lib.config import TaskConfig
 from tasks_lib.errors import TaskError
+from tasks_lib.files.config import TaskConfig
 from tests.parity import observed
 from tests.parity.observed import Field
 

@@ -7,13 +7,13 @@ from re import _parser as patterns  # type: ignore[attr-defined]
 from typing import Any
 
 from backends.requests import Request, Response
-from backends.scripted import hashed
-from backends.simple import cut_at_stop
-from metrics.choices import NO_CHOICE, resolve_gold
+from backends.simple.base import cut_at_stop
+from backends.simple.scripted import hashed
 from metrics.errors import MetricError
-from tasks_lib.building import DocRequests
-from tasks_lib.config import TaskConfig
-from tasks_lib.scoring import Answered
+from metrics.scores.choices import NO_CHOICE, resolve_gold
+from tasks_lib.files.config import TaskConfig
+from tasks_lib.prompts.request_builder import DocRequests
+from tasks_lib.scoring.scorer import Answered
 from tasks_lib.task import ConfiguredTask
 from tests.parity.synthetic_documents import NoChoice
 

@@ -20,12 +20,12 @@ from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 from backends.requests import Attachment, Request, Response
-from backends.scripted import hashed
-from backends.simple import cut_at_stop
+from backends.simple.base import cut_at_stop
+from backends.simple.scripted import hashed
 from flows.evaluate import evaluate
-from flows.results.result import EvaluationResult
-from flows.spec import EvaluationSpec
-from tasks_lib.attachments import attachments
+from flows.results.evaluation_result import EvaluationResult
+from flows.specs.evaluation import EvaluationSpec
+from tasks_lib.prompts.attachments import attachments
 
 RECORDED = "scripted:tests.parity.oracle:recorded"
 ANSWERS: dict[str, Response] = {}

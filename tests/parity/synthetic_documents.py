@@ -13,7 +13,7 @@ import datasets
 import jinja2
 from jinja2 import meta
 
-from tasks_lib.config import FewshotConfig, TaskConfig
+from tasks_lib.files.config import FewshotConfig, TaskConfig
 from tests.parity import observed
 from tests.parity.learning import TEMPLATES, learn_from
 from tests.parity.observed import Field, watched

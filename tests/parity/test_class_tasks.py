@@ -13,8 +13,8 @@ from typing import Any
 import datasets
 import pytest
 
-from metrics.hf_metrics import hf_metric
-from metrics.squad import normalize_answer
+from metrics.hf_evaluate.metrics import hf_metric
+from metrics.hf_evaluate.squad import normalize_answer
 from tests.parity.oracle import STDERR_OF_OURS, Both, Case, run_recorded
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

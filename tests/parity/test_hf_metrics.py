@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from metrics.hf_metrics import hf_metric
+from metrics.hf_evaluate.metrics import hf_metric
 from tests.parity.oracle import STDERR_OF_OURS, Case, run_recorded
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks_lib import building, pipelines, scoring
+from tasks_lib.prompts import request_builder
+from tasks_lib.scoring import pipelines, scorer
 from tests.parity.both_sides import Outcome, check, tasks_by_family
 from tests.parity.whole_catalog import compare_all, reason_of, table
 
@@ -42,12 +43,12 @@ def test_the_sample_is_answered_right_and_wrong(outcomes: dict[str, Outcome]) ->
 @pytest.mark.parametrize(
     ("task", "where", "name", "change"),
     [
-        ("arc_easy", building, "render_prompt", lambda prompt: f"{prompt} "),
-        ("arc_easy", scoring, "choice_scores", lambda scores: {**scores, "acc": 1.0 - scores["acc"]}),
-        ("arc_easy", scoring, "stderr", lambda error: 2 * error),
-        ("gsm8k", scoring, "apply_pipeline", lambda filtered: [f"{one}." for one in filtered]),
+        ("arc_easy", request_builder, "render_prompt", lambda prompt: f"{prompt} "),
+        ("arc_easy", scorer, "choice_scores", lambda scores: {**scores, "acc": 1.0 - scores["acc"]}),
+        ("arc_easy", scorer, "stderr", lambda error: 2 * error),
+        ("gsm8k", scorer, "apply_pipeline", lambda filtered: [f"{one}." for one in filtered]),
         ("gsm8k", pipelines, "text_scores", lambda score: 1 - score),
-        ("lambada_openai", scoring, "loglikelihood_scores", lambda scores: {**scores, "perplexity": -1.0}),
+        ("lambada_openai", scorer, "loglikelihood_scores", lambda scores: {**scores, "perplexity": -1.0}),
     ],
 )
 def test_a_change_on_one_side_is_a_difference(

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from backends.engine.patience import Patience, Retrier
-from flows import bucket
-from flows.bucket import PART_BYTES, BucketPath
-from flows.errors import ResultError, SpecError
-from flows.files import atomic_path, place_of, write_text
+from backends.store.retrying import Patience, Retrier
+from flows.common.errors import ResultError, SpecError
 from flows.results.run_folder import RunFolder
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
+from flows.storage import bucket
+from flows.storage.bucket import PART_BYTES, BucketPath
+from flows.storage.files import atomic_path, place_of, write_text
 from tests.servers.seaweedfs import READER, SeaweedFS
 
 

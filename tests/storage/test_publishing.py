@@ -3,7 +3,7 @@
 import pytest
 
 from flows.publish import publish
-from flows.results.result import EvaluationResult
+from flows.results.evaluation_result import EvaluationResult
 from tests.flows.sinks.conftest import finished, hub
 from tests.hub.server import Hub
 from tests.servers.seaweedfs import SeaweedFS

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.bucket import BucketPath
-from flows.results.result import EvaluationResult
+from flows.results.evaluation_result import EvaluationResult
+from flows.storage.bucket import BucketPath
 from tests.faults.lab import PATIENCE, Finished, Lab, Process, finish, wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.seaweedfs import READER, WRITER, SeaweedFS

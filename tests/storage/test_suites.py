@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from flows.benchmark import benchmark
-from flows.bucket import BucketPath
+from flows.common.errors import SpecError
 from flows.compare import compare
 from flows.compare import main as compare_main
-from flows.errors import SpecError
 from flows.publish import main as publish_main
 from flows.rescore import main as rescore_main
-from flows.results.result import EvaluationResult
-from flows.results.suite_result import SuiteResult
+from flows.results.evaluation_result import EvaluationResult
+from flows.storage.bucket import BucketPath
+from flows.suites.result import SuiteResult
 from tests.faults.lab import Lab
 from tests.flows.nights import DOCS, TASK, Nights
 from tests.servers.seaweedfs import SeaweedFS

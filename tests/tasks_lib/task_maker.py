@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from backends.requests import Request, Response
-from tasks_lib.blame import Blame
-from tasks_lib.config import FunctionRef, TaskConfig
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.code.functions import TrustedRoots
 from tasks_lib.context import TaskContext
-from tasks_lib.formats import with_format
-from tasks_lib.functions import TrustedRoots
-from tasks_lib.options import AskOptions
-from tasks_lib.prompts import ChatRenderer
-from tasks_lib.scoring import Answered, Sample
+from tasks_lib.error_context import Blame
+from tasks_lib.files.config import FunctionRef, TaskConfig
+from tasks_lib.files.formats import with_format
+from tasks_lib.prompts.turns import ChatRenderer
+from tasks_lib.scoring.scorer import Answered, Sample
 from tasks_lib.task import ConfiguredTask, Task
 
 ROWS = [{"question": f"q{i}", "answer": f"a{i}", "choices": [f"a{i}", f"b{i}"], "label": 0} for i in range(8)]

@@ -6,9 +6,9 @@ from textwrap import dedent
 
 import pytest
 
-from tasks_lib.catalog import Catalog
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.catalog.selection import Selection
 from tasks_lib.errors import TaskError
-from tasks_lib.selection import Selection
 
 CHOICE = "dataset_path: d\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: c\ndoc_to_target: a\n"
 

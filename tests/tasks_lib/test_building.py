@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from backends.requests import Request
-from tasks_lib.config import FunctionRef
+from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
-from tasks_lib.options import AskOptions
+from tasks_lib.files.config import FunctionRef
 from tests.tasks_lib.task_maker import ROWS, TaskMaker, prompts, requests
 
 CHOICES: dict[str, Any] = {

@@ -13,11 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks_lib.catalog import Catalog
-from tasks_lib.config import ClassConfig
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.catalog.selection import Selection
+from tasks_lib.code.functions import installed_catalog
 from tasks_lib.errors import TaskError
-from tasks_lib.functions import installed_catalog
-from tasks_lib.selection import Selection
+from tasks_lib.files.config import ClassConfig
 
 needs_lm_eval = pytest.mark.skipif(
     importlib.util.find_spec("lm_eval") is None, reason="lm-eval is not installed"

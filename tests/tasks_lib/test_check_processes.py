@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks_lib.catalog import Catalog
-from tasks_lib.check_processes import CheckSetup, check_all
-from tasks_lib.checking import Finding
-from tasks_lib.functions import TrustedRoots
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.checks.checker import Finding
+from tasks_lib.checks.processes import CheckSetup, check_all
+from tasks_lib.code.functions import TrustedRoots
 
 WANTS_NETWORK = """
 import urllib.request

@@ -6,10 +6,10 @@ from textwrap import dedent
 
 import pytest
 
-from tasks_lib.catalog import Catalog
-from tasks_lib.checking import Checker, Finding
-from tasks_lib.functions import TrustedRoots
-from tasks_lib.task_code import TaskCode
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.checks.checker import Checker, Finding
+from tasks_lib.checks.importer import TaskCode
+from tasks_lib.code.functions import TrustedRoots
 from tests.tasks_lib.task_maker import ROWS, TaskMaker
 
 Check = Callable[[str], Finding]

@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
 
-from tasks_lib.blame import Blame
-from tasks_lib.class_tasks import ClassTask
-from tasks_lib.config import ClassConfig, FunctionRef, TaskConfig
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.class_tasks.task import ClassTask
+from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
-from tasks_lib.options import AskOptions
-from tasks_lib.selection import TaskFile
+from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
 from tasks_lib.task import ConfiguredTask, open_task
 from tests.tasks_lib.task_maker import ROWS, TaskMaker, prompts, requests, scored, text
 
@@ -232,8 +232,8 @@ def test_scores_have_standard_errors_where_the_aggregation_is_lm_evals(made: Tas
 def test_where_lm_eval_is_not_installed_the_message_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks_lib import functions
-    from tasks_lib.catalog import Catalog
+    from tasks_lib.catalog.catalog import Catalog
+    from tasks_lib.code import functions
 
     monkeypatch.setattr(functions, "installed_catalog", lambda: None)
     (tmp_path / "py.yaml").write_text("task: py\nclass: !function task.Py\n")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from tasks_lib.config import TaskConfig
-from tasks_lib.datasets import FunctionSource, HubSource, LocalSource, Source, find_source
+from tasks_lib.data.datasets import FunctionSource, HubSource, LocalSource, Source, find_source
 from tasks_lib.errors import TaskError
+from tasks_lib.files.config import TaskConfig
 
 ROWS = [{"q": "one", "n": 1}, {"q": "two", "n": 2}]
 

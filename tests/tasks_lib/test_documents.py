@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks_lib.config import FunctionRef
-from tasks_lib.documents import Documents
+from tasks_lib.code.random_state import NUMPY_SEED, RANDOM_SEED
+from tasks_lib.data.documents import Documents
 from tasks_lib.errors import TaskError
-from tasks_lib.seeding import NUMPY_SEED, RANDOM_SEED
+from tasks_lib.files.config import FunctionRef
 from tests.tasks_lib.task_maker import TaskMaker
 
 SPLITS = ("train", "validation", "test", "shots")

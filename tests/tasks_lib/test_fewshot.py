@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
-from tasks_lib.fewshot import Exclusion, make_sampler
-from tasks_lib.options import AskOptions
+from tasks_lib.prompts.fewshot import Exclusion, make_sampler
 from tests.tasks_lib.task_maker import ROWS, TaskMaker
 
 POOL: list[dict[str, Any]] = [{"n": i} for i in range(20)]

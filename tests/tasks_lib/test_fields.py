@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks_lib.fields import choices_reader, plain_reader, target_reader, text_reader
+from tasks_lib.prompts.fields import choices_reader, plain_reader, target_reader, text_reader
 
 DOC: dict[str, Any] = {"question": "Why?", "options": ["yes", "no"], "label": 1, "gold": "[0, 1]", "n": "7"}
 

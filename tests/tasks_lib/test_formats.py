@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
-from tasks_lib.layout import bare_question
-from tasks_lib.options import AskOptions
+from tasks_lib.prompts.format_layout import bare_question
 from tasks_lib.task import Task
 from tests.tasks_lib.task_maker import TaskMaker, likely, prompts, requests, scored, text
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks_lib.config import FunctionRef
+from tasks_lib.code.functions import STARTER, TrustedRoots, code_digest, installed_catalog, resolve
 from tasks_lib.errors import TaskError
-from tasks_lib.functions import STARTER, TrustedRoots, code_digest, installed_catalog, resolve
+from tasks_lib.files.config import FunctionRef
 
 needs_lm_eval = pytest.mark.skipif(
     importlib.util.find_spec("lm_eval") is None, reason="lm-eval is not installed"

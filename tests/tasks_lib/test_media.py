@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from backends.requests import Attachment
-from tasks_lib.attachments import attachments, wav
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.data.media_documents import MediaDoc
 from tasks_lib.errors import TaskError
-from tasks_lib.media_docs import MediaDoc
-from tasks_lib.options import AskOptions
+from tasks_lib.prompts.attachments import attachments, wav
 from tasks_lib.task import Task
 from tests.tasks_lib.task_maker import TaskMaker, requests
 

@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
+from tasks_lib.code.functions import TrustedRoots, resolve
 from tasks_lib.errors import MissingPackage, TaskError
-from tasks_lib.functions import TrustedRoots, resolve
 from tests.tasks_lib.task_maker import TaskMaker
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks_lib.extras import PACKAGES, package_of
-from tasks_lib.functions import installed_catalog
-from tasks_lib.packages import missing_packages
+from tasks_lib.checks.extras import PACKAGES, package_of
+from tasks_lib.checks.imports import missing_packages
+from tasks_lib.code.functions import installed_catalog
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
@@ -42,7 +42,7 @@ def test_imports_of_other_task_code_count(monkeypatch: pytest.MonkeyPatch) -> No
     """`leaderboard/ifeval/utils.py` imports `instructions.py` beside it, and that `langdetect`."""
     catalog = installed_catalog()
     assert catalog
-    monkeypatch.setattr("tasks_lib.packages.is_installed", lambda name: name != "langdetect")
+    monkeypatch.setattr("tasks_lib.checks.imports.is_installed", lambda name: name != "langdetect")
     assert missing_packages(catalog / "leaderboard/ifeval/utils.py") == {"langdetect"}
 
 

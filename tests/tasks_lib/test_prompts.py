@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from tasks_lib.errors import TaskError
-from tasks_lib.prompts import (
+from tasks_lib.prompts.turns import (
     Delimiters,
     Turn,
     answer_text,

@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks_lib.catalog import Catalog
-from tasks_lib.config import FewshotConfig, GroupConfig, TaskConfig
+from tasks_lib.catalog.catalog import Catalog
+from tasks_lib.catalog.selection import Selection
 from tasks_lib.errors import TaskError
-from tasks_lib.selection import Selection
-from tasks_lib.yaml_files import read_yaml
+from tasks_lib.files.config import FewshotConfig, GroupConfig, TaskConfig
+from tasks_lib.files.yaml_files import read_yaml
 from tests.tasks_lib.anything import mostly, yaml_texts, yaml_values
 
 # There is a test for each key.

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.requests import Request, Response
+from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
-from tasks_lib.options import AskOptions
-from tasks_lib.scoring import Answered
+from tasks_lib.scoring.scorer import Answered
 from tasks_lib.task import Task
 from tests.tasks_lib.anything import json_values, mostly, texts
 from tests.tasks_lib.task_maker import TaskMaker, prompts, requests

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from backends.requests import Response
-from tasks_lib.config import FunctionRef
+from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
-from tasks_lib.options import AskOptions
-from tasks_lib.scoring import MetricScore, Sample
+from tasks_lib.files.config import FunctionRef
+from tasks_lib.scoring.scorer import MetricScore, Sample
 from tasks_lib.task import Task
 from tests.tasks_lib.task_maker import ROWS, TaskMaker, likely, scored, text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks_lib.seeding import RANDOM_SEED, seeded
+from tasks_lib.code.random_state import RANDOM_SEED, seeded
 from tests.tasks_lib.task_maker import ROWS, TaskMaker
 
 

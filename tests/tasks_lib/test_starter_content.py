@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks_lib.config import TaskConfig
+from tasks_lib.files.config import TaskConfig
 
 STARTER = Path(__file__).resolve().parents[2] / "tasks_lib" / "starter"
 TASKS = ("starter_choices", "starter_math", "starter_text")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError
 from jinja2.exceptions import SecurityError
 
-from tasks_lib.templates import ListTemplate, compile_template
+from tasks_lib.prompts.templates import ListTemplate, compile_template
 
 JINJA = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
 TEXTS = st.text(max_size=20)

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks_lib.config import FunctionRef
 from tasks_lib.errors import TaskError
-from tasks_lib.yaml_files import YamlFiles, read_yaml
+from tasks_lib.files.config import FunctionRef
+from tasks_lib.files.yaml_files import YamlFiles, read_yaml
 
 anywhere = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 

@@ -59,11 +59,12 @@ def once_each(endpoint: Endpoint, requests: Sequence[Request] = REQUESTS) -> boo
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from backends.batches import api, ledger
+from backends.batches import api
+from backends.batches import pending_batches
 from tests.backends.batches import asking as test
 
 owner, name, when, url, home = sys.argv[1:]
-cls = {"api": api.BatchApi, "ledger": ledger.Ledger}[owner]
+cls = {"api": api.BatchApi, "ledger": pending_batches.Ledger}[owner]
 step = getattr(cls, name)
 
 def killed(*args):

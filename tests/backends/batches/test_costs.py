@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.engine.budget import Budget, Limits
-from backends.engine.prices import Price
-from backends.engine.purse import Purse, paying
+from backends.money.budget import Budget, Limits
+from backends.money.prices import Price
+from backends.money.purse import Purse, paying
 from backends.protocol import ask
 from tests.backends.batches.asking import (
     REQUESTS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backends.engine.http import Http, Reply
+from backends.calls.http import Http, Reply
 from backends.errors import BackendStopped
 from backends.protocol import ask
 from backends.requests import Request

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from backends.endpoints.anthropic import Anthropic
+from backends.calls.refusals import kind_of
+from backends.endpoints.dialects.anthropic import Anthropic
 from backends.endpoints.question import CutOff
-from backends.engine.refusals import kind_of
 from backends.errors import BackendError
-from backends.generation_settings import settings_of
 from backends.protocol import Backend
+from backends.text.generation_settings import settings_of
 from tests.backends.dialects.asking import SECRET, generated, opened, shown
 from tests.endpoints.answers import chat_prompt, text_for, tokens_of
 from tests.endpoints.endpoint import Endpoint

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from backends.endpoints.dialects.sglang import SGLang
 from backends.endpoints.question import CutOff, NotOffered
-from backends.endpoints.scoring import TextScoring, TokenScoring
-from backends.endpoints.sglang import SGLang
+from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.errors import BackendError
-from backends.hf.tokenization import Query
+from backends.model_files.tokenization import Query
 from backends.protocol import Backend
 from tests.backends.dialects.asking import SECRET, generated, opened, scored, shown
 from tests.endpoints.answers import greedy_token, logprob_of, text_for, text_of_ids, tokens_of

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from backends.calls.endpoint_options import EndpointOptions
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.openai_chat import OpenAIChat
 from backends.endpoints.openers import openai_remote
 from backends.endpoints.probe import Away
-from backends.endpoints.remote import Remote
-from backends.engine.budget import Budget, Limits
-from backends.engine.options import EndpointOptions
-from backends.engine.prices import Price
-from backends.engine.purse import Purse, paying
 from backends.errors import BackendStopped
+from backends.money.budget import Budget, Limits
+from backends.money.prices import Price
+from backends.money.purse import Purse, paying
 from backends.protocol import ask
 from tests.backends.engine.asking import answers, calls, questions, truth
 from tests.backends.engine.conftest import QUICK

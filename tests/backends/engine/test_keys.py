@@ -10,7 +10,7 @@ from backends.errors import BackendError
 from backends.model_string import ModelSpec
 from backends.protocol import Backend
 from backends.registry import BackendContext, open_backend
-from flows.spec import EvaluationSpec
+from flows.specs.evaluation import EvaluationSpec
 from tests.backends.engine.asking import answers, questions
 from tests.endpoints.endpoint import Endpoint
 

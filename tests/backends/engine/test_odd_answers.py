@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backends.calls.refusals import error_of, kind_of, parsed, retry_after
 from backends.endpoints.openai_chat import OpenAIChat
 from backends.endpoints.openai_completions import OpenAICompletions
 from backends.endpoints.question import Malformed, NotOffered, Question
-from backends.endpoints.scoring import TextScoring
-from backends.engine.refusals import error_of, kind_of, parsed, retry_after
+from backends.endpoints.scored_prompt import TextScoring
 from backends.errors import BackendError
-from backends.generation_settings import settings_of
 from backends.requests import Response
+from backends.text.generation_settings import settings_of
 from tests.backends.engine.asking import answers, call_of, questions
 from tests.backends.engine.conftest import Open
 from tests.backends.engine.odd_server import OddServer, odd_server

@@ -8,9 +8,9 @@ import pytest
 
 from backends.endpoints.probe import check_logprobs
 from backends.endpoints.question import Question
-from backends.engine.budget import Budget, Limits
-from backends.engine.purse import Purse, paying
 from backends.errors import BackendError
+from backends.money.budget import Budget, Limits
+from backends.money.purse import Purse, paying
 from backends.requests import Request, Response
 from tests.backends.engine.asking import answers, calls
 from tests.backends.engine.conftest import Open
@@ -158,7 +158,7 @@ class TestTokens:
     def test_texts_are_scored_whole_window_after_window(self, opened: Open, stories260k: Path) -> None:
         from transformers import AutoTokenizer
 
-        from backends.hf.tokenization import Tokenization
+        from backends.model_files.tokenization import Tokenization
 
         backend = opened("openai-completions", tokenizer=str(stories260k), max_length=32)
         requests = [Request("loglikelihood_rolling", text) for text in (self.TEXT, "", "A cat.")]

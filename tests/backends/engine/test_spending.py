@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from backends.engine.budget import Budget, Limits, Spend
-from backends.engine.prices import Price
-from backends.engine.purse import Purse, paying
+from backends.money.budget import Budget, Limits, Spend
+from backends.money.prices import Price
+from backends.money.purse import Purse, paying
 from backends.protocol import ask
 from backends.requests import Request, Response
 from tests.backends.engine.asking import answers, questions, truth

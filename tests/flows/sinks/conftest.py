@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.results.result import EvaluationResult
+from flows.results.evaluation_result import EvaluationResult
 from tests.hub.server import WRITES, Hub, serving
 
 TASKS = ["starter_choices", "starter_text"]
@@ -18,7 +18,7 @@ OtherRun = Callable[..., EvaluationResult]
 def finished(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     """A run of two tasks; its model has headers, which nobody should read."""
     from flows.evaluate import evaluate
-    from flows.spec import EvaluationSpec
+    from flows.specs.evaluation import EvaluationSpec
 
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:

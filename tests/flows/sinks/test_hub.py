@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pyarrow import parquet
 
-from flows.errors import PublishError, SpecError, Unavailable
-from flows.results.result import EvaluationResult
-from flows.sinks.table import open_sink
-from flows.spec import EvaluationSpec
+from flows.common.errors import PublishError, SpecError, Unavailable
+from flows.results.evaluation_result import EvaluationResult
+from flows.sinks.registry import open_sink
+from flows.specs.evaluation import EvaluationSpec
 from tests.flows.sinks.conftest import TASKS, OtherRun
 from tests.hub.server import READS, Fault, Hub
 

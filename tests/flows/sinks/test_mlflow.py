@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import PublishError
-from flows.results.result import EvaluationResult
-from flows.sinks.table import open_sink
+from flows.common.errors import PublishError
+from flows.results.evaluation_result import EvaluationResult
+from flows.sinks.registry import open_sink
 from tests.flows.sinks.conftest import TASKS
 from tests.servers.process import Command, free_port, serving
 

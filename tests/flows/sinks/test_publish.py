@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.command_line import main
+from flows.cli.evaluate_command import main
 from flows.evaluate import evaluate
 from flows.publish import main as publish_main
-from flows.results.result import EvaluationResult
-from flows.spec import EvaluationSpec
+from flows.results.evaluation_result import EvaluationResult
+from flows.specs.evaluation import EvaluationSpec
 from tests.hub.server import READS, Fault, Hub
 
 NAME = "org/evaluations"
@@ -81,7 +81,7 @@ def test_a_sink_that_never_answers_does_not_keep_the_run_from_its_end(
 def test_a_run_that_is_not_published_ends_in_a_state_that_says_so(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.pipeline import evaluate_flow
+    from flows.pipeline.evaluate_flow import evaluate_flow
 
     monkeypatch.setenv("HF_TOKEN", READS)
     state = evaluate_flow(spec=spec(tmp_path, f"hub:{NAME}"), return_state=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from flows.command_line import main
+from flows.cli.evaluate_command import main
 from flows.sinks.hub import HubSink
-from flows.sinks.table import SINKS, Entry, open_sink
-from flows.spec import EvaluationSpec
+from flows.sinks.registry import SINKS, Entry, open_sink
+from flows.specs.evaluation import EvaluationSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,7 +52,7 @@ def test_several_sinks_stand_between_commas() -> None:
 
 def test_no_package_of_a_sink_is_imported_for_a_run_without() -> None:
     code = (
-        "import sys, flows.spec, flows.steps.publish; flows.spec.EvaluationSpec();"
+        "import sys, flows.specs.evaluation, flows.steps.publish; flows.specs.evaluation.EvaluationSpec();"
         f"print([name for name in {[entry.package for entry in SINKS.values()]} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -63,7 +63,7 @@ def test_a_package_that_is_missing_is_said_before_anything_is_asked(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "flows.sinks.table.SINKS", {"wandb": Entry("flows.sinks.wandb:WandbSink", "no_such", "wandb", "")}
+        "flows.sinks.registry.SINKS", {"wandb": Entry("flows.sinks.wandb:WandbSink", "no_such", "wandb", "")}
     )
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # so that no server is started
     asked = tmp_path / "asked"

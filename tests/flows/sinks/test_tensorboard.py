@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flows.errors import PublishError
-from flows.results.result import EvaluationResult
-from flows.sinks.table import open_sink
+from flows.common.errors import PublishError
+from flows.results.evaluation_result import EvaluationResult
+from flows.sinks.registry import open_sink
 
 pytest.importorskip("tensorboardX", reason="needs the extra `tensorboard`")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from flows.errors import PublishError
-from flows.results.result import EvaluationResult
-from flows.sinks.table import open_sink
+from flows.common.errors import PublishError
+from flows.results.evaluation_result import EvaluationResult
+from flows.sinks.registry import open_sink
 from tests.flows.sinks.conftest import TASKS
 
 pytest.importorskip("wandb", reason="needs the extra `wandb`")

@@ -1,0 +1,217 @@
+"""One asking: its requests are handed in, but for those that are in a batch already, and answers collected.
+
+A request is in one batch at a time, and in the ledger until its answer is stored or another batch has it.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from backends.batches.api import BatchApi
+from backends.batches.files import line_of, parts
+from backends.batches.options import BatchOptions
+from backends.batches.payments import Payments, Wanted
+from backends.batches.pending_batches import Failures, Ledger, Pending
+from backends.batches.reading import Reader
+from backends.batches.state import State
+from backends.calls.endpoint_options import merged_body
+from backends.calls.failure import RETRIED, CallFailed
+from backends.errors import BackendStopped
+from backends.money.budget import Spent
+from backends.protocol import Batch
+from backends.requests import Response
+from backends.stop import check_going_on, rest
+
+log = logging.getLogger("assay")
+
+# An account that has too much in its batches is tried again after `poll`, then after twice as long, up to
+# this: room comes when a batch ends, which takes minutes, and OpenAI takes 2,000 new ones an hour.
+_LONGEST_REST = 600.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the askings of one model share."""
+
+    api: BatchApi
+    ledger: Ledger
+    reader: Reader
+    options: BatchOptions
+
+
+class Asking:
+    """The requests of one call of the backend, by digest, until each is answered."""
+
+    def __init__(self, desk: Desk, wanted: Mapping[str, Wanted], payments: Payments) -> None:
+        self._desk = desk
+        self._wanted = wanted
+        self._payments = payments
+        self._left: dict[str, Failures] = dict.fromkeys(wanted, ())
+        self._open: dict[str, Pending] = {}
+        self._collected = set[str]()
+        self._rest = desk.options.poll
+        self._not_before = 0.0
+
+    def answers(self) -> Iterator[Batch]:
+        """Answers by position, a batch's together. They are taken for durable when the next are asked for."""
+        try:
+            while self._left or self._open:
+                check_going_on()
+                if skipped := self._hand_in():
+                    yield self._placed(skipped)
+                ended = self._ended()
+                for pending, state in ended:
+                    if answers := self._answered(pending, state):
+                        yield self._placed(answers)
+                        with self._desk.ledger.locked():
+                            self._desk.ledger.forget(answers.keys())
+                if not ended and (self._left or self._open):
+                    rest(self._desk.options.poll)
+        finally:
+            self._payments.release_all()
+            self._tell_what_goes_on()
+
+    # Handing in
+
+    def _hand_in(self) -> dict[str, Response]:
+        """See that what is left is in a batch, as far as the budget goes; what it has nothing for is answered
+        so, and what has to wait for answers that are out stays."""
+        if not self._left or time.monotonic() < self._not_before:
+            return {}
+        with self._desk.ledger.locked():
+            self._join_batches()
+            verdicts = {digest: self._payments.reserve(digest, self._wanted[digest]) for digest in self._left}
+            granted = [digest for digest, verdict in verdicts.items() if verdict is None]
+            for part in parts((digest, self._line(digest)) for digest in granted):
+                self._make_batch(part)
+        skipped = {digest: verdict.why for digest, verdict in verdicts.items() if isinstance(verdict, Spent)}
+        for digest in skipped:
+            del self._left[digest]
+        return {digest: Response(status="skipped", error=why) for digest, why in skipped.items()}
+
+    def _join_batches(self) -> None:
+        """Wait for the batches that hold some of what is left: of an earlier start, or of another asking."""
+        for pending in self._desk.ledger.pending():
+            mine = pending.only(self._left.keys()).failures.keys()
+            if not mine or pending.marker in self._collected:
+                continue
+            made = pending if pending.batch is not None else self._found(pending)
+            if made is None:
+                self._left |= pending.only(mine).failures
+                continue
+            for digest in mine:
+                self._payments.reserve(digest, self._wanted[digest])
+                del self._left[digest]
+            self._open[made.marker] = made.only(mine)
+            log.info("batch %s has %d of the requests already", made.batch, len(mine))
+
+    def _found(self, intent: Pending) -> Pending | None:
+        """The batch of an intent whose process died; without one the intent is forgotten."""
+        batch = self._desk.api.find(intent.marker, intent.created)
+        if batch is None:
+            self._desk.ledger.remove(intent)
+            return None
+        return self._made(intent, batch)
+
+    def _make_batch(self, lines: Mapping[str, bytes]) -> None:
+        """Hand in one file. What is left is taken out only now, so that it is never in no place at all."""
+        failures = {digest: self._left[digest] for digest in lines}
+        intent = Pending(marker=str(uuid.uuid4()), created=time.time(), failures=failures)
+        self._desk.ledger.add(intent)
+        file = self._desk.api.upload(b"".join(lines.values()))
+        path = self._wanted[next(iter(lines))].question.path
+        batch = self._desk.api.create(file, path, intent.marker, intent.created)
+        self._open[intent.marker] = self._made(intent, batch)
+        for digest in lines:
+            del self._left[digest]
+        log.info("batch %s: %d requests handed in", batch, len(lines))
+
+    def _made(self, intent: Pending, batch: str) -> Pending:
+        made = intent.model_copy(update={"batch": batch})
+        self._desk.ledger.write(made)
+        return made
+
+    def _line(self, digest: str) -> bytes:
+        question = self._wanted[digest].question
+        return line_of(digest, question.path, merged_body(dict(question.body), self._desk.options))
+
+    # Collecting
+
+    def _ended(self) -> list[tuple[Pending, State]]:
+        looked = [(pending, self._look(pending)) for pending in self._open.values()]
+        return [(pending, state) for pending, state in looked if state.has_ended]
+
+    def _look(self, pending: Pending) -> State:
+        assert pending.batch is not None, "only batches that were made are waited for"
+        with self._remembered(pending):
+            return self._desk.api.look(pending.batch)
+
+    def _answered(self, pending: Pending, state: State) -> dict[str, Response]:
+        """The answers of a batch that has ended; what may yet be answered is left for another one."""
+        if state.was_too_much:
+            self._close(pending)
+            self._come_back_later(pending, state)
+            return {}
+        with self._remembered(pending):
+            lines = {line.name: line for file in state.files for line in self._desk.api.lines(file)}
+        self._close(pending)
+        answers: dict[str, Response] = {}
+        for digest, past in pending.failures.items():
+            wanted, reader = self._wanted[digest], self._desk.reader
+            try:
+                response = reader.read(wanted.question, lines.get(digest), state)
+            except CallFailed as error:
+                kind = error.failure.kind
+                if kind in RETRIED and len(past) + 1 < self._desk.options.max_tries:
+                    self._left[digest] = (*past, kind)
+                    self._payments.release(digest)
+                    continue
+                past, response = (*past, kind), reader.without_answer(error)
+            answers[digest] = reader.timed(response, pending.created, past)
+            self._payments.settle(digest, wanted, answers[digest])
+        return answers
+
+    def _come_back_later(self, pending: Pending, state: State) -> None:
+        """Nothing of it was asked: its requests are handed in once the account has room."""
+        log.warning("%s; it is handed in again in %g s", state, self._rest)
+        self._not_before = time.monotonic() + self._rest
+        self._rest = min(2 * self._rest, _LONGEST_REST)
+        self._left |= pending.failures
+        for digest in pending.failures:
+            self._payments.release(digest)
+
+    def _close(self, pending: Pending) -> None:
+        del self._open[pending.marker]
+        self._collected.add(pending.marker)
+
+    # Telling
+
+    @contextmanager
+    def _remembered(self, pending: Pending) -> Iterator[None]:
+        """Say, where a batch is refused to us, how to do without it."""
+        try:
+            yield
+        except BackendStopped as error:
+            path = self._desk.ledger.path(pending.marker)
+            raise BackendStopped(
+                f"{error} (batch {pending.batch}; it belongs to the key that it was handed in with, and "
+                f"without {path} its requests are asked, and paid for, again)"
+            ) from error
+
+    def _placed(self, answers: Mapping[str, Response]) -> Batch:
+        return [
+            (position, response)
+            for digest, response in answers.items()
+            for position in self._wanted[digest].positions
+        ]
+
+    def _tell_what_goes_on(self) -> None:
+        if self._open:
+            log.warning(
+                "%d requests in batches (%s) go on without us; the same command collects their answers",
+                sum(len(pending.failures) for pending in self._open.values()),
+                ", ".join(str(pending.batch) for pending in self._open.values()),
+            )

@@ -1,0 +1,1 @@
+"""What every remote call passes through on its way to a response."""

@@ -1,0 +1,205 @@
+"""HTTP to one endpoint over connections that are kept; what breaks on the way is classified here."""
+
+import asyncio
+import io
+import json
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from backends.calls.failure import CallFailed, Failure, FailureKind
+from backends.calls.loop import engine_loop
+from backends.calls.refusals import error_of, kind_of, parsed, retry_after
+from backends.errors import BackendError
+
+_LONGEST_MESSAGE = 500
+_LONGEST_EVENT = 1 << 22  # bytes; log-probabilities of many tokens may come in one
+_SHORTEST_SECRET = 8  # what is shorter, such as EMPTY, keeps nobody out, and may be part of any message
+# The end of a stream may come a little after its last event; who waits for it can use the connection again.
+_REST_SECONDS = 0.5
+_DATA, _DONE = b"data:", b"[DONE]"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON object that came back. sent, received: when the request left and when all of the answer was
+    there, by the monotonic clock. status: of HTTP."""
+
+    content: dict[str, Any]
+    sent: float
+    received: float
+    status: int = 200
+
+
+class Http:
+    """Talks JSON to one endpoint; on the engine's loop only.
+
+    base_url: what paths are appended to. headers: of every request. verify: whether certificates are checked,
+    or a file of authorities. secrets: what must be in no message, such as the key.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        verify: bool | str = True,
+        secrets: Iterable[str | None] = (),
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = dict(headers)
+        self._verify = verify
+        self._secrets = [secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET]
+
+    async def post(self, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
+        """The answer to a JSON body. Raises CallFailed."""
+        return await self._reply("POST", path, timeout, data=json.dumps(body).encode())
+
+    async def get(self, path: str, *, timeout: float) -> Reply:
+        """What is at a path. Raises CallFailed."""
+        return await self._reply("GET", path, timeout)
+
+    async def upload(self, path: str, fields: Mapping[str, str], content: bytes, *, timeout: float) -> Reply:
+        """The answer to a form with a file in it, named `file`. Raises CallFailed."""
+        form = aiohttp.FormData(fields)
+        form.add_field("file", io.BytesIO(content), filename="lines.jsonl", content_type="application/jsonl")
+        body = form()
+        headers = {"content-type": body.headers["content-type"]}
+        return await self._reply("POST", path, timeout, data=body, headers=headers)
+
+    async def content(self, path: str, *, timeout: float) -> bytes:
+        """A file's content. Raises CallFailed."""
+        async with self._exchange("GET", path, timeout) as response:
+            return await response.read()
+
+    async def events(
+        self, path: str, body: Mapping[str, Any], *, timeout: float
+    ) -> AsyncGenerator[Reply, None]:
+        """The events of a streamed answer (server-sent events) as they come, without the mark of its end.
+        Raises CallFailed, also where the stream breaks off."""
+        sent = time.monotonic()
+        async with self._exchange("POST", path, timeout, data=json.dumps(body).encode()) as response:
+            async for line in response.content:
+                data = line[len(_DATA) :].strip() if line.startswith(_DATA) else b""
+                if data == _DONE:
+                    await _rest(response)
+                    return
+                if data:
+                    yield Reply(self._object(data), sent, time.monotonic(), response.status)
+
+    def failed(
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int = 0,
+        code: str = "",
+    ) -> CallFailed:
+        """A failure whose message is one line that names the endpoint and holds no secret."""
+        said = " ".join(self.without_secrets(message).split())[:_LONGEST_MESSAGE]
+        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code))
+
+    def without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def _reply(self, method: str, path: str, timeout: float, **how: Any) -> Reply:
+        sent = time.monotonic()
+        async with self._exchange(method, path, timeout, **how) as response:
+            text = await response.read()
+        return Reply(self._object(text), sent, time.monotonic(), response.status)
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, path: str, timeout: float, **how: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is not a refusal; whatever breaks within the block is a CallFailed."""
+        session = self._session
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                session.request(
+                    method, self.base_url + path, proxy=self._proxy, allow_redirects=False, **how
+                ) as response,
+            ):
+                if response.status >= 300:
+                    raise self._refusal(response.status, await response.text("utf-8", "replace"), response)
+                yield response
+        except TimeoutError as error:
+            raise self.failed("transient", f"no answer within {timeout:g} s") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise self.failed("unauthorized", f"{error.certificate_error}") from error
+        except (aiohttp.ClientError, OSError) as error:  # may quote what came, and what was sent with it
+            raise self.failed("transient", f"{type(error).__name__}: {error}") from None
+        except (ValueError, HttpProcessingError) as error:  # an event longer than `_LONGEST_EVENT`
+            raise self.failed("malformed", str(error)) from None
+
+    def _refusal(self, status: int, text: str, response: aiohttp.ClientResponse) -> CallFailed:
+        message, code = error_of(parsed(text))
+        if status < 400:
+            message = f"moved to {response.headers.get('location')}; that may be the address to give"
+        wait = retry_after(response.headers, time.time())
+        kind = kind_of(status, code, message)
+        return self.failed(kind, f"HTTP {status}: {message}", retry_after=wait, status=status, code=code)
+
+    def _object(self, text: bytes) -> dict[str, Any]:
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, dict):
+            shown = text[:200].decode(errors="replace")
+            raise self.failed("malformed", f"the answer is no JSON object: {shown!r}")
+        if content.get("error"):
+            raise self._told(content)
+        return content
+
+    def _told(self, content: dict[str, Any]) -> CallFailed:
+        """The failure that an answer tells of though it, or the stream's beginning, had the status 200."""
+        message, code = error_of(content)
+        status = int(code) if code.isdecimal() and len(code) == 3 else 500
+        return self.failed(kind_of(status, code), message, status=200)
+
+    @cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_trust(self._verify)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"content-type": "application/json", **self._headers},
+            timeout=aiohttp.ClientTimeout(total=None),  # each try has its own
+            read_bufsize=_LONGEST_EVENT // 2,
+        )
+        engine_loop().at_exit(session.close)
+        return session
+
+    @cached_property
+    def _proxy(self) -> str | None:
+        """The proxy of the environment; looked up once, which aiohttp would do for every request."""
+        parts = urlsplit(self.base_url)
+        return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+async def _rest(response: aiohttp.ClientResponse) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REST_SECONDS):
+            await response.read()
+
+
+def _trust(verify: bool | str) -> ssl.SSLContext | bool:
+    if isinstance(verify, bool):
+        return verify
+    try:
+        return ssl.create_default_context(cafile=verify)
+    except OSError as error:
+        raise BackendError(f"verify={verify}: no file of certificate authorities ({error})") from error

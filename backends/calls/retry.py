@@ -1,0 +1,87 @@
+"""How often and when a request that failed is asked again."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random,
+)
+
+from backends.calls.endpoint_options import EndpointOptions
+from backends.calls.failure import RETRIED, CallFailed
+
+T = TypeVar("T")
+# Waits double up to this; longer ones only hold up the end of a run.
+_LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """max_tries: of a request, the first included. total_timeout: seconds from the first try after which no
+    other is made. backoff: seconds before the second try; doubled from try to try, and up to half as much
+    added by chance, so that requests that failed together do not come back together."""
+
+    max_tries: int = 8
+    total_timeout: float = 3600.0
+    backoff: float = 0.5
+
+    @classmethod
+    def of(cls, options: EndpointOptions) -> "RetryPolicy":
+        return cls(options.max_tries, options.total_timeout, options.backoff)
+
+    async def after(
+        self,
+        first: CallFailed,
+        attempt: Callable[[], Awaitable[T]],
+        on_failure: Callable[[CallFailed], None],
+        spent: float,
+    ) -> T:
+        """What comes of a request whose first try failed, by making the others. Raises the last failure.
+
+        spent: seconds since that first try began.
+        """
+        failed: list[CallFailed] = [first]
+
+        async def again() -> T:
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        result: T = await self.retrying(on_failure, spent)(again)
+        return result
+
+    def retrying(self, on_failure: Callable[[CallFailed], None], spent: float = 0.0) -> AsyncRetrying:
+        """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
+
+        It costs more than a call that is answered at once: see `after`.
+        """
+        usual = wait_exponential(self.backoff, max=_LONGEST_WAIT) + wait_random(0, self.backoff / 2)
+
+        def wait(state: RetryCallState) -> float:
+            named = _failed(state).failure.retry_after
+            return usual(state) if named is None else named + wait_random(0, self.backoff)(state)
+
+        return AsyncRetrying(
+            stop=stop_after_attempt(self.max_tries) | stop_after_delay(max(self.total_timeout - spent, 0.0)),
+            wait=wait,
+            retry=retry_if_exception(_may_be_answered),
+            before_sleep=lambda state: on_failure(_failed(state)),
+            reraise=True,
+        )
+
+
+def _may_be_answered(error: BaseException) -> bool:
+    return isinstance(error, CallFailed) and error.failure.kind in RETRIED
+
+
+def _failed(state: RetryCallState) -> CallFailed:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, CallFailed)
+    return error

@@ -1,0 +1,1 @@
+"""How one kind of endpoint each is asked, and how its answers read."""

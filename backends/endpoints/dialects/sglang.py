@@ -1,0 +1,160 @@
+"""SGLang's own `/generate`: texts that go on, and log-probabilities of a prompt from any position on.
+
+Source of the fields: SGLang 0.5.23, `GenerateReqInput`, `SamplingParams` and `LogprobResultProcessor`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from backends.calls.endpoint_options import EndpointOptions, api_key
+from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.openai_body import kind_of, prompt_size
+from backends.endpoints.openai_completions import ALL_KINDS
+from backends.endpoints.openers import refuse_options, remote, required_address
+from backends.endpoints.question import (
+    Content,
+    CutOff,
+    Malformed,
+    NotOffered,
+    Question,
+    at,
+    numbers_at,
+    text_at,
+)
+from backends.endpoints.response_reading import Count, Written, generated, scored
+from backends.endpoints.scored_prompt import Scoring
+from backends.money.prices import Usage
+from backends.requests import RequestKind, Response
+from backends.text.generation_settings import Settings
+
+_PATH = "/generate"
+# SGLang refuses more; all stops are looked for here as well.
+_MAX_STOPS = 32
+
+
+def open_sglang(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
+    """The model that an SGLang server at `base_url` (without `/v1`) has."""
+    dialect = SGLang(name)
+    where = f"{dialect.name}:{name}"
+    refuse_options(where, options, stream="openai-completions at the same server's /v1 streams")
+    address = required_address(options, where, "http://127.0.0.1:30000")
+    key = api_key(options, "SGLANG_API_KEY", required=False, backend=where)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    return EndpointBackend(remote(dialect, options, address, home, headers, key))
+
+
+@dataclass(frozen=True, slots=True)
+class SGLang:
+    """model: what the user calls it; a server has one, and is not told."""
+
+    model: str
+    name: str = "sglang"
+    kinds: frozenset[RequestKind] = ALL_KINDS
+    instead: str = ""
+    takes_messages: bool = False
+
+    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
+        size = prompt_size(prompt)
+        body = {**_source(prompt), "sampling_params": _sampling(settings, seed)}
+        read = partial(_read_text, size, settings)
+        return Question(_PATH, body, read, size, settings.max_tokens, kind_of(settings))
+
+    def scoring(self, scoring: Scoring) -> Question:
+        """Nothing is read again that is in the server's cache, where it is known which tokens count; a text's
+        tokens are all asked for, as their texts say where each begins."""
+        prompt = scoring.prompt
+        is_text = isinstance(prompt, str)
+        start = 0 if is_text else scoring.span(None).start - 1
+        body = {
+            **_source(prompt),
+            "sampling_params": {"max_new_tokens": 0, "temperature": 0},
+            "return_logprob": True,
+            "logprob_start_len": start,
+            "top_logprobs_num": 1,
+            "return_text_in_logprobs": is_text,
+        }
+        read = partial(_read_score, scoring, start)
+        return Question(_PATH, body, read, scoring.prompt_bytes, max_tokens=0)
+
+
+def _source(prompt: str | Sequence[int]) -> dict[str, Any]:
+    return {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
+
+
+def _sampling(settings: Settings, seed: int) -> dict[str, Any]:
+    """Stops are not sent where the model thinks first: they would end its thinking."""
+    params: dict[str, Any] = {**settings.options, "max_new_tokens": settings.max_tokens}
+    if settings.do_sample:
+        params["sampling_seed"] = seed
+    else:
+        params["temperature"] = 0  # left out, it would be 1
+    if settings.stops and not settings.mark:
+        params["stop"] = list(settings.stops[:_MAX_STOPS])
+    return params
+
+
+def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:
+    text, finish = text_at(content, "text"), _finish(content)
+    count = Count.of(_usage(content), prompt_bytes, text, settings.max_tokens)
+    return generated(Written(text, finish != "length", count), settings)
+
+
+def _read_score(scoring: Scoring, start: int, content: Content) -> Response:
+    """The entries are those of the tokens from `start` on; the first has no number."""
+    _finish(content)
+    meta = at(content, "meta_info")
+    entries = meta.get("input_token_logprobs")
+    if not entries:
+        raise NotOffered("the answer has no log-probabilities of the prompt")
+    tops = at(meta, "input_top_logprobs")
+    offsets = _offsets(scoring.prompt, entries) if isinstance(scoring.prompt, str) else None
+    places = [position - start for position in scoring.span(offsets)]
+    own = [_logprob(entries, place) for place in places]
+    best = [_logprob(at(tops, place), 0) for place in places]
+    is_greedy = all(value >= top for value, top in zip(own, best, strict=True))
+    return scored(sum(own), is_greedy, Count.of(_usage(content), scoring.prompt_bytes, "", 1), "")
+
+
+def _logprob(entries: Any, place: int) -> float:
+    value = numbers_at({"entry": [at(entries, place, 0)]}, "entry")[0]
+    if value is None:
+        raise NotOffered(
+            "the first token has no log-probability; give the option tokenizer, so that BOS comes before it"
+        )
+    return value
+
+
+def _offsets(prompt: str, entries: Any) -> list[int]:
+    """Where each token begins in the prompt; what comes before it (BOS) begins before 0."""
+    texts = [text_at(entry, 2) for entry in entries]
+    joined = "".join(texts)
+    if not joined.endswith(prompt):
+        raise NotOffered(
+            "the texts of the tokens do not join to the prompt; give the option tokenizer, so that tokens "
+            "are sent"
+        )
+    return list(accumulate((len(text) for text in texts[:-1]), initial=len(prompt) - len(joined)))
+
+
+def _finish(content: Content) -> str:
+    """Why it ended. Raises CutOff where the server gave up, as when it is shut down."""
+    reason = at(content, "meta_info", "finish_reason")
+    if reason is None:
+        raise CutOff("the answer does not say why it ended")
+    kind = text_at(reason, "type")
+    if kind == "abort":
+        raise CutOff(f"the server gave up: {reason.get('message')}")
+    if kind not in ("stop", "length"):
+        raise Malformed(f"the answer ended for a reason that is not known: {kind!r}")
+    return kind
+
+
+def _usage(content: Content) -> Usage | None:
+    meta = at(content, "meta_info")
+    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
+    counts = [meta.get(name, 0 if name == "cached_tokens" else None) for name in names]
+    return Usage(*counts) if all(type(count) is int for count in counts) else None

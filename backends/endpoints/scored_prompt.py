@@ -1,0 +1,73 @@
+"""What is scored: a text or tokens sent to an endpoint, and which part of it counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from backends.endpoints.question import NotOffered
+from backends.model_files.tokenization import Query
+
+
+class Scoring(Protocol):
+    """A prompt of which the last part is scored."""
+
+    @property
+    def prompt(self) -> str | list[int]: ...
+
+    @property
+    def prompt_bytes(self) -> int: ...
+
+    def span(self, offsets: Sequence[int] | None) -> range:
+        """The positions of the tokens that count, among those of the echoed prompt.
+
+        offsets: where each token begins in the text. Raises NotOffered where they do not tell.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScoring:
+    """Tokens of ours: which of them count is known."""
+
+    query: Query
+
+    @property
+    def prompt(self) -> list[int]:
+        return [*self.query.context, *self.query.continuation]
+
+    @property
+    def prompt_bytes(self) -> int:
+        return 4 * (self.query.length + 1)
+
+    def span(self, offsets: Sequence[int] | None) -> range:
+        start = len(self.query.context)
+        return range(start, start + len(self.query.continuation))
+
+
+@dataclass(frozen=True, slots=True)
+class TextScoring:
+    """A text: the endpoint cuts it into tokens, and one of them must begin where the continuation begins."""
+
+    context: str
+    continuation: str
+
+    @property
+    def prompt(self) -> str:
+        return self.context + self.continuation
+
+    @property
+    def prompt_bytes(self) -> int:
+        return len(self.prompt.encode("utf-8", "surrogatepass"))
+
+    def span(self, offsets: Sequence[int] | None) -> range:
+        if not offsets:
+            raise NotOffered("the answer does not say where its tokens begin; give the option tokenizer")
+        begin, end = len(self.context), len(self.prompt)
+        start = next((i for i, offset in enumerate(offsets) if offset >= begin), len(offsets))
+        stop = next((i for i, offset in enumerate(offsets) if offset >= end), len(offsets))
+        if start == stop or offsets[start] != begin:
+            raise NotOffered(
+                f"no token begins where the continuation {self.continuation[:40]!r} does; "
+                "give the option tokenizer, so that tokens are sent"
+            )
+        return range(start, stop)

@@ -1,0 +1,1 @@
+"""What calls cost: prices, estimates, budgets, and what is put aside before a call."""

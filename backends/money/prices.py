@@ -1,0 +1,137 @@
+"""What tokens cost: the price the user gives, else the one the public list of `genai-prices` has.
+
+The list is a package's data: nothing is looked up on the network, and a price is as old as the package. A
+model that it does not know, or of which it lists only a part, has no price here; that is never 0.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from backends.errors import BackendError
+from backends.protocol import Offer
+from backends.table import nearest
+
+GIVEN = "given"
+_MILLION = 1_000_000
+_KEYS = ("in", "out", "cached", "hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call took, or may take.
+
+    tokens_in: tokens read; tokens_cached: those of them that were not read again; tokens_out: tokens written.
+    seconds: how long the model worked.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model's calls cost, in USD.
+
+    input, output, cached: a million tokens read, written, and read from the endpoint's cache (None: as
+        input).
+    hour: an hour of the model's time. request: each call, whatever its length.
+    longer: prices of long calls, as pairs in rising order: a call that reads more tokens than the number
+        costs all of it at the price beside it.
+    source: where the price comes from.
+    """
+
+    input: float = 0.0
+    output: float = 0.0
+    cached: float | None = None
+    hour: float = 0.0
+    request: float = 0.0
+    longer: tuple[tuple[int, "Price"], ...] = ()
+    source: str = GIVEN
+
+    def at_share(self, share: float) -> "Price":
+        """The price of which only a share is paid."""
+        return Price(
+            self.input * share,
+            self.output * share,
+            None if self.cached is None else self.cached * share,
+            self.hour * share,
+            self.request * share,
+            tuple((above, price.at_share(share)) for above, price in self.longer),
+            f"{self.source}, {share:.0%} of it",
+        )
+
+
+def cost(price: Price | None, usage: Usage) -> float | None:
+    """What one call costs, in USD; None where the price is not known.
+
+    Costs of calls add up; the cost of added usages is the same only where the price has no `longer` and no
+    `request`.
+    """
+    if price is None:
+        return None
+    price = next((longer for above, longer in reversed(price.longer) if usage.tokens_in > above), price)
+    cached = price.input if price.cached is None else price.cached
+    fresh = usage.tokens_in - usage.tokens_cached
+    tokens = fresh * price.input + usage.tokens_cached * cached + usage.tokens_out * price.output
+    return tokens / _MILLION + usage.seconds / 3600 * price.hour + price.request
+
+
+def price_of(
+    model: str, provider: str | None, given: Price | None, *, at: datetime | None = None
+) -> Price | None:
+    """A model's price: what the user gave, else the listed one, else None.
+
+    model: its name as the provider calls it. provider: an id of genai-prices' (`openai`, `openrouter`, ...);
+    None for the one that the name alone points to. at: when the calls are made; now, if it is not said. Where
+    a price depends on the time of day, the dearest of the following day counts, so that a budget holds.
+    """
+    if given is not None:
+        return given
+    # A quarter of a second, for a list that runs of local models need not read.
+    from backends.money.price_list import listed_price
+
+    return listed_price(model, provider, at or datetime.now(UTC))
+
+
+def offered_price(offer: Offer, given: Price | None) -> Price | None:
+    """What an offer costs: what the user gave, else what is listed for the model there, else None."""
+    if given is not None:
+        return given
+    from backends.money.price_list import provider_at
+
+    provider = provider_at(offer.address)
+    listed = None if provider is None else price_of(offer.model, provider, None)
+    return listed if listed is None or offer.share == 1 else listed.at_share(offer.share)
+
+
+def parse_price(fields: Mapping[str, Any]) -> Price:
+    """The price that a user writes: `in`, `out` and `cached` per million tokens, `hour`; all in USD.
+
+    Raises BackendError for an unknown key, naming the nearest, for what is no number of 0 or more, and for a
+    price of tokens of which only a part is there.
+    """
+    for key, value in fields.items():
+        if key not in _KEYS:
+            raise BackendError(f"the price has no key {key!r}; {nearest(str(key), _KEYS)}")
+        if not _is_amount(value):
+            raise BackendError(f"the price's {key!r} is USD, a number of 0 or more, not {value!r}")
+    if not fields:
+        raise BackendError("the price is empty; for instance in=0.15,out=0.6 (USD per million tokens)")
+    if ("in" in fields) != ("out" in fields) or ("cached" in fields and "in" not in fields):
+        raise BackendError("the price of tokens needs both 'in' and 'out' (0 where they are free)")
+    return Price(
+        input=float(fields.get("in", 0)),
+        output=float(fields.get("out", 0)),
+        cached=float(fields["cached"]) if "cached" in fields else None,
+        hour=float(fields.get("hour", 0)),
+    )
+
+
+def _is_amount(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value >= 0

@@ -1,0 +1,90 @@
+"""What backends without a neural network share: they answer one request at a time."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+from backends.errors import BackendError
+from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.requests import Request, RequestKind, Response
+from backends.text.thinking import without_thinking
+
+ANYTHING = Capabilities(
+    frozenset({"loglikelihood", "loglikelihood_rolling", "generate_until"}),
+    media=frozenset({"image", "audio"}),
+    thinking=True,
+)
+
+
+class SimpleBackend(ABC):
+    """A backend whose answer to a request depends on that request alone."""
+
+    batch_size = 64
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return ANYTHING
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> Mapping[str, str]: ...
+
+    def load(self, kinds: Collection[RequestKind]) -> None:  # noqa: B027 - nothing is what most of them load
+        """There is nothing to load."""
+
+    @abstractmethod
+    def answer(self, request: Request) -> Response:
+        """The response to one request of any kind.
+
+        The text of a generation may be all that was written: its thinking is put apart, and it is cut before
+        the first stop sequence.
+        """
+
+    def answers(self, batch: Sequence[Request]) -> list[Response]:
+        """The responses to a batch, in its order."""
+        return [self.answer(request) for request in batch]
+
+    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        return self._batches(requests)
+
+    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        return self._batches(requests)
+
+    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        return self._batches(requests)
+
+    def chat_template(self) -> str | None:
+        return None
+
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        raise BackendError(f"{self.fingerprint['backend']} has no chat template: leave the chat format out")
+
+    def describe(self) -> Mapping[str, Any]:
+        return dict(self.fingerprint)
+
+    def _batches(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        for start in range(0, len(requests), self.batch_size):
+            batch = requests[start : start + self.batch_size]
+            began = time.perf_counter()
+            answers = self.answers(batch)
+            seconds = time.perf_counter() - began
+            finished = map(_finished, batch, answers, repeat(seconds))
+            yield list(enumerate(finished, start))
+
+
+def cut_at_stop(text: str, generation: Mapping[str, Any]) -> str:
+    """The text before the first stop sequence of `until` (one, several or none); empty ones stop nothing."""
+    until = generation.get("until") or []
+    stops = [until] if isinstance(until, str) else until
+    found = [position for stop in stops if stop and (position := text.find(stop)) >= 0]
+    return text[: min(found, default=len(text))]
+
+
+def _finished(request: Request, response: Response, seconds: float) -> Response:
+    generation = request.generation
+    response = without_thinking(response, generation, partial(cut_at_stop, generation=generation))
+    return response if response.seconds else replace(response, seconds=seconds)

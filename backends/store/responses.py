@@ -1,0 +1,189 @@
+"""The response store: every answer that was paid for, found again by its key.
+
+One table over SQLAlchemy Core. Embedded it is a SQLite file, in WAL mode with `synchronous=FULL`, so that
+what `put_many` has returned from survives a killed process and a lost power supply; the same code works on
+PostgreSQL. Nothing is ever changed or deleted: the first answer of a key stays.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from backends.errors import BackendError
+from backends.requests import Response
+from backends.store.database import connect, explained, initialise, is_away, shown
+from backends.store.payload import Codec
+from backends.store.retrying import PATIENT, Patience, Retrier
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = "1"
+# What is worth keeping for good: asking again would give the same. A failure may pass, a budget may grow.
+STORED = frozenset({"answer", "truncated", "refused"})
+# SQLite's own limit of bound values was 999 for long; larger chunks are not faster.
+_CHUNK = 500
+
+_METADATA = sa.MetaData()
+_META = sa.Table(
+    "assay_meta",
+    _METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+_RESPONSES = sa.Table(
+    "assay_responses",
+    _METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+)
+# Insert, which SQL has no common word for doing only where the key is new.
+_INSERTS: dict[str, Callable[[sa.Table], sa.Insert]] = {
+    "sqlite": lambda table: sqlite.insert(table).on_conflict_do_nothing(),
+    "postgresql": lambda table: postgresql.insert(table).on_conflict_do_nothing(),
+}
+
+
+class ResponseStore:
+    """Responses by request key (see `backends.identity.request_key`).
+
+    Safe for several threads and several processes at once, also while the store is being created. Every
+    method raises BackendError, naming the store, when the database refuses: a folder that cannot be
+    written, a full disk, a file that is no store. One of PostgreSQL that goes away is waited for first.
+
+    identity: a uuid made with the store; whatever is cached because its answers are here depends on it.
+    """
+
+    def __init__(self, engine: sa.Engine, identity: str, patience: Patience) -> None:
+        self._engine = engine
+        self._try = Retrier(patience, is_away)
+        self._where = shown(engine.url)
+        self._insert = _INSERTS[engine.dialect.name]
+        self._local = threading.local()
+        self.identity = identity
+
+    @classmethod
+    def open(cls, place: str | Path, patience: Patience = PATIENT) -> Self:
+        """Open the store at a path or an SQLAlchemy URL; create it, and its folder, if there is none.
+
+        patience: how long a database that goes away is waited for; one that is away now is not.
+        """
+        engine = connect(place)
+        try:
+            return cls(engine, _identity(engine), patience)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Response]:
+        """The responses there are, by key."""
+        columns = sa.select(_RESPONSES.c.key, _RESPONSES.c.payload)
+        return {key: self._decoded(key, payload) for key, payload in self._rows(columns, keys)}
+
+    def has_many(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that have a response."""
+        return {key for (key,) in self._rows(sa.select(_RESPONSES.c.key), keys)}
+
+    def put_many(self, items: Iterable[tuple[str, Response]], model: str) -> None:
+        """Store responses under their keys, all or none, durable when this returns.
+
+        A key that is there already keeps its first response: where another run may have been first, read
+        with `get_many` what counts. model: the model's key, kept beside each response for whoever looks into
+        the store. Raises ValueError for a response that is no final answer (failed, skipped).
+        """
+        rows = [{"key": key, "model": model, "payload": self._encoded(key, what)} for key, what in items]
+        # In one order for everybody: PostgreSQL's row locks of two runs could wait for each other.
+        rows.sort(key=itemgetter("key"))
+        if not rows:
+            return
+        self._call(lambda connection: connection.execute(self._insert(_RESPONSES), rows))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, for the processes of one machine."""
+        return self._engine.dialect.name == "sqlite"
+
+    def count(self) -> int:
+        """How many responses are stored."""
+        count = sa.select(sa.func.count()).select_from(_RESPONSES)
+        return self._call(lambda connection: connection.execute(count).scalar_one())
+
+    def close(self) -> None:
+        """Give the connections back; the store can be opened again."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows(self, columns: sa.Select[Any], keys: Sequence[str]) -> Iterator[Any]:
+        for chunk in _chunks(keys):
+            wanted = columns.where(_RESPONSES.c.key.in_(chunk))
+            yield from self._call(partial(_all, wanted))
+
+    def _call(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do in one transaction what can be done twice."""
+
+        def once() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        with explained(self._where):
+            return self._try(once)
+
+    def _encoded(self, key: str, response: Response) -> bytes:
+        if response.status not in STORED:
+            raise ValueError(
+                f"response {key} is {response.status}: it may still be answered, and is not stored"
+            )
+        return self._codec().encode(response)
+
+    def _decoded(self, key: str, payload: bytes) -> Response:
+        try:
+            return self._codec().decode(payload)
+        except (ValueError, TypeError) as error:
+            raise BackendError(
+                f"{self._where}: response {key} is damaged ({error}); move the store away and run again"
+            ) from error
+
+    def _codec(self) -> Codec:
+        if not hasattr(self._local, "codec"):
+            self._local.codec = Codec()
+        codec: Codec = self._local.codec
+        return codec
+
+
+def _identity(engine: sa.Engine) -> str:
+    first = [{"name": "schema", "value": SCHEMA_VERSION}, {"name": "identity", "value": str(uuid.uuid4())}]
+    initialise(engine, _METADATA, _INSERTS[engine.dialect.name](_META), first)
+    with explained(shown(engine.url)), engine.begin() as connection:
+        meta = {row.name: row.value for row in connection.execute(sa.select(_META))}
+    if meta["schema"] != SCHEMA_VERSION:
+        raise BackendError(
+            f"response store {shown(engine.url)} has schema {meta['schema']}, this version reads "
+            f"{SCHEMA_VERSION}: use another store, or the version of Assay that wrote it"
+        )
+    return str(meta["identity"])
+
+
+def _all(query: sa.Select[Any], connection: sa.Connection) -> Sequence[Any]:
+    return connection.execute(query).all()
+
+
+def _chunks(keys: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk

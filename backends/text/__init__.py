@@ -1,0 +1,1 @@
+"""What all backends make of texts: generation parameters, thinking, rolling windows."""

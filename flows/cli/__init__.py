@@ -1,0 +1,1 @@
+"""Commands: flags made from specs, messages, exit statuses."""

@@ -1,0 +1,170 @@
+"""The command line of `evaluate`: flags made from `EvaluationSpec`, messages and exit statuses.
+
+Exit status 0: all tasks scored; 1: some failed, or the run was cut short; 2: the request itself was wrong.
+Of `--check-tasks`, 0: nothing is broken, though packages or data may be missing; 1: something is.
+"""
+
+import argparse
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from flows.cli.flags import Parser, add_flags, given, nearest, parse, validated
+from flows.common.errors import USER_ERRORS, ResultError, SpecError
+from flows.specs.evaluation import EvaluationSpec
+
+if TYPE_CHECKING:
+    from flows.results.evaluation_result import EvaluationResult
+
+SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+GO_ON = "What was answered is kept; the same command goes on from here."
+
+
+def parser() -> argparse.ArgumentParser:
+    """One flag for each key of `EvaluationSpec`, and those that are not part of a run's description."""
+    result = Parser(
+        prog="evaluate.py",
+        allow_abbrev=False,
+        description="Evaluate a model on tasks. Run again after an interruption: it goes on where it was.",
+    )
+    result.add_argument("--config", metavar="FILE", type=Path, help="YAML file with the keys of this command")
+    instead = result.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--list-tasks", nargs="?", const="*", metavar="PATTERN", help="list tasks, groups and tags, and stop"
+    )
+    instead.add_argument(
+        "--check-tasks",
+        nargs="?",
+        const="*",
+        metavar="PATTERN",
+        help="check that tasks and groups load, with --data-root their first documents too, and stop; "
+        "exit status 1 where one is broken and not just in want of a package or data",
+    )
+    add_flags(result, EvaluationSpec)
+    return result
+
+
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed flags. Raises SpecError for unknown ones, naming the nearest."""
+    return parse(parser(), arguments)
+
+
+def read_spec(arguments: argparse.Namespace) -> EvaluationSpec:
+    """The run that config file and flags describe; a flag wins over the file. Raises SpecError."""
+    config = _read_config(arguments.config) if arguments.config else {}
+    return validated(EvaluationSpec, {**config, **given(EvaluationSpec, arguments)})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is the exit status."""
+    return ending(partial(_run, sys.argv[1:] if arguments is None else arguments))
+
+
+def ending(work: Callable[[], int]) -> int:
+    """Do the work of a command: its exit status, or that of what went wrong, which is said."""
+    try:
+        return work()
+    except ResultError as error:
+        print(f"error: {error}\n{GO_ON}", file=sys.stderr)
+        return FAILED
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        return _interrupted()
+    except Exception as error:
+        # Prefect's engine, interrupted as a step begins, fails while it cleans up, and that is what arrives.
+        if _came_of_interrupt(error):
+            return _interrupted()
+        raise
+
+
+def _interrupted() -> int:
+    print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _came_of_interrupt(error: BaseException | None) -> bool:
+    """Whether it was raised while Ctrl-C was being handled."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
+
+
+def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:
+    """Print what a run found; the exit status that it means."""
+    print(result.table())
+    if with_performance:
+        print(f"\n{result.performance()}")
+    print(f"\nResults: {result.folder}")
+    if result.failures:
+        print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
+    return FAILED if result.failures else SCORED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    known = read_arguments(arguments)
+    spec = read_spec(known)
+    if known.list_tasks is not None:
+        return _list_tasks(spec, known.list_tasks)
+    if known.check_tasks is not None:
+        return _check_tasks(spec, known.check_tasks)
+    return _estimate(spec) if spec.estimate else _evaluate(spec)
+
+
+def _evaluate(spec: EvaluationSpec) -> int:
+    from flows.evaluate import evaluate
+
+    # Requests and responses make no cycles, but there are so many that looking for some takes a tenth of
+    # the time.
+    gc.set_threshold(50_000, 20, 100)
+    status = show(evaluate(spec, progress=True), with_performance=spec.show_performance)
+    gc.freeze()  # Python would look through all there is once more when it ends: half a second
+    return status
+
+
+def _estimate(spec: EvaluationSpec) -> int:
+    from flows.planning.estimate import estimate
+
+    print(estimate(spec).text())
+    return SCORED
+
+
+def _list_tasks(spec: EvaluationSpec, pattern: str) -> int:
+    from flows.storage.home import Home
+    from tasks_lib.catalog.catalog import Catalog
+
+    entries = Catalog.standard(spec.include_path, Home.from_environment().root).entries(pattern)
+    sys.stdout.write("".join(f"{entry.kind:<6}{entry.name}\n" for entry in entries))
+    if not entries:
+        raise SpecError(f"no task, group or tag matches {pattern!r}")
+    return SCORED
+
+
+def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
+    from flows.cli.check_tasks import check_tasks
+
+    report = check_tasks(spec, pattern, progress=sys.stderr.isatty())
+    print(report.text())
+    return FAILED if report.is_broken else SCORED
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"--config {file}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise SpecError(f"--config {file}: must hold keys and values such as 'tasks: [arc_easy]'")
+    unknown = [key for key in content if key not in EvaluationSpec.model_fields]
+    if unknown:
+        near = nearest(unknown[0], list(EvaluationSpec.model_fields))
+        raise SpecError(f"--config {file}: unknown key {unknown[0]!r}{near}")
+    return content

@@ -1,0 +1,1 @@
+"""Errors and text tables: what every other package of `flows` may use."""

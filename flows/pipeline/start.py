@@ -1,0 +1,67 @@
+"""Start a run: check the request, get the model ready, and call the Prefect flow on some API."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flows.common.errors import ONLY_DEPLOYED, SpecError
+from flows.prefect_api.temporary_server import PrefectApi
+from flows.specs.evaluation import EvaluationSpec
+
+if TYPE_CHECKING:
+    from flows.results.evaluation_result import EvaluationResult
+
+
+log = logging.getLogger("assay")
+
+
+def evaluate_call(spec: EvaluationSpec) -> Callable[[], Any]:
+    """What calls the flow; its final state."""
+    from flows.pipeline.evaluate_flow import evaluate_flow
+
+    return partial(evaluate_flow, spec=spec, return_state=True)
+
+
+def run(
+    spec: EvaluationSpec,
+    *,
+    show_progress: bool,
+    flow_call: Callable[[EvaluationSpec], Callable[[], Any]] = evaluate_call,
+) -> "EvaluationResult":
+    """See `flows.evaluate.evaluate`. Answers that were cut off are logged where no progress is shown.
+
+    flow_call: imports a flow and gives what calls it; another than `evaluate_flow` for another name.
+    """
+    if spec.estimate:
+        raise SpecError(
+            "--estimate: there is no result of it; flows.planning.estimate.estimate gives the estimate"
+        )
+    if spec.on_stop == "pause":
+        raise SpecError(ONLY_DEPLOYED)
+    with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
+        from backends.telemetry.telemetry import telemetry
+        from flows.pipeline.readiness import ready
+        from flows.planning.plan import forget_plans, plan_for
+        from flows.results import coverage, truncation
+        from flows.results.evaluation_result import EvaluationResult
+
+        forget_plans()
+        plan = ready(plan_for(spec))
+
+        call_flow = flow_call(spec)
+        from flows.reporting.reporter import reporting
+
+        with reporting(show_progress) as shown, api.connected():
+            for line in plan.selection.warnings:
+                shown.say(f"warning: {line}")
+            state = call_flow()
+        telemetry().flush()
+    folder = state.result(raise_on_failure=False)
+    if isinstance(folder, BaseException):
+        raise folder
+    result = EvaluationResult.open(folder)
+    if not show_progress:
+        for line in (*coverage.lines(result.results), *truncation.lines(result.results)):
+            log.warning(line)
+    return result

@@ -1,0 +1,125 @@
+"""`--estimate`: what a run would cost and take, from its prompts and earlier calls; without a call."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backends.identity import request_key
+from backends.money.estimates import Experience
+from backends.money.prices import Price, Usage, cost
+from backends.requests import Request
+from backends.text.generation_settings import settings_of
+from flows.planning import requests_file
+from flows.planning.call_history import recall
+from flows.planning.plan import Plan, forget_plans, plan_for
+from flows.planning.prepared_requests import prepared
+from flows.specs.evaluation import EvaluationSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEstimate:
+    """What one task would take. requests: all; missing: those that would be asked; usd: None if unknown."""
+
+    task: str
+    requests: int
+    missing: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would take. rate: requests a second of earlier runs, None where there were none."""
+
+    tasks: list[TaskEstimate]
+    rate: float | None
+    is_experienced: bool
+
+    def text(self) -> str:
+        """A table for people, and what it is made of."""
+        header = ("Task", "Requests", "Missing", "Tokens in", "Tokens out", "USD")
+        rows = [_cells(one) for one in (*self.tasks, self.total)]
+        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+        lines = [_line(row, widths) for row in (header, tuple("-" * width for width in widths), *rows)]
+        return "\n".join([*lines, "", *self._notes()])
+
+    @property
+    def total(self) -> TaskEstimate:
+        usd = [one.usd for one in self.tasks]
+        return TaskEstimate(
+            "all",
+            sum(one.requests for one in self.tasks),
+            sum(one.missing for one in self.tasks),
+            sum(one.tokens_in for one in self.tasks),
+            sum(one.tokens_out for one in self.tasks),
+            sum(one.seconds for one in self.tasks),
+            None if any(value is None for value in usd) else sum(value or 0.0 for value in usd),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        if self.total.usd is None:
+            yield "There is no price for the model; --price in=..,out=.. gives one."
+        if self.rate and self.total.missing:
+            yield f"About {_duration(self.total.missing / self.rate)}, at {self.rate:.1f} requests a second."
+        elif self.total.missing:
+            yield "How long it takes is not known before the model was asked."
+        if not self.is_experienced and self.total.missing:
+            yield "The model was not asked before: tokens go by length, answers are as long as they may be."
+
+
+def estimate(spec: EvaluationSpec) -> Estimate:
+    """Prepare all tasks and add up what asking for their missing answers would take.
+
+    Raises TaskError, BackendError or SpecError as a run would.
+    """
+    forget_plans()
+    plan = plan_for(spec)
+    plan.check()
+    experience, rate = recall(plan)
+    price = next(iter(plan.prices.values()))
+    tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]
+    return Estimate(tasks, rate, experience.prompts > 0)
+
+
+def _estimated(plan: Plan, task: str, experience: Experience, price: Price | None) -> TaskEstimate:
+    total, wanted = 0, dict[str, Request]()
+    for _, _, digest, request in requests_file.read(prepared(plan, task)):
+        total += 1
+        wanted[request_key(plan.model_key, digest)] = request
+    stored = plan.store.has_many(list(wanted))
+    usages = [_usage(request, task, experience) for key, request in wanted.items() if key not in stored]
+    costs = [cost(price, usage) for usage in usages]
+    return TaskEstimate(
+        task,
+        total,
+        len(usages),
+        sum(usage.tokens_in for usage in usages),
+        sum(usage.tokens_out for usage in usages),
+        sum(usage.seconds for usage in usages),
+        None if price is None else sum(one or 0.0 for one in costs),
+    )
+
+
+def _usage(request: Request, task: str, experience: Experience) -> Usage:
+    size = len((request.prompt + request.continuation).encode("utf-8", "surrogatepass"))
+    is_text = request.kind == "generate_until"
+    most = settings_of(request.generation, eos=None).max_tokens if is_text else 1
+    return experience.expected(size, most, task)
+
+
+def _cells(one: TaskEstimate) -> tuple[str, ...]:
+    usd = "unknown" if one.usd is None else f"{one.usd:,.4f}"
+    counts = (one.requests, one.missing, one.tokens_in, one.tokens_out)
+    return (one.task, *(f"{count:,}" for count in counts), usd)
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,36 @@
+"""Whether a run that may not ask its model has the answers it needs."""
+
+from backends.identity import request_key
+from flows.common.errors import SpecError
+from flows.planning import requests_file
+from flows.planning.plan import Plan
+from flows.planning.prepared_requests import prepared
+
+
+def check_stored(plan: Plan) -> None:
+    """Raise SpecError where more answers are missing than the run's coverage allows; nothing is written to
+    the run's folder before.
+
+    Raises TaskError, too, for a task that cannot be prepared.
+    """
+    allowed = 1 - plan.spec.min_coverage
+    counts = {task: _missing(plan, task) for task in plan.selection.tasks}
+    short = [
+        f"{missing} of {total} of {task}"
+        for task, (missing, total) in counts.items()
+        if missing > allowed * total
+    ]
+    if short:
+        folder = plan.spec.answers_from
+        raise SpecError(
+            f"{folder}: answers are not in the response store: {', '.join(short)}; their "
+            "prompts, documents or generation parameters are not those of that run, or the store is not.\n"
+            f"To ask for them: python flows/evaluate.py --config {folder}/spec.yaml, with the same task files"
+        )
+
+
+def _missing(plan: Plan, task: str) -> tuple[int, int]:
+    """How many of a task's requests have no answer in the store, and how many there are."""
+    digests = requests_file.digests(prepared(plan, task))
+    wanted = {request_key(plan.model_key, digest) for digest in digests}
+    return len(wanted) - len(plan.store.has_many(list(wanted))), len(wanted)

@@ -1,0 +1,54 @@
+"""Whether a backend can do what tasks need; decided before any model is loaded."""
+
+from collections.abc import Collection
+
+from backends.protocol import Backend
+from backends.requests import MediaKind, RequestKind
+from flows.common.errors import SpecError
+from flows.specs.evaluation import EvaluationSpec
+from tasks_lib.catalog.selection import Selection
+from tasks_lib.files.config import OutputType
+from tasks_lib.prompts.media import media_of
+
+NEEDS: dict[OutputType, RequestKind] = {
+    "multiple_choice": "loglikelihood",
+    "loglikelihood": "loglikelihood",
+    "loglikelihood_rolling": "loglikelihood_rolling",
+    "generate_until": "generate_until",
+}
+MEDIA: dict[MediaKind, str] = {"image": "images", "audio": "sound"}
+
+
+def check_route(selection: Selection, backend: Backend, spec: EvaluationSpec) -> None:
+    """Raise SpecError where the model cannot be asked what a task asks, or as the spec wants it asked, or
+    would have its code run without leave."""
+    for name, file in selection.tasks.items():
+        kinds = {NEEDS[file.config.output_type]} if file.config.output_type else set()
+        if problem := not_offered(name, kinds, media_of(file.config), backend, spec):
+            raise SpecError(problem)
+        if file.config.unsafe_code and not spec.allow_unsafe_code:
+            raise SpecError(
+                f"{name} runs code that the model writes: allow it with --allow-unsafe-code, "
+                f"in a container if the model is not trusted"
+            )
+    if spec.apply_chat_template and not (backend.capabilities.chat_template and backend.chat_template()):
+        raise SpecError(f"--apply-chat-template: {spec.model} has no chat template")
+    if spec.end_of_thinking is not None and not backend.capabilities.thinking:
+        raise SpecError(f"--end-of-thinking: {spec.model} does not part thinking from answers")
+
+
+def not_offered(
+    task: str,
+    kinds: Collection[RequestKind],
+    media: Collection[MediaKind],
+    backend: Backend,
+    spec: EvaluationSpec,
+) -> str | None:
+    """What is wrong with asking the model such requests for a task, if anything is."""
+    offered = backend.capabilities
+    for kind in sorted(set(kinds) - set(offered.kinds)):
+        advice = offered.instead or "leave the task out"
+        return f"{task} needs {kind}, which {spec.model} does not offer; {advice}"
+    for shown in sorted(set(media) - set(offered.media)):
+        return f"{task} shows {MEDIA[shown]}, which {spec.model} does not take; leave the task out"
+    return None

@@ -1,0 +1,80 @@
+"""`EvaluationResult`: a finished run, for programs and notebooks."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flows.common.errors import ResultError
+from flows.results import coverage, performance, score_table, spent, truncation
+from flows.results.run_folder import RunFolder
+from flows.results.samples_file import read_samples
+from flows.results.truncation import Truncation
+from flows.storage.files import Place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """What a run found. folder: where it is kept. results: the content of its `results.json`."""
+
+    folder: Place
+    results: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Place) -> "EvaluationResult":
+        """The result in a run's folder, a path or `s3://bucket/...`.
+
+        Raises ResultError where the run has not come to its end.
+        """
+        run = RunFolder.at(folder)
+        return cls(run.path, run.read_results())
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why tasks have no score, by name; empty if all have one."""
+        failed: dict[str, str] = self.results["assay"]["failed"]
+        return failed
+
+    @property
+    def truncations(self) -> dict[str, Truncation]:
+        """How many answers were cut off at their token limit, by task; empty if none was."""
+        return truncation.truncations(self.results)
+
+    def table(self) -> str:
+        """The scores as a text table; under it what of them is not whole, and what they cost."""
+        below = self.remarks()
+        return "\n".join([score_table.render(self.results), *(["", *below] if below else [])])
+
+    def remarks(self) -> list[str]:
+        """What of the scores is not whole, and what they cost."""
+        return [line for part in (coverage, truncation, spent) for line in part.lines(self.results)]
+
+    def performance(self) -> str:
+        """Latencies, rates and errors of the run's calls, as a text table."""
+        return "\n".join(performance.lines(self.results["assay"]["performance"]["run"]))
+
+    def calls(self, task: str) -> "pd.DataFrame":
+        """The calls of a task: a row per request, with its times, tokens, cost and who answered."""
+        import pandas as pd
+
+        path = RunFolder(self.folder).calls(task)
+        if not path.exists():
+            raise ResultError(f"{self.folder} has no calls of {task!r}")
+        with path.open("rb") as file:
+            return pd.read_parquet(file)
+
+    def frame(self) -> "pd.DataFrame":
+        """The scores as a data frame: a row per task or group, filter and metric."""
+        import pandas as pd
+
+        return pd.DataFrame(list(score_table.rows(self.results))).drop(columns="depth", errors="ignore")
+
+    def samples(self, task: str) -> "pd.DataFrame":
+        """The samples of a task: a row per document and filter, its nested columns decoded."""
+        import pandas as pd
+
+        path = RunFolder(self.folder).samples(task)
+        if not path.exists():
+            raise ResultError(f"{self.folder} has no samples of {task!r}")
+        return pd.DataFrame(read_samples(path))

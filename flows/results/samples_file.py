@@ -1,0 +1,186 @@
+"""Samples on disk: a Parquet file with a row per document and filter, and lm-eval's hashes.
+
+Columns as in lm-eval's sample lines: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`,
+`filter`, `doc_hash`, `prompt_hash`, `target_hash` and one column per metric; what is nested is JSON text.
+Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's responses, and in a file in which a
+model thought `thinking`, laid out as `resps`: what it wrote before each answer.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from backends.requests import Request, Response
+from flows.storage.files import Place, atomic_path
+from tasks_lib.data.media_documents import MediaDoc
+from tasks_lib.prompts.attachments import image_digest, is_image
+from tasks_lib.scoring.scorer import Sample
+
+_TEXTS = ("doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash")
+_ARGUMENTS = {"image": "visual", "audio": "audio"}
+_NESTED = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
+_ROWS_A_GROUP = 1000
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def write_samples(path: Path, samples: Sequence[Sample]) -> None:
+    """Write the samples of one task; the file is whole or not there."""
+    schema = _schema(samples)
+    shared: dict[int, dict[str, Any]] = {}
+    with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
+        for start in range(0, len(samples), _ROWS_A_GROUP):
+            rows = [_row(sample, schema, shared) for sample in samples[start : start + _ROWS_A_GROUP]]
+            file.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def read_samples(path: Place) -> list[dict[str, Any]]:
+    """The rows of a samples file, its JSON columns decoded."""
+    with path.open("rb") as file:
+        table = parquet.read_table(file)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    nested = [name for name in _NESTED if name in table.column_names]
+    return [{**row, **{name: json.loads(row[name]) for name in nested}} for row in rows]
+
+
+def as_json(value: Any) -> str:
+    """JSON of any document or score; what JSON does not know is written as lm-eval writes it.
+
+    A lone surrogate, which no file in UTF-8 can hold, is escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False, default=_shown)
+    if text.isascii():
+        return text
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def doc_hash(doc: Any) -> str:
+    return _hash(json.dumps(_readable(doc), indent=2, default=_plain, ensure_ascii=False))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars as Python's, sets as lists, images as their sha256, all else as text (lm-eval,
+    `handle_non_serializable` and `hash_dict_images`)."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if is_image(value):
+        return image_digest(value)
+    return list(value) if isinstance(value, set) else str(value)
+
+
+def _shown(value: Any) -> Any:
+    """Bytes as their sha256, all else as `_plain` has it."""
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else _plain(value)
+
+
+def _schema(samples: Sequence[Sample]) -> pa.Schema:
+    numeric: dict[str, bool] = {}
+    for sample in samples:
+        for name, value in sample.scores.items():
+            numeric[name] = numeric.get(name, True) and isinstance(value, Real | np.bool_)
+    has_thinking = any(one.thinking is not None for sample in samples for one in _all_responses(sample))
+    return pa.schema(
+        [
+            ("doc_id", pa.int64()),
+            *((name, pa.large_string()) for name in _TEXTS),
+            ("target_hash", pa.string()),
+            ("status", pa.string()),
+            ("tokens_in", pa.int64()),
+            ("tokens_out", pa.int64()),
+            ("seconds", pa.float64()),
+            *([("thinking", pa.large_string())] if has_thinking else ()),
+            *((name, pa.float64() if is_number else pa.string()) for name, is_number in numeric.items()),
+        ]
+    )
+
+
+def _row(sample: Sample, schema: pa.Schema, shared: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """shared: what the rows of a document, one a filter, have in common; filled here."""
+    scores = {
+        name: float(value) if schema.field(name).type == pa.float64() else as_json(value)
+        for name, value in sample.scores.items()
+    }
+    doc_id = sample.answered.asked.doc_id
+    if doc_id not in shared:
+        shared[doc_id] = _columns_of_document(sample)
+    return {
+        **shared[doc_id],
+        "target": as_json(sample.target),
+        "filtered_resps": as_json(list(sample.filtered)),
+        "filter": sample.filter,
+        "target_hash": _hash(str(sample.target)),
+        **scores,
+    }
+
+
+def _columns_of_document(sample: Sample) -> dict[str, Any]:
+    asked = sample.answered.asked
+    responses = _all_responses(sample)
+    return {
+        "doc_id": asked.doc_id,
+        "doc": as_json(_readable(asked.doc)),
+        "arguments": as_json([_arguments(request) for request in asked.requests]),
+        "resps": as_json(_responses(sample)),
+        "doc_hash": doc_hash(asked.doc),
+        "prompt_hash": _hash(asked.requests[0].prompt),
+        "status": "truncated" if any(one.status == "truncated" for one in responses) else "answer",
+        "tokens_in": sum(one.tokens_in for one in responses),
+        "tokens_out": sum(one.tokens_out for one in responses),
+        "seconds": sum(one.seconds for one in responses),
+        "thinking": as_json([[one.thinking for one in repeats] for repeats in sample.answered.responses]),
+    }
+
+
+def _all_responses(sample: Sample) -> list[Response]:
+    return [response for repeats in sample.answered.responses for response in repeats]
+
+
+def _arguments(request: Request) -> list[Any]:
+    """What lm-eval calls a request's arguments."""
+    match request.kind:
+        case "loglikelihood":
+            return [request.prompt, request.continuation, *_attached(request)]
+        case "loglikelihood_rolling":
+            return [request.prompt, *_attached(request)]
+        case "generate_until":
+            return [request.prompt, dict(request.generation), *_attached(request)]
+
+
+def _attached(request: Request) -> list[dict[str, list[str]]]:
+    """Images and sounds as one more argument, each as its sha256 (lm-eval, `hash_dict_images`)."""
+    found: dict[str, list[str]] = {}
+    for attachment in request.attachments:
+        found.setdefault(_ARGUMENTS[attachment.kind], []).append(attachment.digest)
+    return [found] if found else []
+
+
+def _readable(doc: Any) -> Any:
+    """A document with the sha256 of its images and sounds in their place."""
+    return doc.hashed() if isinstance(doc, MediaDoc) else doc
+
+
+def _responses(sample: Sample) -> list[list[Any]]:
+    """What the model said to each request, once a repeat."""
+    pairs = zip(sample.answered.asked.requests, sample.answered.responses, strict=True)
+    return [[_said(request, response) for response in repeats] for request, repeats in pairs]
+
+
+def _said(request: Request, response: Response) -> Any:
+    match request.kind:
+        case "loglikelihood":
+            return [response.logprob, response.is_greedy]
+        case "loglikelihood_rolling":
+            return response.logprob
+        case "generate_until":
+            return response.text

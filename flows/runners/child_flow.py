@@ -1,0 +1,70 @@
+"""`infer_shards`: a child run that asks one large shard of another run, on a machine of a work pool.
+
+The other run submits it through a deployment (`flows.runners.work_pool`), and reads from a file what came of
+it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from prefect import flow
+from prefect.states import Failed
+
+from flows.common.errors import USER_ERRORS
+from flows.prefect_api.step_records import result_storage
+from flows.specs.evaluation import EvaluationSpec
+from flows.steps.infer import Piece, infer
+from flows.steps.step import Incomplete
+from flows.steps.worker_context import Origin, check_shared
+from flows.storage.files import Place, write_text
+from flows.storage.step_files import StepFiles, step_files
+
+
+@flow(name="infer_shards", flow_run_name="infer_shards {key}", persist_result=False)
+def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> Any:
+    """Ask a shard, and write what the step `infer` gave; ends as failed on a machine that does not reach what
+    it has to share with the other run.
+
+    The step runs whether or not it is cached: it finds in the store what an earlier child has asked.
+    """
+    try:
+        check_shared(spec, origin)
+    except USER_ERRORS as error:
+        return Failed(message=str(error))
+    files = step_files(origin.home_here, spec.output)
+    step = infer.with_options(result_storage=result_storage(files.finished), refresh_cache=True)
+    state = step(spec=spec, pieces=pieces, key=key, origin=origin, return_state=True)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, USER_ERRORS):
+        result = Incomplete({}, {piece.task: f"{piece.task}: {result}" for piece in pieces})
+    if isinstance(result, Incomplete):
+        outcome = {"done": result.done, "failures": result.failures}
+    elif isinstance(result, Exception):
+        raise result
+    else:
+        outcome = {"done": result, "failures": {}}
+    write_text(outcome_file(files, key), json.dumps(outcome))
+    return None
+
+
+def parameters(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> Mapping[str, Any]:
+    """The parameters of the flow as JSON, as a deployment takes them."""
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "pieces": [asdict(piece) for piece in pieces],
+        "key": key,
+        "origin": {**asdict(origin), "home": origin.home and str(origin.home)},
+    }
+
+
+def read_outcome(files: StepFiles, key: str) -> Any:
+    """What the step `infer` gave in a child run; an Incomplete where tasks failed in it."""
+    outcome = json.loads(outcome_file(files, key).read_text(encoding="utf-8"))
+    return Incomplete(**outcome) if outcome["failures"] else outcome["done"]
+
+
+def outcome_file(files: StepFiles, key: str) -> Place:
+    """Where a child run writes what came of it."""
+    return files.children / f"{key}.json"

@@ -1,0 +1,75 @@
+"""In which threads shards are asked: a model of this machine in the flow's own, an endpoint in several."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+from backends.stop import until
+
+Work = Callable[[], None]
+
+
+class Here(Executor):
+    """Runs what it is given at once, in the thread that gives it."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        done.set_result(function(*args, **kwargs))
+        return done
+
+
+class Lanes(Executor):
+    """Runs what it is given in threads that no process waits for when it ends, as it does for those of a
+    pool: after Ctrl-C nobody is to wait for an endpoint."""
+
+    def __init__(self, count: int, patience: float) -> None:
+        self._patience = patience
+        self._waiting: SimpleQueue[Work | None] = SimpleQueue()
+        self._threads = [
+            Thread(target=self._run, name=f"asking-{number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is whoever reads the future that it is for
+                future.set_exception(error)
+
+        self._waiting.put(work)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the threads end, each after what it is at. Waits as long as the patience lasts."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        ends = monotonic() + self._patience
+        for thread in self._threads if wait else ():
+            thread.join(max(ends - monotonic(), 0.0))
+
+    def _run(self) -> None:
+        while (work := self._waiting.get()) is not None:
+            work()
+
+
+@contextmanager
+def lanes(count: int, patience: float) -> Iterator[Executor]:
+    """What asks up to `count` shards at once. When the block ends, so does what is still being asked.
+
+    patience: seconds to wait, then, for the threads to store what was answered.
+    """
+    stop, asking = Event(), Here() if count == 1 else Lanes(count, patience)
+    with until(stop):
+        try:
+            yield asking
+        finally:
+            stop.set()
+            asking.shutdown()

@@ -1,0 +1,115 @@
+"""Shards as child runs in a Prefect work pool; one that crashes is submitted again."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed, Failed
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from flows.common.errors import LostShard, SpecError
+from flows.runners import child_flow
+from flows.specs.runner_text import Runner
+from flows.steps.step import Incomplete
+from flows.storage.step_files import StepFiles, step_files
+
+# Child runs at a time, where nothing else is said: as many as a worker of a small machine may have.
+CHILDREN = 2
+# A shard that ends three children is what ends them.
+TRIES = 3
+# A child takes some seconds to start: a look each second does not hold it up, and costs the server little.
+LOOK_SECONDS = 1
+# As long as a server may take to be restarted, with its database.
+AWAY_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCluster:
+    """The deployment `infer_shards/NAME`, up to `processes` runs of it at a time. scale: to start a child
+    takes 3 to 6 s, so it gets eight times the usual shard."""
+
+    pool: str
+    processes: int
+    scale: int = 8
+
+    @property
+    def at_once(self) -> int:
+        return self.processes
+
+    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+        origin, key = parameters["origin"], parameters["key"]
+        for number in range(1, TRIES + 1):
+            try:
+                child = self._child(f"{origin.run}-{key}-{number}", child_flow.parameters(**parameters))
+            except httpx.HTTPError as error:
+                raise LostShard(f"no child run in {self.pool}: {error}") from error
+            if child.state.is_completed():
+                return _state(child_flow.read_outcome(_files(parameters), key))
+            if not child.state.is_crashed():
+                raise LostShard(f"{child.name} ended as {child.state.name}: {child.state.message}")
+        raise LostShard(f"{step.task_run_name}: {TRIES} child runs in {self.pool} crashed")
+
+    def try_out(self, function: Callable[..., str], *arguments: str) -> Mapping[str, str]:
+        """Nothing: there is no process before the first child runs."""
+        return {}
+
+    def _child(self, mark: str, parameters: Mapping[str, Any]) -> Any:
+        """A child run that has ended. mark: by it a child is found again after the server was away."""
+        for attempt in Retrying(
+            retry=retry_if_exception(_is_away),
+            stop=stop_after_delay(AWAY_SECONDS),
+            wait=wait_fixed(LOOK_SECONDS),
+            reraise=True,
+        ):
+            with attempt:
+                return run_deployment(
+                    _deployment(self.pool),
+                    parameters=dict(parameters),
+                    poll_interval=LOOK_SECONDS,
+                    idempotency_key=mark,
+                )
+        raise AssertionError("tenacity gives what was returned, or raises")
+
+
+@contextmanager
+def connect(where: Runner, _lanes: int) -> Iterator[PoolCluster]:
+    """Raises SpecError where no server is configured, or it has no such deployment."""
+    if not PREFECT_API_URL.value():
+        raise SpecError("--runner: a work pool is on a Prefect server: set PREFECT_API_URL to its address")
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_deployment_by_name(_deployment(where.address))
+    except ObjectNotFound as error:
+        raise SpecError(
+            f"--runner: there is no deployment {_deployment(where.address)}; deploy one to that work pool "
+            "(docs/cluster.md)"
+        ) from error
+    except httpx.HTTPError as error:
+        raise SpecError(f"--runner: no Prefect server answers at {PREFECT_API_URL.value()}") from error
+    yield PoolCluster(where.address, where.whole("children", CHILDREN))
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the server may answer later what it did not now."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= 500
+    return isinstance(error, httpx.TransportError)
+
+
+def _deployment(pool: str) -> str:
+    return f"infer_shards/{pool}"
+
+
+def _files(parameters: Mapping[str, Any]) -> StepFiles:
+    return step_files(parameters["origin"].home_here, parameters["spec"].output)
+
+
+def _state(result: Any) -> Any:
+    failed = isinstance(result, Incomplete)
+    return Failed(message=str(result), data=result) if failed else Completed(data=result)

@@ -1,0 +1,84 @@
+"""Which sinks there are, and from a sink's text to the sink; nothing is imported that is not asked for."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import ValidationError
+
+from backends.registry import load_object
+from backends.table import nearest
+from flows.common.errors import SpecError
+from flows.sinks.sink import Sink
+
+if TYPE_CHECKING:
+    from flows.specs.evaluation import EvaluationSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """opens: import path of the class. package: what it needs, as an import name. extra: what brings that."""
+
+    opens: str
+    package: str
+    extra: str
+    example: str
+
+
+SINKS: Mapping[str, Entry] = {
+    "hub": Entry("flows.sinks.hub:HubSink", "huggingface_hub", "hub", "hub:my-org/my-evaluations"),
+    "wandb": Entry("flows.sinks.wandb:WandbSink", "wandb", "wandb", "wandb:my-project"),
+    "mlflow": Entry("flows.sinks.mlflow:MlflowSink", "mlflow", "mlflow", "mlflow:my-experiment"),
+    "tensorboard": Entry(
+        "flows.sinks.tensorboard:TensorBoardSink", "tensorboardX", "tensorboard", "tensorboard:my-folder"
+    ),
+}
+
+
+def open_sink(text: str) -> Sink:
+    """The sink that a text names. Raises SpecError for a kind or option there is not."""
+    kind, name, options = _parts(text)
+    opened: type[Sink] = load_object(SINKS[kind].opens)
+    try:
+        return opened.model_validate({**options, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = opened.model_fields.keys() - {"name"}
+            raise SpecError(f"{text}: {kind} has no option {key!r}; {nearest(key, known)}") from error
+        raise SpecError(f"{text}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def check_sinks(spec: "EvaluationSpec") -> None:
+    """Raise SpecError where it is plain, without a call, that a run cannot be published to its sinks."""
+    for text in spec.sinks:
+        check_sink(text, spec)
+
+
+def check_sink(text: str, spec: "EvaluationSpec") -> None:
+    """As `check_sinks`, of one."""
+    entry = SINKS[_parts(text)[0]]
+    if importlib.util.find_spec(entry.package) is None:
+        install = f"pip install 'assay-eval[{entry.extra}]'"
+        raise SpecError(f"{text}: needs {entry.package}; install with: {install}")
+    open_sink(text).check(spec)
+
+
+def _parts(text: str) -> tuple[str, str, dict[str, str]]:
+    """Kind, name and options."""
+    address, question, query = text.partition("?")
+    kind, _, name = address.partition(":")
+    if kind not in SINKS:
+        raise SpecError(f"{text}: there is no sink {kind!r}; {nearest(kind, SINKS)}")
+    if not name:
+        raise SpecError(f"{text}: say where to, as {SINKS[kind].example}")
+    try:
+        options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(question))
+    except ValueError as error:
+        raise SpecError(f"{text}: write options as key=value and join them with &") from error
+    if len(dict(options)) < len(options) or "name" in dict(options):
+        raise SpecError(f"{text}: an option stands there twice")
+    return kind, unquote(name), dict(options)

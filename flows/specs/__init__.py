@@ -1,0 +1,1 @@
+"""What users ask for: one schema each behind flags, YAML files, forms and Python calls."""

@@ -1,0 +1,72 @@
+"""`RescoreSpec`: which answers to score anew, and what of the scoring is other than it was."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from flows.cli.flags import validated
+from flows.common.errors import ResultError, SpecError
+from flows.specs.evaluation import EvaluationSpec, Output, names, paths
+from flows.specs.form import as_form
+
+# What of a run's request is about asking.
+_ASKING = (
+    "budget_usd",
+    "budget_tokens",
+    "budget_time",
+    "task_budget_usd",
+    "task_budget_tokens",
+    "task_budget_time",
+    "estimate",
+    "explain_cache",
+)
+
+
+class RescoreSpec(BaseModel):
+    """A finished run, with what is to change; what is left out is as it was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
+
+    run: Output = Field(description="folder of the finished run whose stored answers are scored")
+    tasks: Annotated[list[str] | None, BeforeValidator(names)] = Field(
+        default=None, min_length=1, description="tasks and groups, separated by commas (default: the run's)"
+    )
+    include_path: Annotated[list[Path] | None, BeforeValidator(paths)] = Field(
+        default=None, description="folders with task files, separated by ':', in place of the run's"
+    )
+    trust_task_code: bool = Field(
+        default=False, description="let task files of --include-path run their Python"
+    )
+    allow_unsafe_code: bool = Field(
+        default=False,
+        description="run code that the model wrote, for tasks that test it; there is no sandbox",
+    )
+    cluster: str | None = Field(
+        default=None,
+        description="field of the documents that those of one source share; standard errors allow for it",
+    )
+    min_coverage: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="least share of a task's documents with a stored answer for it to have a score",
+    )
+    output: Output | None = Field(default=None, description="folder of the runs (default: the run's)")
+
+    def evaluation(self) -> EvaluationSpec:
+        """The run again, with answers from the store alone.
+
+        Raises SpecError where the folder holds no finished run, or its request is none of this version's.
+        """
+        from flows.results.run_folder import RunFolder
+
+        run = RunFolder(self.run)
+        try:
+            before = run.spec_keys()
+            run.read_results()
+        except ResultError as error:
+            raise SpecError(str(error)) from error
+        kept = {key: value for key, value in before.items() if key not in _ASKING}
+        changed = self.model_dump(exclude={"run"}, exclude_defaults=True)
+        return validated(EvaluationSpec, {**kept, **changed, "answers_from": self.run})

@@ -1,0 +1,106 @@
+"""What a run took: money, and how fast its model answered, of each task and of all together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import pyarrow as pa
+from pyarrow import compute
+
+from backends.money.estimates import Experience
+from flows.planning.call_history import experience_of, remember
+from flows.planning.plan import Plan
+from flows.results.call_totals import COLUMNS, TOKENS, Tally
+from flows.results.performance import performance
+from flows.results.run_folder import RunFolder
+
+_COLUMNS = ["prompt_bytes", "asked", "usd", *COLUMNS.names]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Tokens and money of calls; the money is None where the price of any of them is not known."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    usd: float | None = 0.0
+
+    def __add__(self, other: Self) -> "Cost":
+        known = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Cost(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.tokens_cached + other.tokens_cached,
+            known,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the calls of a task took. costs: by the model that was asked; None where none was."""
+
+    tally: Tally
+    costs: Mapping[str | None, Cost]
+    experience: Experience
+
+    @classmethod
+    def of(cls, task: str, calls: pa.Table) -> "Taken":
+        timed = calls.filter(compute.is_valid(calls["enqueued"]))  # answers of old stores have no times
+        names = compute.unique(calls["asked"]).to_pylist()
+        costs = {name: _cost(calls.filter(_is(calls["asked"], name))) for name in names}
+        return cls(Tally.of(timed), costs, experience_of(task, timed))
+
+
+def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts `performance` and `cost` of a run's results, from the calls in its folder.
+
+    The calls of one task are in memory at a time.
+    """
+    taken = {task: Taken.of(task, folder.read_calls(task, _COLUMNS)) for task in tasks}
+    nothing = Tally.of(COLUMNS.empty_table())
+    target = plan.spec.latency_target
+    run = performance(Tally.together([nothing, *(one.tally for one in taken.values())]), target)
+    remember(plan, [one.experience for one in taken.values()], run["requests_per_second"])
+    return {
+        "performance": {
+            "run": run,
+            "tasks": {task: performance(one.tally, target) for task, one in taken.items()},
+        },
+        "cost": {
+            "run": _total(cost for one in taken.values() for cost in one.costs.values()),
+            "tasks": {task: _total(one.costs.values()) for task, one in taken.items()},
+            "models": {asked: _total(_of_model(taken, asked)) for asked in _names(taken)},
+            "prices": {asked: price.source if price else None for asked, price in plan.prices.items()},
+            "machine_usd": _machine(plan, facts),
+        },
+    }
+
+
+def _is(column: pa.ChunkedArray, name: str | None) -> pa.ChunkedArray:
+    return compute.is_null(column) if name is None else compute.equal(column, name)
+
+
+def _cost(calls: pa.Table) -> Cost:
+    tokens = {f"tokens_{name}": compute.sum(calls[f"tokens_{name}"]).as_py() or 0 for name in TOKENS}
+    known = calls["usd"].null_count == 0
+    return Cost(**tokens, usd=(compute.sum(calls["usd"]).as_py() or 0.0) if known else None)
+
+
+def _total(costs: Iterable[Cost]) -> dict[str, Any]:
+    return asdict(sum(costs, Cost()))
+
+
+def _names(taken: Mapping[str, Taken]) -> list[str]:
+    """The models that were asked by name, as endpoints' are."""
+    return sorted({name for one in taken.values() for name in one.costs if name})
+
+
+def _of_model(taken: Mapping[str, Taken], asked: str) -> Iterable[Cost]:
+    return (one.costs[asked] for one in taken.values() if asked in one.costs)
+
+
+def _machine(plan: Plan, facts: Mapping[str, Any]) -> float | None:
+    """What the time cost in which a model of this machine was asked in this run; None without a price."""
+    price = plan.prices.get("")
+    return None if price is None else price.hour * facts["seconds_asking"] / 3600

@@ -1,0 +1,88 @@
+"""The answers to a prepared task: its requests, and what store or record of failures say of each."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from backends.identity import request_key
+from backends.requests import Call, Response
+from flows.planning import requests_file
+from flows.planning.plan import Plan
+from flows.results.calls_file import Asked
+from tasks_lib.errors import TaskError
+from tasks_lib.prompts.request_builder import DocRequests
+from tasks_lib.scoring.scorer import Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """answered: the documents all of whose requests have answers. calls: all requests. docs: how many
+    documents were asked about."""
+
+    answered: Sequence[Answered]
+    calls: Sequence[Asked]
+    docs: int
+
+    def count(self, status: str) -> int:
+        """How many requests have this status."""
+        return sum(call.response.status == status for call in self.calls)
+
+    def check_coverage(self, task: str, least: float) -> None:
+        """Raise TaskError where too few documents have an answer."""
+        if not self.answered or len(self.answered) < least * self.docs:
+            error = next(call.response.error for call in self.calls if not call.response.is_scorable)
+            raise TaskError(
+                f"{task}: {self.docs - len(self.answered)} of {self.docs} documents have no answer, "
+                f"more than --min-coverage {least:g} allows; the first: {error}"
+            )
+
+
+def read_answers(
+    plan: Plan, task: str, prepared: Mapping[str, Any], gaps: Sequence[Mapping[str, str]]
+) -> Answers:
+    """What there is for the requests of a task. gaps: the files that say what has no answer, and why.
+
+    Raises TaskError where answers are missing that were there before.
+    """
+    rows = list(requests_file.read(plan.steps.fetch_all(prepared["files"])["requests"]))
+    keys = [request_key(plan.model_key, digest) for _, _, digest, _ in rows]
+    responses = plan.store.get_many(keys)
+    unanswered = {key: why for gap in gaps for key, why in _read(plan.steps.fetch(gap)).items()}
+    found = {**unanswered, **responses}
+    if lost := len(set(keys) - found.keys()):
+        raise TaskError(f"{task}: {lost} answers are no longer in the response store; run again")
+    calls = [
+        Asked(doc_id, index, request, found[key])
+        for (doc_id, index, _, request), key in zip(rows, keys, strict=True)
+    ]
+    docs = plan.task(task).builder.selected
+    by_doc = [(doc_id, list(own)) for doc_id, own in groupby(calls, key=lambda call: call.doc_id)]
+    answered = [
+        _answered(docs[doc_id], doc_id, own)
+        for doc_id, own in by_doc
+        if all(call.response.is_scorable for call in own)
+    ]
+    return Answers(answered, calls, len(by_doc))
+
+
+def _answered(doc: Any, doc_id: int, calls: Sequence[Asked]) -> Answered:
+    requests, repeats = [], []
+    for _, same in groupby(calls, key=lambda call: call.index):
+        own = list(same)
+        requests.append(own[0].request)
+        repeats.append([call.response for call in own])
+    return Answered(DocRequests(doc_id, doc, requests), repeats)
+
+
+def _read(path: Path) -> dict[str, Response]:
+    """The responses without an answer that an infer step noted."""
+    content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return {key: _response(**why) for key, why in content.items()}
+
+
+def _response(*, status: Any, error: str, attempts: int, failures: list[str], http_status: int) -> Response:
+    call = Call(enqueued=0.0, attempts=attempts, failures=tuple(failures), http_status=http_status)
+    return Response(status=status, error=error, call=call if attempts else None)

@@ -1,0 +1,103 @@
+"""The folder of one run of a suite: `<output>/<suite>/<stamp>/`.
+
+In it are `runs/<model>/<run id>/` (see `flows.results.run_folder`), `leaderboard.csv`, `leaderboard.md`,
+`changes.json` and `leaderboard.json`. All reading and writing of a suite's files is here.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flows.common.errors import ResultError, SpecError
+from flows.results.evaluation_result import EvaluationResult
+from flows.results.run_folder import safe_name
+from flows.storage.bucket import BucketPath
+from flows.storage.files import Place, names_below, write_text
+
+LAST = "leaderboard.json"
+RUNS = "runs"
+_STAMP = "%Y%m%dT%H%M%S-%f"
+_STAMPED = re.compile(r"\d{8}T\d{6}-\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFolder:
+    """Each file is whole or not there; `leaderboard.json` comes last and ends the run."""
+
+    path: Place
+
+    @classmethod
+    def create(cls, output: Place, suite: str) -> "SuiteFolder":
+        """A new folder for a run of the suite. Raises SpecError where none can be made."""
+        output = output.expanduser().absolute()
+        folder = cls(output / safe_name(suite) / datetime.now(UTC).strftime(_STAMP))
+        try:
+            if isinstance(output, BucketPath):  # one that is away is said at once
+                output.check_writable()
+            write_text(folder.path / ".made", "", new=True)
+        except ResultError as error:
+            raise SpecError(f"output: {error}") from error
+        return folder
+
+    @property
+    def stamp(self) -> str:
+        return self.path.name
+
+    @property
+    def runs(self) -> Place:
+        """The output folder of the models' runs."""
+        return self.path / RUNS
+
+    def name_of(self, run: str) -> str:
+        """A model's run folder by its place below this one."""
+        return run.removeprefix(f"{self.path}/")
+
+    def result(self, name: str) -> EvaluationResult:
+        """A model's run. Raises ResultError where it is not there any more."""
+        return EvaluationResult.open(self.path / name)
+
+    def earlier(self) -> Iterator["SuiteFolder"]:
+        """The runs of the suite that came to their end before this one was made, the newest first."""
+        for stamp in sorted(names_below(self.path.parent), reverse=True):
+            other = self.path.parent / stamp
+            if stamp < self.stamp and (other / LAST).exists():
+                yield SuiteFolder(other)
+
+    def write(self, texts: Mapping[str, str], changes: Mapping[str, Any], board: Mapping[str, Any]) -> None:
+        """Write what the run found. texts: by the file's name. Raises ResultError."""
+        for name, text in texts.items():
+            write_text(self.path / name, text)
+        write_text(self.path / "changes.json", _json(changes))
+        write_text(self.path / LAST, _json(board))
+
+    def read_board(self) -> dict[str, Any]:
+        """What `leaderboard.json` says. Raises ResultError where the run has not come to its end."""
+        return self._read(LAST)
+
+    def read_changes(self) -> dict[str, Any]:
+        """What `changes.json` says. Raises ResultError."""
+        return self._read("changes.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ResultError(
+                f"{self.path} has no {name}: the suite's run did not come to its end"
+            ) from error
+        return content
+
+
+def output_of_all(output: BucketPath) -> BucketPath:
+    """Where all runs of all suites go, by where one run of a suite has those of its models; any other output
+    is as it is."""
+    night = output.parent
+    is_of_suite = output.name == RUNS and _STAMPED.fullmatch(night.name)
+    return night.parent.parent if is_of_suite else output
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""What is read out of responses before they are scored."""

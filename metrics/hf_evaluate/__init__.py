@@ -1,0 +1,1 @@
+"""The metrics of Hugging Face's evaluate that are here without its hub."""

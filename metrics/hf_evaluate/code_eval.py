@@ -1,0 +1,178 @@
+"""pass@k of programs that a model wrote: each is run with its tests in a process of its own.
+
+What keeps a program apart - time, memory, a folder of its own, no input, no output, no secrets of the
+environment, dangerous functions switched off - keeps it from doing harm by accident. It is no sandbox: a
+program that means harm can still read and send what the user can. Where that matters, run the whole
+evaluation in a container or a virtual machine.
+
+Interface and numbers are those of `code_eval` of Hugging Face's `evaluate`, after Chen et al., Evaluating
+Large Language Models Trained on Code, 2021 (arXiv 2107.03374).
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from metrics.errors import MetricError
+
+# Set to 1 where a run may execute what a model wrote; the name is the one `evaluate` knows.
+PERMISSION = "HF_ALLOW_CODE_EVAL"
+_CHILD = Path(__file__).resolve().parents[1] / "processes" / "code_child.py"
+# A busy machine takes its time to start a process; a program's own time begins after that.
+_SECONDS_TO_START = 60.0
+# All that a program gets to see of the environment.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+# Numerical libraries reserve memory for each thread, of which a program may have little.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+PASSED, TIMED_OUT = "passed", "timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of candidate `completion_id` of problem `task_id`.
+
+    result: `passed`, `timed out`, or `failed: ` and the error's text.
+    """
+
+    task_id: int
+    passed: bool
+    result: str
+    completion_id: int
+
+
+def compute(
+    references: Sequence[str],
+    predictions: Sequence[Sequence[str]],
+    k: int | Sequence[int] = (1, 10, 100),
+    num_workers: int = 4,
+    timeout: float = 3.0,
+) -> tuple[dict[str, float], dict[int, list[tuple[int, dict[str, Any]]]]]:
+    """Run every candidate of every problem; pass@k, and each candidate's outcome.
+
+    references: the tests of each problem, Python that raises where a candidate is wrong.
+    predictions: the candidates of each problem, Python that is put before the tests.
+    k: for which numbers of candidates; those that some problem has fewer of are left out.
+    num_workers: how many programs run at a time. timeout: seconds each may take.
+
+    Returns `pass@k` (mean over the problems) by that name, and by problem pairs of a candidate's position and
+    the fields of its `Outcome`.
+
+    Errors: MetricError where running code is not allowed, or the two sequences differ in length.
+    """
+    if os.environ.get(PERMISSION) != "1":
+        raise MetricError("this runs code that the model wrote, which --allow-unsafe-code allows")
+    if len(references) != len(predictions):
+        raise MetricError(f"{len(predictions)} lists of candidates for {len(references)} problems")
+    programs = [
+        (task, number, f"{candidate}\n{tests}")
+        for task, (candidates, tests) in enumerate(zip(predictions, references, strict=True))
+        for number, candidate in enumerate(candidates)
+    ]
+    outcomes: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    with ThreadPoolExecutor(num_workers) as pool:
+        results = pool.map(lambda program: run_program(program[2], timeout), programs)
+        for (task, number, _), result in zip(programs, results, strict=True):
+            outcome = Outcome(task, result == PASSED, result, number)
+            outcomes[task].append((number, asdict(outcome)))
+    counts = [
+        (len(own), sum(outcome["passed"] for _, outcome in own))
+        for own in (outcomes[task] for task in range(len(references)))
+    ]
+    wanted = [k] if isinstance(k, int) else k
+    return {f"pass@{one}": mean_pass_at_k(counts, one) for one in wanted if _enough(counts, one)}, outcomes
+
+
+def pass_at_k(candidates: int, passed: int, k: int) -> float:
+    """The probability that of k candidates drawn without replacement at least one is among those that passed:
+    1 - C(n - c, k) / C(n, k) (Chen et al. 2021, section 2.1)."""
+    if candidates - passed < k:
+        return 1.0
+    return float(1.0 - np.prod(1.0 - k / np.arange(candidates - passed + 1, candidates + 1)))
+
+
+def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> float:
+    """`pass_at_k` over problems, each with its numbers of candidates and of those that passed."""
+    return float(np.mean([pass_at_k(candidates, passed, k) for candidates, passed in counts]))
+
+
+def run_program(program: str, timeout: float) -> str:
+    """`passed`, `timed out`, or `failed: ` and why; whatever the program started has ended then."""
+    with tempfile.TemporaryDirectory(prefix="candidate-", ignore_cleanup_errors=True) as folder:
+        source, inside = Path(folder, "program.py"), Path(folder, "inside")
+        source.write_bytes(program.encode("utf-8", "surrogatepass"))
+        inside.mkdir()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-s", str(_CHILD), str(source), str(timeout)],
+            cwd=inside,
+            env=_environment(inside),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            said = _said(process, timeout)
+        finally:
+            _kill(process)
+        return f"failed: the process ended with status {process.returncode}" if said == "" else said
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    own = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return {**own, **_ONE_THREAD, "HOME": str(folder), "TMPDIR": str(folder), "PYTHONHASHSEED": "0"}
+
+
+def _said(process: "subprocess.Popen[bytes]", timeout: float) -> str:
+    """What `metrics/processes/code_child.py` says: a line break when the program begins, and a line when it
+    has ended.
+
+    "" where the process ended without a word.
+    """
+    assert process.stdout is not None
+    if _line(process.stdout, _SECONDS_TO_START) is None:
+        return "failed: the process did not start"
+    line = _line(process.stdout, timeout)
+    if line is None:
+        return TIMED_OUT
+    return line[:-1].decode("unicode_escape") if line.endswith(b"\n") else ""
+
+
+def _line(pipe: IO[bytes], seconds: float) -> bytes | None:
+    """What is written up to a line break or the end; None where that does not come in time."""
+    deadline = time.monotonic() + seconds
+    poll, line = select.poll(), b""
+    poll.register(pipe, select.POLLIN)
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            return None
+        piece = os.read(pipe.fileno(), 1)
+        if not piece:
+            break
+        line += piece
+    return line
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End the process with all that it started: its group, which is there until the process is waited for."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def _enough(counts: Sequence[tuple[int, int]], k: int) -> bool:
+    return all(candidates >= k for candidates, _ in counts)

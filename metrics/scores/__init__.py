@@ -1,0 +1,1 @@
+"""What one document is worth, and the table of metrics that task files name."""

@@ -1,0 +1,57 @@
+"""Whether two answers are the same mathematically, by the package math_verify (0.9).
+
+Numbers, expressions, LaTeX (also in \\boxed{} or dollars), equations, sets, intervals and matrices, alone or
+in a sentence. Numbers are equal if they are to six decimals; 50% is 0.5 and also 50.
+"""
+
+import functools
+import importlib.util
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from metrics.errors import MetricError
+from metrics.processes.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+def math_equal(golds: Sequence[str], prediction: str, *, timeout: float = 5.0) -> float:
+    """1.0 if `prediction` equals one of `golds`, else 0.0.
+
+    A text is read as a whole if it is a formula; else the expression counts that math_verify finds in it,
+    such as the boxed one or the last number. Texts that are the same are equal whatever they say.
+
+    timeout: seconds for one comparison, beyond which it is given up, counts as not equal and is logged as a
+        warning. The limit holds in any thread: expressions are compared in a process of their own.
+    """
+    return float(any(_equal(gold, prediction, timeout) for gold in golds))
+
+
+def check_math_equal(*, timeout: float = 5.0) -> None:
+    """Raise MetricError if `math_equal` cannot work with this option, or not at all."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 86400:
+        raise MetricError(f"math_equal: timeout must be a number of seconds, such as 5, not {timeout!r}.")
+    if importlib.util.find_spec("math_verify") is None:
+        raise MetricError("math_equal needs the package math-verify: pip install 'assay-eval[math]'.")
+
+
+def _equal(gold: str, prediction: str, timeout: float) -> bool:
+    if gold.strip() == prediction.strip() != "":
+        return True
+    start = time.monotonic()
+    answer = _worker().ask([timeout, gold, prediction])
+    if answer is None:
+        log.warning(
+            "math_equal: gave up after %.1f s, counts as not equal: gold %.80r, answer %.80r",
+            time.monotonic() - start,
+            gold,
+            prediction,
+        )
+    return bool(answer)
+
+
+@functools.cache
+def _worker() -> Worker:
+    return Worker(Path(__file__).resolve().parents[1] / "processes" / "math_worker.py")

@@ -1,0 +1,1 @@
+"""Which tasks, groups and tags there are, and from names to task files."""

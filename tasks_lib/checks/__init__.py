@@ -1,0 +1,1 @@
+"""Whether tasks can be loaded, without their documents."""

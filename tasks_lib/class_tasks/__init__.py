@@ -1,0 +1,1 @@
+"""Tasks that are Python classes on lm-eval's `Task`."""

@@ -1,0 +1,1 @@
+"""Where documents come from, and which are evaluated or shown as examples."""

@@ -1,1 +1,0 @@
-"""Some of lm-eval's names for task code; see `tasks_lib.lm_eval_names`."""

@@ -1,0 +1,1 @@
+"""Documents to requests: templates, examples, formats and chats, images and sounds."""

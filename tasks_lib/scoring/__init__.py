@@ -1,0 +1,1 @@
+"""Responses to scores: filter pipelines, and the metrics of each document."""

@@ -1,0 +1,241 @@
+"""What a task's responses go through: its filter pipelines, each with the metrics that score its values."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from metrics.aggregates.aggregation import aggregation
+from metrics.aggregates.repeats import Reduction, reduction
+from metrics.errors import MetricError
+from metrics.filters.answer_words import matching_choice
+from metrics.filters.filters import FILTERS, Docs, Filter, build_filter, filter_from_class
+from metrics.hf_evaluate.metrics import load_hf_metric
+from metrics.scores.registry import LM_EVAL_METRICS, METRICS, check_metric, default_metrics, metric_definition
+from metrics.scores.text import check_text_metric, function_scores, match_type, text_scores
+from tasks_lib.code.functions import module_name
+from tasks_lib.code.registered_filters import function_refs, registered_filter
+from tasks_lib.data.documents import Resolve
+from tasks_lib.error_context import Blame
+from tasks_lib.errors import TaskError
+from tasks_lib.files.config import (
+    FilterPipeline,
+    FilterStep,
+    FunctionRef,
+    MetricConfig,
+    OutputType,
+    TaskConfig,
+)
+from tasks_lib.prompts.fields import Doc
+
+NO_CHOICE_MATCHES = "[no choice]"
+# The wordings an answer to a document may have, with the target that each stands for.
+Answers = Callable[[Doc], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPlan:
+    """A metric as the task configures it.
+
+    function: of the task's own Python; None for a registered metric. aggregation: a name, with options, or
+    the task's own function. reductions: what becomes of the scores of a document's repeats, by the ending of
+    the result's name; none where a document has one value.
+    """
+
+    name: str
+    function: Callable[..., Any] | None
+    options: Mapping[str, Any]
+    aggregation: str | Callable[[Sequence[Any]], Any]
+    higher_is_better: bool | None
+    reductions: Mapping[str, Reduction]
+    aggregation_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def text_scores(self, gold: Any, prediction: Any, *, multiple_targets: bool) -> dict[str, Any]:
+        """The scores of one generated answer, or of a list of repeats, by result name."""
+        if not self.reductions:
+            return self._scores(gold, prediction, multiple_targets)
+        if not isinstance(prediction, list):
+            raise MetricError(
+                f"{self.name}: a reduction needs all repeats of a document; "
+                "leave `take_first` out of its filters."
+            )
+        each = [self._scores(match_type(gold, one), one, multiple_targets) for one in prediction]
+        return {
+            name + ending: reduce([scores[name] for scores in each], prediction)
+            for name in each[0]
+            for ending, reduce in self.reductions.items()
+        }
+
+    def _scores(self, gold: Any, prediction: Any, multiple_targets: bool) -> dict[str, Any]:
+        if self.function is None:
+            score = text_scores(self.name, gold, prediction, self.options, multiple_targets=multiple_targets)
+            return {self.name: score}
+        return function_scores(
+            self.name, self.function, gold, prediction, self.options, multiple_targets=multiple_targets
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """filters: applied in order. metrics: by their names, of the values that come out."""
+
+    name: str
+    filters: Sequence[Filter]
+    metrics: Mapping[str, MetricPlan]
+
+
+class PipelineReader:
+    """Makes the pipelines of one task from its configuration."""
+
+    def __init__(self, config: TaskConfig, blame: Blame, resolve: Resolve, answers: Answers) -> None:
+        self._config = config
+        self._blame = blame
+        self._resolve = resolve
+        self._answers = answers
+
+    @cached_property
+    def pipelines(self) -> list[Pipeline]:
+        """Raises TaskError for a filter, metric, reduction or aggregation that could not be used later."""
+        written = self._config.filter_list
+        if written is None:
+            return [self._pipeline(self._default)]
+        if not written:
+            raise self._blame.error("filter_list", "is empty; leave it out for the first response as it is")
+        for name, count in Counter(one.name for one in written).items():
+            if count > 1:
+                raise self._blame.error(
+                    f"filter_list, {name}", "two pipelines have this name; rename one of them"
+                )
+        return [self._pipeline(one) for one in written]
+
+    def check_metrics(self) -> None:
+        """Raise TaskError where no metric of a pipeline gives a score of this kind of answer."""
+        kind = self._config.output_type
+        for pipeline in self.pipelines:
+            with self._blame.on("metric_list"):
+                if not pipeline.metrics:
+                    raise TaskError(f"is empty; leave it out for {', '.join(default_metrics(kind))}")
+                _refuse_useless(pipeline.metrics.values(), kind)
+
+    @property
+    def _default(self) -> FilterPipeline:
+        """Without filters the first response counts, but where metrics want all of them."""
+        metrics = self._config.metric_list or []
+        if not any(metric.reductions for metric in metrics):
+            return FilterPipeline(name="none", filter=[FilterStep(function="take_first")])
+        first = [metric.model_copy(update={"reduction": metric.reduction or "first"}) for metric in metrics]
+        return FilterPipeline(name="none", filter=[], metric_list=first)
+
+    def _pipeline(self, written: FilterPipeline) -> Pipeline:
+        with self._blame.on(f"filter_list, {written.name}"):
+            filters = [self._filter(step.function, step.options) for step in written.filter]
+        if written.metric_list is None:
+            return Pipeline(written.name, filters, self.metrics)
+        with self._blame.on(f"metric_list of {written.name}"):
+            return Pipeline(written.name, filters, self._plans(written.metric_list))
+
+    @cached_property
+    def metrics(self) -> dict[str, MetricPlan]:
+        """The task's metrics, of all pipelines that name none of their own."""
+        entries = self._config.metric_list
+        if entries is None:
+            entries = [MetricConfig(metric=name) for name in default_metrics(self._config.output_type)]
+        with self._blame.on("metric_list"):
+            return self._plans(entries)
+
+    def _plans(self, entries: Sequence[MetricConfig]) -> dict[str, MetricPlan]:
+        plans: dict[str, MetricPlan] = {}
+        for entry in entries:
+            if entry.name in plans:
+                raise TaskError(f"{entry.name} is there twice; remove one of them")
+            plans[entry.name] = self._plan(entry)
+        return plans
+
+    def _filter(self, function: str | FunctionRef, options: Mapping[str, Any]) -> Filter:
+        options = {
+            key: self._resolve(value) if isinstance(value, FunctionRef) else value
+            for key, value in options.items()
+        }
+        if isinstance(function, FunctionRef):
+            return filter_from_class(self._resolve(function), options)
+        if function == "choice_match":
+            return self._choice_match(**options)
+        registered = None if function in FILTERS else self._registered_filter(function)
+        if registered is None:
+            return build_filter(function, options)
+        return filter_from_class(registered, options)
+
+    def _registered_filter(self, name: str) -> type | None:
+        """The filter of the task's own Python that is called `name` by `@register_filter`."""
+        references = list(function_refs(self._config))
+        for reference in references:
+            self._resolve(reference)
+        return registered_filter(name, {module_name(reference) for reference in references})
+
+    def _choice_match(self) -> Filter:
+        """Each response as the target of the choice that it names."""
+
+        def match(response: Any, answers: Mapping[str, str]) -> str:
+            found = matching_choice(str(response), list(answers))
+            return NO_CHOICE_MATCHES if found is None else answers[found]
+
+        def apply(responses: Sequence[Any], docs: Docs) -> list[Any]:
+            answers = map(self._answers, docs)
+            pairs = zip(responses, answers, strict=True)
+            return [[match(response, own) for response in values] for values, own in pairs]
+
+        return apply
+
+    def _function(self, entry: MetricConfig) -> Callable[..., Any] | None:
+        """What scores a text: the task's own function, a metric of Hugging Face evaluate, or, where it is one
+        of ours or where no text is scored, nothing."""
+        if isinstance(entry.metric, FunctionRef):
+            return self._resolve(entry.metric)
+        scored_by_task = isinstance(self._config.process_results, FunctionRef)
+        scores_texts = self._config.output_type == "generate_until" and not scored_by_task
+        if not scores_texts or (entry.name in METRICS and not entry.hf_evaluate):
+            return None
+        return load_hf_metric(entry.name, entry.options)
+
+    def _plan(self, entry: MetricConfig) -> MetricPlan:
+        if entry.reductions and self._config.output_type != "generate_until":
+            kind = self._config.output_type
+            raise MetricError(f"{entry.name}: a reduction is for generated texts, the task is {kind}.")
+        function = self._function(entry)
+        scored_by_task = function is not None or isinstance(self._config.process_results, FunctionRef)
+        known = LM_EVAL_METRICS.get(entry.name) if scored_by_task else metric_definition(entry.name)
+        how: str | Callable[[Sequence[Any]], Any] = known.aggregation if known else "mean"
+        if isinstance(entry.aggregation, FunctionRef):
+            how = self._resolve(entry.aggregation)
+        elif entry.aggregation is not None:
+            how = entry.aggregation
+        how_options = entry.options if known and known.aggregation_has_options else {}
+        if isinstance(how, str):
+            aggregation(how, how_options)
+        better = entry.higher_is_better
+        if better is None and known:
+            better = known.higher_is_better
+        reductions = {_ending(name): reduction(name) for name in entry.reductions}
+        return MetricPlan(entry.name, function, entry.options, how, better, reductions, how_options)
+
+
+def _refuse_useless(metrics: Iterable[MetricPlan], kind: OutputType) -> None:
+    """Raise why the first metric gives no score of this kind of answer, or values that its aggregation cannot
+    use, if all are like it: beside others lm-eval passes over them."""
+    errors = []
+    for metric in metrics:
+        try:
+            if kind != "generate_until":
+                check_metric(metric.name, kind)
+            elif metric.function is None:
+                check_text_metric(metric.name, metric.options, metric.aggregation)
+            return
+        except MetricError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _ending(name: str) -> str:
+    """The first response gives a metric its plain name, as it does without a reduction."""
+    return "" if name == "first" else f"_{name}"

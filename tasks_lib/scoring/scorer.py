@@ -1,0 +1,292 @@
+"""Responses to scores: filters, the metrics of each document, and their aggregation over the documents.
+
+Source of the rules: lm-evaluation-harness 0.4.13, `process_results` in `lm_eval/api/task.py` and
+`_compute_task_aggregations` in `lm_eval/evaluator_utils.py`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+from backends.requests import RequestKind, Response
+from metrics.aggregates.aggregation import aggregation
+from metrics.filters.filters import apply_pipeline
+from metrics.scores.choices import choice_scores, resolve_gold
+from metrics.scores.likelihood import loglikelihood_scores, rolling_scores
+from metrics.scores.text import match_type
+from metrics.statistics.intervals import interval
+from metrics.statistics.stderr import function_stderr, stderr
+from tasks_lib.data.documents import Resolve
+from tasks_lib.error_context import Blame
+from tasks_lib.errors import TaskError
+from tasks_lib.files.config import FunctionRef, OutputType, TaskConfig
+from tasks_lib.prompts.fields import Doc
+from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
+from tasks_lib.prompts.templates import compile_template
+from tasks_lib.prompts.turns import choice_of
+from tasks_lib.scoring.pipelines import MetricPlan, Pipeline, PipelineReader
+from tasks_lib.value_text import shown
+
+# Of a response: a pair (log-probability, is greedy), a log-probability, or a text; filters make it anything.
+Value = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A document with, for each of its requests, the responses of all repeats."""
+
+    asked: DocRequests
+    responses: Sequence[Sequence[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What became of one document in one filter pipeline.
+
+    filtered: a value per request. scores: per-document values by metric, as aggregations read them.
+    """
+
+    answered: Answered
+    target: Any
+    filter: str
+    filtered: Sequence[Value]
+    scores: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricScore:
+    """One number of a task; `count` documents are in it.
+
+    stderr, interval: its standard error and its 95 % confidence interval, None where there is none.
+    """
+
+    metric: str
+    filter: str
+    value: float
+    stderr: float | None
+    count: int
+    interval: tuple[float, float] | None = None
+
+
+class Scorer:
+    """Scores the documents of one task; `builder` is what asked for them."""
+
+    def __init__(
+        self,
+        config: TaskConfig,
+        builder: RequestBuilder,
+        blame: Blame,
+        resolve: Resolve,
+        cluster: str | None = None,
+    ) -> None:
+        self._config = config
+        self._builder = builder
+        self._blame = blame
+        self._resolve = resolve
+        self._clusters = Clusters(cluster or config.cluster, blame)
+        self._reader = PipelineReader(config, blame, resolve, builder.answers)
+        # A metric may give several numbers; each is aggregated as the metric is.
+        self._results: dict[tuple[str, str], MetricPlan] = {}
+
+    def check(self) -> None:
+        """Raise TaskError now for a filter, metric, aggregation or cluster that could not be used later."""
+        _ = self._reader.pipelines, self._process_results
+        if self._process_results is None:
+            self._reader.check_metrics()
+        if self._clusters.key is not None:
+            self._clusters.check(self._builder.selected)
+
+    def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
+        """A sample per filter pipeline and document, pipeline by pipeline."""
+        docs = [one.asked.doc for one in answered for _ in one.asked.requests]
+        read = VALUES[self._config.output_type]
+        values = [[read(r) for r in repeats] for one in answered for repeats in one.responses]
+        for pipeline in self._reader.pipelines:
+            with self._blame.on(f"filter {pipeline.name!r}"):
+                filtered = iter(apply_pipeline(pipeline.filters, values, docs))
+            for one in answered:
+                asked = one.asked
+                own = [next(filtered) for _ in asked.requests]
+                with self._blame.on("scoring", asked.doc_id, asked.doc):
+                    scores = self._score(asked, own, pipeline)
+                target = self._builder.target(asked.doc_id, asked.doc)
+                yield Sample(one, target, pipeline.name, own, scores)
+
+    def aggregate(self, samples: Sequence[Sample], *, compat: bool) -> list[MetricScore]:
+        """One number for each metric and filter, over the documents in their order."""
+        return aggregated(samples, self._plan_of, self._blame, self._clusters, compat=compat)
+
+    @property
+    def metrics(self) -> Mapping[str, MetricPlan]:
+        """The metrics by name: those of the task, and, once documents are scored, each number that a metric
+        gave."""
+        found = {name: plan for (name, _), plan in self._results.items()}
+        for plans in self._plans.values():
+            found |= {name: plan for name, plan in plans.items() if not plan.reductions}
+        return found
+
+    # Scores of a document
+
+    def _score(self, asked: DocRequests, values: Sequence[Value], pipeline: Pipeline) -> Mapping[str, Any]:
+        if self._process_results is not None:
+            return _named_scores(self._process_results(asked.doc, values))
+        match self._config.output_type:
+            case "multiple_choice":
+                return self._score_choices(asked.doc_id, asked.doc, values, pipeline)
+            case "loglikelihood":
+                ((logprob, is_greedy),) = _pairs(values)
+                return loglikelihood_scores(
+                    logprob, is_greedy, pipeline.metrics, target=asked.requests[0].continuation
+                )
+            case "loglikelihood_rolling":
+                return rolling_scores(values[0], asked.requests[0].prompt, pipeline.metrics)
+            case "generate_until":
+                return self._score_text(asked.doc_id, asked.doc, values[0], pipeline)
+
+    def _score_choices(
+        self, doc_id: int, doc: Doc, values: Sequence[Value], pipeline: Pipeline
+    ) -> dict[str, Any]:
+        choices = self._builder.choices(doc_id, doc)
+        lls, greedy = zip(*_pairs(values), strict=True)
+        several_inputs = self._builder.has_multiple_inputs
+        gold = self._builder.readers.text(doc) if several_inputs else self._builder.target(doc_id, doc)
+        return choice_scores(
+            lls[: len(choices)],
+            greedy[: len(choices)],
+            choices,
+            resolve_gold(gold, choices),
+            multiple_targets=self._builder.has_multiple_targets,
+            metrics=pipeline.metrics,
+            unconditional=lls[len(choices) :] or None,
+        )
+
+    def _score_text(self, doc_id: int, doc: Doc, prediction: Value, pipeline: Pipeline) -> dict[str, Any]:
+        gold, several = self._builder.target(doc_id, doc), self._builder.has_multiple_targets
+        if self._builder.readers.choices is not None:
+            gold = choice_of(gold, self._builder.choices(doc_id, doc))
+        elif several:
+            gold = list(gold) if isinstance(gold, list | tuple) else [gold]
+        elif "bypass" not in pipeline.metrics:
+            gold = match_type(gold, prediction)
+        scores: dict[str, Any] = {}
+        for metric in pipeline.metrics.values():
+            found = metric.text_scores(gold, prediction, multiple_targets=several)
+            self._results.update(dict.fromkeys(((name, pipeline.name) for name in found), metric))
+            scores |= found
+        return scores
+
+    # What the configuration says
+
+    @cached_property
+    def _process_results(self) -> Callable[[Doc, Sequence[Value]], Mapping[str, Any]] | None:
+        function = self._config.process_results
+        return self._resolve(function) if isinstance(function, FunctionRef) else None
+
+    def _plan_of(self, metric: str, filter_name: str) -> MetricPlan | None:
+        return self._results.get((metric, filter_name)) or self._plans[filter_name].get(metric)
+
+    @cached_property
+    def _plans(self) -> dict[str, Mapping[str, MetricPlan]]:
+        return {pipeline.name: pipeline.metrics for pipeline in self._reader.pipelines}
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Which documents share a source, so that standard errors must not take them for independent.
+
+    key: a field of the documents or a template, whose value such documents share; None where none do.
+    """
+
+    key: str | None
+    blame: Blame
+
+    def of(self, doc_id: int, doc: Doc) -> str:
+        """The cluster of a document. Raises TaskError where it lacks the field."""
+        key = self.key or ""
+        with self.blame.on("cluster", doc_id, doc):
+            return compile_template(key).render(doc) if "{" in key else str(doc[key])
+
+    def check(self, selected: Mapping[int, Doc]) -> None:
+        """Raise TaskError where the first document has no cluster."""
+        self.of(*next(iter(selected.items())))
+
+
+def aggregated(
+    samples: Sequence[Sample],
+    plan_of: Callable[[str, str], MetricPlan | None],
+    blame: Blame,
+    clusters: Clusters,
+    *,
+    compat: bool,
+) -> list[MetricScore]:
+    """One number for each metric and filter, over the samples in their order.
+
+    plan_of: the plan of a metric in a filter pipeline; None for one that the task does not name, whose mean
+        is taken.
+    """
+    values: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    docs: dict[tuple[str, str], list[DocRequests]] = defaultdict(list)
+    for sample in samples:
+        for metric, value in sample.scores.items():
+            values[metric, sample.filter].append(value)
+            docs[metric, sample.filter].append(sample.answered.asked)
+    scores = []
+    for (metric, name), items in values.items():
+        plan = plan_of(metric, name)
+        shared = None
+        if clusters.key is not None and not compat:
+            shared = [clusters.of(asked.doc_id, asked.doc) for asked in docs[metric, name]]
+        with blame.on(f"aggregation of {metric}"):
+            scores.append(_aggregated(metric, name, items, plan, shared, compat))
+    return scores
+
+
+def _aggregated(
+    metric: str,
+    name: str,
+    items: list[Any],
+    plan: MetricPlan | None,
+    clusters: list[str] | None,
+    compat: bool,
+) -> MetricScore:
+    how, options = (plan.aggregation, plan.aggregation_options) if plan else ("mean", {})
+    if isinstance(how, str):
+        value = float(aggregation(how, options)(items))
+        error = stderr(how, items, metric=metric, compat=compat, clusters=clusters, options=options)
+    else:
+        value = float(how(items))
+        error = None if compat else function_stderr(how, items, clusters=clusters)
+    shares = items if how == "mean" else ()
+    found = interval(value, error, shares, clustered=clusters is not None)
+    return MetricScore(metric, name, value, error, len(items), found)
+
+
+def _named_scores(given: Any) -> Mapping[str, Any]:
+    """What task code gave, if it is scores."""
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise TaskError(f"process_results gives {shown(given)}, not a mapping of metric names to values")
+    return given
+
+
+def _pairs(values: Sequence[Value]) -> Sequence[tuple[float, bool]]:
+    """The values of log-likelihood requests, if the filters left them what they are."""
+    for value in values:
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise TaskError(f"the filters give {shown(value)}, not a log-likelihood and whether it is greedy")
+    return values
+
+
+def _pair(response: Response) -> Value:
+    return (response.logprob, response.is_greedy)
+
+
+# What filters, metrics and lm-eval's task code get for a response.
+VALUES: Mapping[OutputType | RequestKind, Callable[[Response], Value]] = {
+    "multiple_choice": _pair,
+    "loglikelihood": _pair,
+    "loglikelihood_rolling": attrgetter("logprob"),
+    "generate_until": attrgetter("text"),
+}
