@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from flows.cli.flags import Parser, add_flags, given, parse, validated
+from flows.cli.flags import Parser, add_flags, given, parse
 from flows.common.errors import USER_ERRORS, SpecError
 from flows.specs.comparison import ComparisonSpec
+from flows.specs.validation import validated
 
 if TYPE_CHECKING:
     from flows.comparing.comparison import Comparison, Run
@@ -28,10 +29,9 @@ def compare(runs: "Sequence[Run]", *, tasks: Sequence[str] = ()) -> "list[Compar
     Raises NotComparable, with the reason, for runs of which no task can be compared; SpecError for a task
     that no run has; ResultError for a folder that holds no finished run.
     """
-    from flows.comparing.comparison import compare as compare_two
+    from flows.comparing.comparison import compare_all
 
-    base, *others = runs
-    return [compare_two(base, other, tasks=tasks) for other in others]
+    return compare_all(runs, tasks=tasks)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

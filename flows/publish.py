@@ -23,7 +23,7 @@ def publish(run: str | Path, to: str) -> str:
     from flows.sinks.registry import check_sink, open_sink
 
     result = EvaluationResult.open(run)
-    check_sink(to, RunFolder(result.folder).read_spec())
+    check_sink(to, RunFolder(result.folder).read_model())
     return open_sink(to).publish(result)
 
 

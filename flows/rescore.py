@@ -13,9 +13,10 @@ if __name__ == "__main__":  # the folder of a script comes first on its path; ou
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from flows.cli.evaluate_command import ending, show
-from flows.cli.flags import Parser, add_flags, given, parse, validated
+from flows.cli.flags import Parser, add_flags, given, parse
 from flows.common.errors import SpecError
 from flows.specs.rescoring import RescoreSpec
+from flows.specs.validation import validated
 
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backends.text.thinking import PARAMETER
+from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
-from tasks_lib.prompts.fields import Doc
 
 
 @dataclass(frozen=True, slots=True)

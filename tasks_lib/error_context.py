@@ -9,8 +9,8 @@ from pathlib import Path
 from jinja2 import UndefinedError
 
 from metrics.errors import MetricError
+from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
-from tasks_lib.prompts.fields import Doc
 
 _LONGEST_REASON = 500  # characters; some libraries print whole tables
 

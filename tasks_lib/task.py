@@ -8,9 +8,9 @@ from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.class_tasks.task import ClassTask
 from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Documents, Split
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.files.config import ClassConfig, TaskConfig
-from tasks_lib.prompts.fields import Doc
 from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
 from tasks_lib.scoring.pipelines import MetricPlan
 from tasks_lib.scoring.scorer import Answered, MetricScore, Sample, Scorer

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from flows.cli.flags import Parser, add_flags, given, nearest, parse, validated
+from flows.cli.flags import Parser, add_flags, given, parse
 from flows.common.errors import USER_ERRORS, ResultError, SpecError
 from flows.specs.evaluation import EvaluationSpec
+from flows.specs.validation import nearest, validated
 
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult
@@ -120,12 +121,12 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(spec: EvaluationSpec) -> int:
-    from flows.evaluate import evaluate
+    from flows.pipeline.start import run
 
     # Requests and responses make no cycles, but there are so many that looking for some takes a tenth of
     # the time.
     gc.set_threshold(50_000, 20, 100)
-    status = show(evaluate(spec, progress=True), with_performance=spec.show_performance)
+    status = show(run(spec, show_progress=True), with_performance=spec.show_performance)
     gc.freeze()  # Python would look through all there is once more when it ends: half a second
     return status
 

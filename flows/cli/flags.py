@@ -1,18 +1,13 @@
 """Flags made from a pydantic model: the same keys, help texts and checks, and errors of a line or two."""
 
 import argparse
-import difflib
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, NoReturn
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from flows.common.errors import SpecError
-
-# Their values are not repeated: what is wrong with one may be that it has a key or password in it.
-NOT_SHOWN = ("model", "fallback", "models", "store")
-
-Spec = TypeVar("Spec", bound=BaseModel)
+from flows.specs.validation import nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,25 +43,3 @@ def given(spec: type[BaseModel], arguments: argparse.Namespace) -> dict[str, Any
     """Those keys of a model that flags were given for."""
     flags = {key: value for key, value in vars(arguments).items() if key in spec.model_fields}
     return {key: value for key, value in flags.items() if value is not None}
-
-
-def validated(spec: type[Spec], keys: Mapping[str, Any]) -> Spec:
-    """The model of these keys. Raises SpecError, naming the first that is wrong as a flag."""
-    try:
-        return spec.model_validate(keys)
-    except ValidationError as error:
-        raise SpecError(_explained(error)) from error
-
-
-def nearest(name: object, options: Sequence[str]) -> str:
-    """`, did you mean ...?`, if there is an option like it."""
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else ""
-
-
-def _explained(error: ValidationError) -> str:
-    first = error.errors()[0]
-    keys = [str(part) for part in first["loc"][:1]]
-    message = first["msg"].removeprefix("Value error, ")
-    flag = "--" + keys[0].replace("_", "-") if keys else "the request"
-    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys[0] not in NOT_SHOWN else "")

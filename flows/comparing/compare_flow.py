@@ -6,8 +6,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.states import Failed
 
-from flows.compare import compare
-from flows.comparing.comparison import Comparison
+from flows.comparing.comparison import Comparison, compare_all
 from flows.comparing.comparison_file import write
 from flows.specs.comparison import ComparisonSpec
 
@@ -30,9 +29,9 @@ def compare_flow(spec: ComparisonSpec) -> Any:
     """Compare each run with the first: a table artifact for each, and all of it as JSON values. Ends as
     failed where a task was refused.
 
-    Raises what `flows.compare.compare` raises.
+    Raises what `flows.comparing.comparison.compare` raises.
     """
-    comparisons = compare(spec.runs, tasks=spec.tasks)
+    comparisons = compare_all(spec.runs, tasks=spec.tasks)
     for one in comparisons:
         _show(one, spec.flips)
     if spec.output is not None:

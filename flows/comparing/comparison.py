@@ -111,3 +111,9 @@ def _opened(run: Run) -> EvaluationResult:
 
 def _coverage(samples: Matched) -> Coverage:
     return Coverage(*(samples.count(where) for where in ("both", "left_only", "right_only")))
+
+
+def compare_all(runs: "Sequence[Run]", *, tasks: Sequence[str] = ()) -> "list[Comparison]":
+    """Compare each run with the first, as `compare` does."""
+    base, *others = runs
+    return [compare(base, other, tasks=tasks) for other in others]

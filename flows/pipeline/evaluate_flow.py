@@ -75,7 +75,7 @@ def _evaluate(spec: EvaluationSpec) -> Any:
         return Completed(message="Nothing was asked; the log has the estimate")
     account_limit.check(spec)
     plan = ready(plan_for(spec))
-    folder = RunFolder.create(plan.spec)
+    folder = RunFolder.create(plan.spec.output, plan.spec.model, plan.spec.written())
     run_log.note_start(plan, folder)
     with showing(plan), workers_of(plan) as workers, lanes(workers.at_once, workers.patience) as asking:
         evaluation = Evaluation(plan, folder, result_storage(plan.steps.finished), asking, workers)

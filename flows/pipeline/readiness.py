@@ -25,8 +25,8 @@ def ready(plan: Plan) -> Plan:
     plan.check()
     if plan.spec.answers_from is not None:
         check_stored(plan)
-    RunFolder.check_writable(plan.spec)
-    check_sinks(plan.spec)
+    RunFolder.check_writable(plan.spec.output, plan.spec.model)
+    check_sinks(plan.spec.sinks, plan.spec.model)
     _ = plan.store  # one that cannot be opened is said before anything is asked
     check_runner(plan)
     if not (Runner.parse(plan.spec.runner).is_local or plan.backend.capabilities.offers):

@@ -18,12 +18,11 @@ from typing import Any
 import pyarrow as pa
 import yaml
 from pyarrow import parquet
-from pydantic import ValidationError
 
+from backends.model_string import ModelSpec
 from backends.money.prices import Price
 from flows.common.errors import ResultError, SpecError
 from flows.results.calls_file import priced
-from flows.specs.evaluation import EvaluationSpec
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, place_of, write_text
 
@@ -42,20 +41,23 @@ class RunFolder:
         return cls(place_of(address))
 
     @classmethod
-    def create(cls, spec: EvaluationSpec) -> "RunFolder":
-        """Make the folder with its `spec.yaml`. Raises SpecError where that cannot be written."""
+    def create(cls, output: Place, model: ModelSpec, spec: Mapping[str, Any]) -> "RunFolder":
+        """Make the folder with its `spec.yaml`, which holds these keys.
+
+        Raises SpecError where that cannot be written.
+        """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        folder = cls(_model_folder(spec) / f"{stamp}-{secrets.token_hex(3)}")
-        text = yaml.safe_dump(_written(spec), sort_keys=False, allow_unicode=True)
-        with _blaming_output(spec):
+        folder = cls(_model_folder(output, model) / f"{stamp}-{secrets.token_hex(3)}")
+        text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True)
+        with _blaming_output(output):
             write_text(folder.path / "spec.yaml", text, new=True)
         return folder
 
     @classmethod
-    def check_writable(cls, spec: EvaluationSpec) -> None:
+    def check_writable(cls, output: Place, model: ModelSpec) -> None:
         """Raise SpecError where the run's folder will not be writable."""
-        folder = _model_folder(spec)
-        with _blaming_output(spec):
+        folder = _model_folder(output, model)
+        with _blaming_output(output):
             if isinstance(folder, BucketPath):
                 folder.check_writable()
                 return
@@ -112,24 +114,24 @@ class RunFolder:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
         return content
 
-    def read_spec(self) -> EvaluationSpec:
-        """What `spec.yaml` says. Raises ResultError where this version does not read it."""
+    def read_model(self) -> ModelSpec:
+        """The model of `spec.yaml`. Raises ResultError where this version does not read it."""
         try:
-            return EvaluationSpec.model_validate(self.spec_keys())
-        except ValidationError as error:
+            return ModelSpec.parse(self.spec_keys()["model"])
+        except (KeyError, TypeError, ValueError) as error:
             raise ResultError(f"{self.path / 'spec.yaml'}: {' '.join(str(error).split())}") from error
 
 
-def _model_folder(spec: EvaluationSpec) -> Place:
-    return spec.output.expanduser().absolute() / safe_name(_model_name(spec))
+def _model_folder(output: Place, model: ModelSpec) -> Place:
+    return output.expanduser().absolute() / safe_name(_model_name(model))
 
 
 @contextmanager
-def _blaming_output(spec: EvaluationSpec) -> Iterator[None]:
+def _blaming_output(output: Place) -> Iterator[None]:
     try:
         yield
     except ResultError as error:
-        raise SpecError(f"--output {spec.output}: {error}") from error
+        raise SpecError(f"--output {output}: {error}") from error
 
 
 def safe_name(name: str) -> str:
@@ -141,15 +143,8 @@ def safe_name(name: str) -> str:
     return f"{cleaned}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _model_name(spec: EvaluationSpec) -> str:
+def _model_name(model: ModelSpec) -> str:
     """A model for people: of a folder its last name, of a hub id both parts."""
-    name = spec.model.name
+    name = model.name
     short = Path(name).resolve().name if Path(name).is_dir() else name.strip("/").replace("/", "__")
-    return f"{spec.model.backend}_{short}"
-
-
-def _written(spec: EvaluationSpec) -> dict[str, Any]:
-    """The spec as `--config` reads it, without what is left at its default, unless that may change."""
-    dumped = spec.model_dump(mode="json", exclude_defaults=True)
-    roots = [str(root) for root in spec.data_root]
-    return {**dumped, "model": str(spec.model), "tasks": spec.tasks, "data_root": roots}
+    return f"{model.backend}_{short}"

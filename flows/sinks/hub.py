@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
     from backends.model_string import ModelSpec
-    from flows.specs.evaluation import EvaluationSpec
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 # Backends whose models are the Hub's own, where they are not folders.
@@ -49,7 +48,7 @@ class HubSink(Sink):
             raise ValueError("a repository is owner/name")
         return name
 
-    def check(self, spec: "EvaluationSpec") -> None:
+    def check(self, model: "ModelSpec") -> None:
         from huggingface_hub.constants import is_offline_mode
 
         if not os.environ.get("HF_TOKEN"):
@@ -57,7 +56,7 @@ class HubSink(Sink):
         if is_offline_mode():
             raise SpecError(f"hub:{self.name}: HF_HUB_OFFLINE is set, so that nothing can be published there")
         if self.model_card == "pr":
-            _hub_model(spec.model)
+            _hub_model(model)
 
     def publish(self, result: EvaluationResult) -> str:
         from huggingface_hub import HfApi
@@ -128,7 +127,7 @@ class HubSink(Sink):
         """A pull request that puts the scores on the model's card, unless this run has made it before."""
         from huggingface_hub import metadata_update
 
-        model = _hub_model(RunFolder(result.folder).read_spec().model)
+        model = _hub_model(RunFolder(result.folder).read_model())
         title = f"Evaluation results of {content.run_id(result)}"
         if any(one.title == title for one in api.get_repo_discussions(model, discussion_type="pull_request")):
             return

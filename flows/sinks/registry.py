@@ -1,20 +1,17 @@
 """Which sinks there are, and from a sink's text to the sink; nothing is imported that is not asked for."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import ValidationError
 
+from backends.model_string import ModelSpec
 from backends.registry import load_object
 from backends.table import nearest
 from flows.common.errors import SpecError
 from flows.sinks.sink import Sink
-
-if TYPE_CHECKING:
-    from flows.specs.evaluation import EvaluationSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +49,19 @@ def open_sink(text: str) -> Sink:
         raise SpecError(f"{text}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def check_sinks(spec: "EvaluationSpec") -> None:
-    """Raise SpecError where it is plain, without a call, that a run cannot be published to its sinks."""
-    for text in spec.sinks:
-        check_sink(text, spec)
+def check_sinks(texts: Sequence[str], model: ModelSpec) -> None:
+    """Raise SpecError where it is plain, without a call, that a run of the model cannot be published."""
+    for text in texts:
+        check_sink(text, model)
 
 
-def check_sink(text: str, spec: "EvaluationSpec") -> None:
+def check_sink(text: str, model: ModelSpec) -> None:
     """As `check_sinks`, of one."""
     entry = SINKS[_parts(text)[0]]
     if importlib.util.find_spec(entry.package) is None:
         install = f"pip install 'assay-eval[{entry.extra}]'"
         raise SpecError(f"{text}: needs {entry.package}; install with: {install}")
-    open_sink(text).check(spec)
+    open_sink(text).check(model)
 
 
 def _parts(text: str) -> tuple[str, str, dict[str, str]]:

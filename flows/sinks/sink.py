@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from backends.model_string import ModelSpec
+
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult
-    from flows.specs.evaluation import EvaluationSpec
 
 
 class Sink(BaseModel, ABC):
@@ -17,8 +18,8 @@ class Sink(BaseModel, ABC):
 
     name: str
 
-    def check(self, spec: "EvaluationSpec") -> None:
-        """Raise SpecError where it is plain, without a call, that a run of this spec cannot be published."""
+    def check(self, model: ModelSpec) -> None:
+        """Raise SpecError where it is plain, without a call, that a run of this model cannot be published."""
 
     @abstractmethod
     def publish(self, result: "EvaluationResult") -> str:

@@ -289,3 +289,9 @@ class EvaluationSpec(BaseModel):
         for sink in sinks:
             open_sink(sink)
         return sinks
+
+    def written(self) -> dict[str, Any]:
+        """The spec as `--config` reads it, without what is left at its default, unless that may change."""
+        dumped = self.model_dump(mode="json", exclude_defaults=True)
+        roots = [str(root) for root in self.data_root]
+        return {**dumped, "model": str(self.model), "tasks": self.tasks, "data_root": roots}

@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from flows.cli.flags import nearest
 from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec, Output
 from flows.specs.form import as_form
+from flows.specs.validation import nearest
 from flows.storage.files import Place
 
 # What a suite says once for all its models, or what is not for a run that somebody waits for.

@@ -7,6 +7,7 @@ others; who has a reference gets the file, wherever it was written. Files of a b
 
 import errno
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,10 @@ from flows.common.errors import ResultError
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, digest
 from flows.storage.home import Home
-from flows.suites.folder import output_of_all
+
+# Where one run of a suite has the runs of its models: `<output>/<suite>/<stamp>/runs`.
+RUNS = "runs"
+_STAMPED = re.compile(r"\d{8}T\d{6}-\d{6}")
 
 # A file by its name below the steps' folder ("path") and its content ("sha256"), as steps pass it on.
 File = Mapping[str, str]
@@ -152,3 +156,11 @@ def step_files(home: Home, output: Place) -> StepFiles:
         name = hashlib.sha256(str(shared).encode()).hexdigest()[:16]
         return SharedStepFiles(home.root / "shared" / name, shared)
     return StepFiles(home.root / "steps")
+
+
+def output_of_all(output: BucketPath) -> BucketPath:
+    """Where all runs of all suites go, by where one run of a suite has those of its models; any other output
+    is as it is."""
+    night = output.parent
+    is_of_suite = output.name == RUNS and _STAMPED.fullmatch(night.name)
+    return night.parent.parent if is_of_suite else output

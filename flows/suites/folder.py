@@ -5,7 +5,6 @@ In it are `runs/<model>/<run id>/` (see `flows.results.run_folder`), `leaderboar
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +15,10 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import safe_name
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, names_below, write_text
+from flows.storage.step_files import RUNS
 
 LAST = "leaderboard.json"
-RUNS = "runs"
 _STAMP = "%Y%m%dT%H%M%S-%f"
-_STAMPED = re.compile(r"\d{8}T\d{6}-\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +87,6 @@ class SuiteFolder:
                 f"{self.path} has no {name}: the suite's run did not come to its end"
             ) from error
         return content
-
-
-def output_of_all(output: BucketPath) -> BucketPath:
-    """Where all runs of all suites go, by where one run of a suite has those of its models; any other output
-    is as it is."""
-    night = output.parent
-    is_of_suite = output.name == RUNS and _STAMPED.fullmatch(night.name)
-    return night.parent.parent if is_of_suite else output
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from backends.requests import Request
 from metrics.aggregates.aggregation import AGGREGATIONS
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
-from tasks_lib.prompts.fields import Doc
 from tasks_lib.scoring.pipelines import MetricPlan
 from tasks_lib.scoring.scorer import VALUES, Answered, Clusters, MetricScore, Sample, aggregated
 

@@ -17,9 +17,9 @@ from tasks_lib.class_tasks.scorer import ClassScorer
 from tasks_lib.code.random_state import seeded
 from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Split, docs_digest
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.files.config import ClassConfig, FunctionRef
-from tasks_lib.prompts.fields import Doc
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.scoring.scorer import Clusters
 

@@ -11,10 +11,10 @@ from typing import Any
 from tasks_lib.code.random_state import seeded
 from tasks_lib.data.datasets import FunctionSource, Source, find_source
 from tasks_lib.data.media_documents import MediaDoc, documents
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef, TaskConfig
-from tasks_lib.prompts.fields import Doc
 from tasks_lib.value_text import shown
 
 Resolve = Callable[[FunctionRef], Callable[..., Any]]

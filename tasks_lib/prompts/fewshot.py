@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
-from tasks_lib.prompts.fields import Doc
 
 # Positions in the pool of the examples for one evaluated document; called once per document, in order.
 Sampler = Callable[[int, Doc], Sequence[int]]

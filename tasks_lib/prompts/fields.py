@@ -5,13 +5,13 @@ of lm-evaluation-harness 0.4.13 (`lm_eval/api/task.py`, `ConfigurableTask.doc_to
 """
 
 import ast
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from tasks_lib.doc import Doc
 from tasks_lib.prompts.templates import ListTemplate, compile_template
 
-Doc = Mapping[str, Any]
 Read = Callable[[Doc], Any]
 # A value of a task file whose `!function` has become a callable.
 FieldValue = str | int | list[Any] | dict[str, Any] | Callable[[Doc], Any] | None

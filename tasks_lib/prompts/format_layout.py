@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metrics.scores.choices import NO_CHOICE, resolve_gold
+from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FormatConfig
-from tasks_lib.prompts.fields import Doc, Read, Readers
+from tasks_lib.prompts.fields import Read, Readers
 from tasks_lib.prompts.templates import Template, compile_template
 
 # What the prompts of tasks put around their question; a format says it in its own way.

@@ -11,10 +11,11 @@ from typing import Any
 
 from backends.requests import Attachment, MediaKind, Request
 from tasks_lib.data.documents import Documents, Resolve
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
 from tasks_lib.prompts.attachments import attachments
-from tasks_lib.prompts.fields import Doc, Read
+from tasks_lib.prompts.fields import Read
 from tasks_lib.prompts.templates import ListTemplate
 
 MOST_EXAMPLES = 64  # whose attachments are kept

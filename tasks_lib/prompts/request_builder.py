@@ -9,12 +9,13 @@ from backends.requests import Request
 from metrics.scores.choices import resolve_gold
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.data.documents import Documents, Resolve
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.fewshot import SAMPLERS, Exclusion, Sampler, class_sampler, make_sampler
 from tasks_lib.prompts.field_readers import TaskReaders
-from tasks_lib.prompts.fields import Doc, Readers
+from tasks_lib.prompts.fields import Readers
 from tasks_lib.prompts.generation_checks import check_generation
 from tasks_lib.prompts.media import Media
 from tasks_lib.prompts.turns import (

@@ -17,6 +17,7 @@ from metrics.scores.text import check_text_metric, function_scores, match_type, 
 from tasks_lib.code.functions import module_name
 from tasks_lib.code.registered_filters import function_refs, registered_filter
 from tasks_lib.data.documents import Resolve
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import (
@@ -27,7 +28,6 @@ from tasks_lib.files.config import (
     OutputType,
     TaskConfig,
 )
-from tasks_lib.prompts.fields import Doc
 
 NO_CHOICE_MATCHES = "[no choice]"
 # The wordings an answer to a document may have, with the target that each stands for.

@@ -20,10 +20,10 @@ from metrics.scores.text import match_type
 from metrics.statistics.intervals import interval
 from metrics.statistics.stderr import function_stderr, stderr
 from tasks_lib.data.documents import Resolve
+from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef, OutputType, TaskConfig
-from tasks_lib.prompts.fields import Doc
 from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
 from tasks_lib.prompts.templates import compile_template
 from tasks_lib.prompts.turns import choice_of

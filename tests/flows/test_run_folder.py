@@ -12,6 +12,7 @@ from flows.cli.evaluate_command import read_arguments, read_spec
 from flows.common.errors import ResultError, SpecError
 from flows.results.run_folder import RunFolder, safe_name
 from flows.specs.evaluation import EvaluationSpec
+from tests.support.run_folders import created
 
 # Letters that names are made of, and those that would make them paths.
 NAMES = st.one_of(st.text(max_size=12), st.text("ab._-/~\\ \0\n", max_size=6))
@@ -61,19 +62,19 @@ def test_a_name_without_danger_stays_as_it_is(name: str) -> None:
 
 
 def test_the_folder_stands_under_output_and_model_with_its_spec(tmp_path: Path) -> None:
-    folder = RunFolder.create(spec(tmp_path / "out"))
+    folder = created(spec(tmp_path / "out"))
     assert folder.path.parent == tmp_path / "out" / "baseline_uniform"
     assert [file.name for file in folder.path.iterdir()] == ["spec.yaml"]
 
 
 def test_a_models_path_is_one_folder(tmp_path: Path) -> None:
-    folder = RunFolder.create(spec(tmp_path, model="hf:/models/../tiny/"))
+    folder = created(spec(tmp_path, model="hf:/models/../tiny/"))
     assert folder.path.parent.parent == tmp_path
     assert folder.path.parent.name.startswith("hf_models__..__tiny")
 
 
 def test_two_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
-    runs = {RunFolder.create(spec(tmp_path)).path for _ in range(5)}
+    runs = {created(spec(tmp_path)).path for _ in range(5)}
     assert len(runs) == 5
 
 
@@ -90,12 +91,12 @@ def test_the_spec_of_a_run_is_read_back_as_a_config(tmp_path: Path) -> None:
         apply_chat_template=True,
         compat="lm-eval",
     )
-    assert again(RunFolder.create(described)) == described
+    assert again(created(described)) == described
 
 
 def test_a_default_run_says_its_model_and_tasks_and_little_else(tmp_path: Path) -> None:
     described = spec(tmp_path)
-    folder = RunFolder.create(described)
+    folder = created(described)
     written = yaml.safe_load((folder.path / "spec.yaml").read_text(encoding="utf-8"))
     assert written["model"] == "baseline:uniform"
     assert written["tasks"] == described.tasks
@@ -108,7 +109,7 @@ def test_data_roots_of_the_environment_are_written_too(
 ) -> None:
     monkeypatch.setenv("ASSAY_DATA_ROOT", str(tmp_path / "data"))
     described = spec(tmp_path)
-    folder = RunFolder.create(described)
+    folder = created(described)
     monkeypatch.delenv("ASSAY_DATA_ROOT")
     assert again(folder).data_root == described.data_root == [tmp_path / "data"]
 
@@ -116,7 +117,7 @@ def test_data_roots_of_the_environment_are_written_too(
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SpecError, match=f"--output {tmp_path / 'file'}: cannot write"):
-        RunFolder.create(spec(tmp_path / "file"))
+        created(spec(tmp_path / "file"))
 
 
 def test_results_are_read_back(tmp_path: Path) -> None:
@@ -144,4 +145,4 @@ def test_samples_are_copied_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_models_folder_is_known_by_its_last_name(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     spec = EvaluationSpec.model_validate({"model": f"hf:{tmp_path}/tiny/", "output": tmp_path / "runs"})
-    assert RunFolder.create(spec).path.parent.name == "hf_tiny"
+    assert created(spec).path.parent.name == "hf_tiny"

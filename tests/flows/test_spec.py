@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from flows.cli.evaluate_command import main, read_arguments, read_spec
 from flows.evaluate import evaluate
-from flows.results.run_folder import RunFolder, safe_name
+from flows.results.run_folder import safe_name
 from flows.specs.evaluation import EvaluationSpec
+from tests.support.run_folders import created
 
 ROUND_TRIPS = [
     {},
@@ -35,7 +36,7 @@ def test_the_spec_file_of_a_run_describes_the_same_run(
 ) -> None:
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
     spec = EvaluationSpec.model_validate({"output": tmp_path, **keys})
-    file = RunFolder.create(spec).path / "spec.yaml"
+    file = created(spec).path / "spec.yaml"
     assert read_spec(read_arguments(["--config", str(file)])) == spec
 
 
@@ -44,7 +45,7 @@ def test_the_spec_file_keeps_a_data_root_of_the_environment(
 ) -> None:
     monkeypatch.setenv("ASSAY_DATA_ROOT", os.pathsep.join(["/one", "/two"]))
     spec = EvaluationSpec(output=tmp_path)
-    file = RunFolder.create(spec).path / "spec.yaml"
+    file = created(spec).path / "spec.yaml"
     monkeypatch.delenv("ASSAY_DATA_ROOT")
     assert read_spec(read_arguments(["--config", str(file)])).data_root == [Path("/one"), Path("/two")]
 
@@ -73,7 +74,7 @@ def test_a_run_from_the_spec_file_of_another_asks_nothing(
 
 def test_the_spec_file_is_plain_yaml_without_what_is_left_at_its_default(tmp_path: Path) -> None:
     spec = EvaluationSpec.model_validate({"output": tmp_path, "limit": 3})
-    content = yaml.safe_load((RunFolder.create(spec).path / "spec.yaml").read_text())
+    content = yaml.safe_load((created(spec).path / "spec.yaml").read_text())
     assert set(content) <= {"model", "tasks", "limit", "output", "data_root"}
 
 

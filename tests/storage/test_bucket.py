@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from backends.model_string import ModelSpec
 from backends.store.retrying import Patience, Retrier
 from flows.common.errors import ResultError, SpecError
 from flows.results.run_folder import RunFolder
-from flows.specs.evaluation import EvaluationSpec
 from flows.storage import bucket
 from flows.storage.bucket import PART_BYTES, BucketPath
 from flows.storage.files import atomic_path, place_of, write_text
@@ -33,7 +33,7 @@ def away(seaweedfs: SeaweedFS) -> Iterator[None]:
 
 
 def check(output: str) -> None:
-    RunFolder.check_writable(EvaluationSpec.model_validate({"model": "baseline:uniform", "output": output}))
+    RunFolder.check_writable(place_of(output), ModelSpec.parse("baseline:uniform"))
 
 
 def test_what_is_written_is_read_back_and_replaced_whole(prefix: str) -> None:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pyarrow import parquet
 
+from backends.model_string import ModelSpec
 from flows.common.errors import PublishError, SpecError, Unavailable
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
-from flows.specs.evaluation import EvaluationSpec
 from tests.flows.sinks.conftest import TASKS, OtherRun
 from tests.hub.server import READS, Fault, Hub
 
@@ -285,4 +285,4 @@ def test_what_is_missing_for_the_hub_is_said_before_the_run(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", "" if "HF_TOKEN" in said else "hf_any")
     with pytest.raises(SpecError, match=said):
-        open_sink(sink).check(EvaluationSpec.model_validate({"model": model}))
+        open_sink(sink).check(ModelSpec.parse(model))
