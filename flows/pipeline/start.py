@@ -43,8 +43,8 @@ def run(
         from backends.telemetry.telemetry import telemetry
         from flows.pipeline.readiness import ready
         from flows.planning.plan import forget_plans, plan_for
-        from flows.results import coverage, truncation
         from flows.results.evaluation_result import EvaluationResult
+        from flows.results.remarks import about_scores
 
         forget_plans()
         plan = ready(plan_for(spec))
@@ -62,6 +62,6 @@ def run(
         raise folder
     result = EvaluationResult.open(folder)
     if not show_progress:
-        for line in (*coverage.lines(result.results), *truncation.lines(result.results)):
+        for line in about_scores(result.results):
             log.warning(line)
     return result

@@ -12,8 +12,8 @@ from typing import Any
 
 from flows.planning.plan import Plan
 from flows.reporting.reporter import reporter
-from flows.results import coverage, truncation
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.remarks import about_scores
 from flows.results.run_folder import RunFolder
 from flows.specs.evaluation import EvaluationSpec
 
@@ -45,7 +45,7 @@ def note_end(spec: EvaluationSpec, folder: RunFolder) -> None:
     results = result.results
     facts, failed = results["assay"], len(results["assay"]["failed"])
     scored = len(facts["tasks"])
-    for line in (*coverage.lines(results), *truncation.lines(results)):
+    for line in about_scores(results):
         reporter().note(line, WARNING)
     if spec.show_performance:
         reporter().note(result.performance())

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows.common.errors import ResultError
-from flows.results import coverage, performance, score_table, spent, truncation
+from flows.results import performance, remarks, score_table
 from flows.results.run_folder import RunFolder
 from flows.results.samples_file import read_samples
-from flows.results.truncation import Truncation
 from flows.storage.files import Place
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ class EvaluationResult:
         return failed
 
     @property
-    def truncations(self) -> dict[str, Truncation]:
+    def truncations(self) -> dict[str, remarks.Truncation]:
         """How many answers were cut off at their token limit, by task; empty if none was."""
-        return truncation.truncations(self.results)
+        return remarks.truncations(self.results)
 
     def table(self) -> str:
         """The scores as a text table; under it what of them is not whole, and what they cost."""
@@ -48,7 +47,7 @@ class EvaluationResult:
 
     def remarks(self) -> list[str]:
         """What of the scores is not whole, and what they cost."""
-        return [line for part in (coverage, truncation, spent) for line in part.lines(self.results)]
+        return remarks.remarks(self.results)
 
     def performance(self) -> str:
         """Latencies, rates and errors of the run's calls, as a text table."""

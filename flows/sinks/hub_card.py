@@ -20,8 +20,9 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from flows.results import coverage, score_table, truncation
+from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.remarks import about_scores
 from flows.sinks.content import model_name, run_id
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)^---\n?", re.DOTALL | re.MULTILINE)
@@ -133,7 +134,7 @@ def _with_section(body: str, result: EvaluationResult) -> str:
 
 def _section(result: EvaluationResult) -> str:
     model, run = model_name(result), run_id(result)
-    below = [line for part in (coverage, truncation) for line in part.lines(result.results)]
+    below = about_scores(result.results)
     if result.failures:
         below.append(f"No score: {', '.join(result.failures)}.")
     lines = [

@@ -11,7 +11,7 @@ from backends.protocol import Capabilities
 from flows.cli.evaluate_command import main
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
-from flows.results.truncation import Truncation
+from flows.results.remarks import Truncation
 from flows.specs.evaluation import EvaluationSpec
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
