@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Each of these starts one process for all tests; a second import elsewhere would start a second.
-from tests.endpoints.fixtures import endpoint, endpoint_process
-from tests.servers.fixtures import (
+# Some of these start one process, or one run, for all tests; a second import elsewhere would start a second.
+from tests.support.endpoints.fixtures import endpoint, endpoint_process
+from tests.support.finished_run import finished, other_run
+from tests.support.hub.fixtures import hub
+from tests.support.lab_fixtures import catalog_index, lab, other_lab
+from tests.support.paths import SHARED, STORIES
+from tests.support.servers.fixtures import (
+    database,
     llama_cpp_url,
     postgresql,
+    prefix,
     seaweedfs,
     tiny_model,
     transformers_url,
@@ -19,17 +25,24 @@ from tests.servers.fixtures import (
 )
 
 __all__ = [
+    "catalog_index",
+    "database",
     "endpoint",
     "endpoint_process",
+    "finished",
+    "hub",
+    "lab",
     "llama_cpp_url",
+    "other_lab",
+    "other_run",
     "postgresql",
+    "prefix",
     "seaweedfs",
     "tiny_model",
     "transformers_url",
     "vllm_url",
 ]
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # Examples that are the same each time, so that a test fails for a change and not by chance, and no deadline,
 # which the first example of a process would miss by what it imports. HYPOTHESIS_PROFILE=search tries more.
@@ -57,7 +70,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def stories260k() -> Path:
     """A real model of 260 thousand parameters, as a Hugging Face folder."""
-    folder = SHARED / "models" / "stories260k"
+    folder = STORIES
     if not folder.is_dir():
         pytest.skip(f"no model at {folder}")
     return folder

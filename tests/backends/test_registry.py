@@ -12,6 +12,7 @@ from backends.protocol import ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from backends.simple.base import SimpleBackend
+from tests.support.paths import ROOT
 
 MODULE = """
 from pathlib import Path
@@ -185,9 +186,8 @@ def test_looking_a_backend_up_imports_no_other() -> None:
         "others = {'torch', 'transformers', 'backends.simple.scripted', 'jinja2', 'sqlalchemy'}\n"
         "print(others & sys.modules.keys())"
     )
-    root = Path(__file__).resolve().parents[2]
     out = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert out.strip() == "set()"
 

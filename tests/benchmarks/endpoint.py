@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.endpoint --data-root ../shared/data
 
-The endpoint is the stand-in server of `tests/endpoints`, in a process of its own on this machine, answering
-after 50 ms; 64 calls are in flight at once. The scores of both sides are checked to be equal.
+The endpoint is the stand-in server of `tests/support/endpoints`, in a process of its own on this
+machine, answering after 50 ms; 64 calls are in flight at once. The scores of both sides are checked to be
+equal.
 """
 
 import argparse
@@ -20,8 +21,9 @@ from typing import Any
 import yaml
 
 from flows.prefect_api.temporary_server import TemporaryServer
-from tests.benchmarks.whole_run import ROOT, Spent, measure, report
-from tests.endpoints.endpoint import Endpoint
+from tests.benchmarks.whole_run import Spent, measure, report
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.paths import ROOT
 
 AT_ONCE = 64
 LATENCY = 0.05

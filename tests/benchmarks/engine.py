@@ -28,7 +28,8 @@ from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request
 from backends.store.responses import ResponseStore
-from tests.endpoints.endpoint import ROOT, Endpoint
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.paths import ROOT
 
 _TICK = 0.005  # seconds between two looks at the clock of the loop
 

@@ -20,11 +20,9 @@ import pyarrow.parquet as pq
 
 from backends.hf.backend import HFBackend
 from backends.requests import Request
+from tests.support.paths import SHARED
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-DATA = ROOT / "../shared/data"
+DATA = SHARED / "data"
 TOLERANCE = 1e-3
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 Score = tuple[float, bool]

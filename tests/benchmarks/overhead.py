@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.whole_run import measure
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 REQUESTS, CHOICES = 20_000, 4
 TASK = """task: overhead
 dataset_path: overhead

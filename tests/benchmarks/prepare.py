@@ -20,7 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.whole_run import ROOT, Spent, measure
+from tests.benchmarks.whole_run import Spent, measure
+from tests.support.paths import ROOT
 
 TASKS, SHOTS = 57, 5
 TICK = 0.02

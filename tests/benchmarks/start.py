@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
 
-from tests.benchmarks.whole_run import ROOT, Spent, measure
+from tests.benchmarks.whole_run import Spent, measure
+from tests.support.paths import ROOT
 
 PARTS = "import sys; from tests.benchmarks.start import parts; parts(sys.argv[1])"
 THREE = ("arc_easy", "gsm8k", "piqa")

@@ -22,7 +22,8 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 TIES = 1e-3  # two choices may be as likely but for the last digits of float32
 LM_EVAL = "import sys; from tests.benchmarks.whole_run import run_lm_eval; run_lm_eval(*sys.argv[1:])"

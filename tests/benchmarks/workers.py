@@ -18,8 +18,8 @@ from pathlib import Path
 
 from flows.prefect_api.temporary_server import PrefectApi
 from tests.cluster.dask_processes import DaskProcesses
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab
 
 
 @dataclass(frozen=True, slots=True)

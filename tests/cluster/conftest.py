@@ -5,10 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.dask_processes import DaskProcesses
-from tests.faults.conftest import catalog_index, lab
-from tests.storage.conftest import database, prefix
-
-__all__ = ["catalog_index", "database", "lab", "prefix"]
 
 
 @pytest.fixture(scope="session")

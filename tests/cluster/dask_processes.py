@@ -9,14 +9,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tests.cluster.machines import HERE, Machine
-from tests.servers.process import free_port
+from tests.support.paths import ROOT
+from tests.support.servers.process import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
 _PR_SET_PDEATHSIG = 1
 

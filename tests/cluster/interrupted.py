@@ -3,8 +3,8 @@
 import signal
 import time
 
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, finish, wait_until
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, finish, wait_until
 
 
 def check_that_calls_end(lab: Lab, endpoint: Endpoint, runner: str, model: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 _NAMESPACE = ("unshare", "--map-root-user", "--mount", "--")
 # Puts an empty folder over each of its arguments up to `--`, and becomes the command after it. That it is to

@@ -13,9 +13,10 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
-from tests.cluster.dask_processes import ROOT, start
+from tests.cluster.dask_processes import start
 from tests.cluster.machines import HERE, Machine
-from tests.faults.lab import PATIENCE
+from tests.support.lab import PATIENCE
+from tests.support.paths import ROOT
 
 
 @contextmanager

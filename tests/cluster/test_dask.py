@@ -9,9 +9,9 @@ import pytest
 from flows.common.errors import SpecError
 from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.interrupted import check_that_calls_end
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, finish, wait_until
 
 
 def test_workers_ask_each_request_once_and_score_as_one_process_does(

@@ -13,11 +13,11 @@ from flows.results.evaluation_result import EvaluationResult
 from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.machines import Machine, other_machines
 from tests.cluster.pool_worker import child_runs, children, pool_worker
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.seaweedfs import SeaweedFS
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, finish, wait_until
+from tests.support.servers.postgresql import PostgreSQL
+from tests.support.servers.seaweedfs import SeaweedFS
 
 POOL = "children-of-other-machines"
 

@@ -9,9 +9,9 @@ import pytest
 from flows.common.errors import SpecError
 from tests.cluster.interrupted import check_that_calls_end
 from tests.cluster.pool_worker import children, pool_worker
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, finish, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, finish, wait_until
 
 POOL = "children-of-tests"
 

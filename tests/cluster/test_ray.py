@@ -11,11 +11,10 @@ import psutil
 import pytest
 
 from flows.common.errors import SpecError
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, wait_until
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, wait_until
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.specs.evaluation import EvaluationSpec
-from tests.deployed.servers import PATIENCE, ROOT, PrefectServer
+from tests.deployed.servers import PATIENCE, PrefectServer
+from tests.support.paths import ROOT
 
 POLL_SECONDS = 0.2
 

@@ -18,7 +18,8 @@ from typing import Self
 import httpx
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 # A machine that runs other tests beside these may take long to start a process.
 PATIENCE = 300.0
 SETTINGS = {

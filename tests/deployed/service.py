@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 from tenacity import retry, retry_if_result, stop_after_attempt, wait_fixed
 
-from tests.deployed.servers import ROOT, PrefectServer, Worker
-from tests.faults.lab import PATIENCE, wait_until
+from tests.deployed.servers import PrefectServer, Worker
+from tests.support.lab import PATIENCE, wait_until
+from tests.support.paths import ROOT
 
 POOLS = ("cpu-pool", "gpu-pool")
 _PREFECT = (sys.executable, "-m", "prefect")

@@ -12,10 +12,7 @@ import pytest
 
 from flows.reporting import artifact_pages
 from flows.reporting.reporter import Reporter, Work
-from tests.faults.conftest import catalog_index, lab
-from tests.faults.lab import Lab
-
-__all__ = ["catalog_index", "lab"]
+from tests.support.lab import Lab
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from prefect.blocks.system import Secret
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from tests.deployed.servers import ROOT
 from tests.deployed.service import Service, paced
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import wait_until
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import wait_until
+from tests.support.paths import ROOT
 
 KEY = "sk-" + "5ecret" * 6
 QUICK = {"model": "scripted:hash", "tasks": ["starter_math"]}

@@ -3,10 +3,7 @@
 import pytest
 
 from flows.common.errors import SpecError
-from tests.faults.conftest import catalog_index, lab
-from tests.faults.lab import Lab
-
-__all__ = ["catalog_index", "lab"]
+from tests.support.lab import Lab
 
 
 def test_a_run_of_a_shell_refuses_to_pause_before_anything_is_asked(lab: Lab) -> None:

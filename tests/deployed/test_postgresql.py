@@ -7,8 +7,8 @@ import pytest
 
 from tests.deployed.deployment import Deployment
 from tests.deployed.servers import PrefectServer, Worker
-from tests.faults.lab import Lab
-from tests.servers.postgresql import PostgreSQL
+from tests.support.lab import Lab
+from tests.support.servers.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.slow
 _numbers = itertools.count()

@@ -11,11 +11,8 @@ from uuid import uuid4
 import pytest
 
 from flows.common.errors import SpecError
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.conftest import catalog_index, lab
-from tests.faults.lab import Lab, finish
-
-__all__ = ["catalog_index", "lab"]
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, finish
 
 ACCOUNT = 8
 

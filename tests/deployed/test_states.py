@@ -11,8 +11,8 @@ import pytest
 
 from tests.deployed.deployment import Deployment
 from tests.deployed.servers import PATIENCE, PrefectServer, Worker
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, wait_until
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, wait_until
 
 pytestmark = pytest.mark.slow
 AT_ONCE = 16

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.evaluate_command import main
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 Break = Callable[[Lab], object]
 

@@ -6,7 +6,7 @@ pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
 
 from backends.protocol import Capabilities
 from backends.simple.scripted import ScriptedBackend
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 CODE = """
 from lm_eval.api.instance import Instance

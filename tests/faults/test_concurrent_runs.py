@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Lab, finish
+from tests.support.lab import Lab, finish
 
 SLOW_MODEL = "scripted:hash?batch_size=4&delay=0.1"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 
 def delete(file: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.results.evaluation_result import EvaluationResult
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import PATIENCE, Lab, finish, wait_until
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import PATIENCE, Lab, finish, wait_until
 
 FAULTS = {
     "rate_limited": 0.05,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 CaptureFixture = pytest.CaptureFixture[str]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Finished, Lab, finish, wait_until
+from tests.support.lab import Finished, Lab, finish, wait_until
 
 LIMITED = """
 import resource, runpy, signal, sys

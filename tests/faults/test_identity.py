@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 
 def test_the_same_command_again_asks_nothing(lab: Lab) -> None:

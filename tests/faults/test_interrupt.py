@@ -5,8 +5,8 @@ import signal
 import pytest
 
 from flows.cli.evaluate_command import INTERRUPTED, ending
-from tests.endpoints.endpoint import Endpoint
-from tests.faults.lab import Lab, finish, wait_until
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.lab import Lab, finish, wait_until
 
 
 def test_ctrl_c_keeps_what_was_answered_and_says_how_to_go_on(lab: Lab) -> None:

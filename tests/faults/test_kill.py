@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.lab import PATIENCE, Lab, Process, finish, wait_until
+from tests.support.lab import PATIENCE, Lab, Process, finish, wait_until
 
 BATCH = 4
 SLOW_MODEL = f"scripted:hash?batch_size={BATCH}&delay=0.15"

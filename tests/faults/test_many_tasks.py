@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.planning.plan import MAX_STEPS, cut_bundles, cut_shards
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 
 @given(st.lists(st.integers(1, 3_000_000), min_size=1, max_size=2_000))

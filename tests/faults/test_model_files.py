@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")

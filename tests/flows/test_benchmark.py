@@ -18,12 +18,9 @@ from flows.specs.suite import SuiteSpec
 from flows.suites import model_process
 from flows.suites.result import SuiteResult
 from flows.suites.webhook import Patience
-from tests.faults.conftest import catalog_index
-from tests.faults.lab import Lab, wait_until
-from tests.flows.nights import TASK, Nights
-from tests.flows.post_box import PostBox
-
-__all__ = ["catalog_index"]
+from tests.support.lab import Lab, wait_until
+from tests.support.nights import TASK, Nights
+from tests.support.post_box import PostBox
 
 
 @dataclass

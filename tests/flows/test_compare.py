@@ -19,9 +19,9 @@ from flows.comparing.comparison import Comparison, Coverage
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
 from metrics.statistics.paired import Pairs, paired
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"prefect", "torch", "transformers", "datasets", "pandas", "sqlalchemy", "pyarrow", "scipy"}
 
 Runs = Callable[..., EvaluationResult]

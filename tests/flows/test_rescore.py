@@ -16,9 +16,9 @@ from flows.comparing.comparison import compare
 from flows.rescore import main, rescore
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.rescoring import RescoreSpec
-from tests.faults.lab import Lab
+from tests.support.lab import Lab
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"prefect", "torch", "transformers", "datasets", "pandas", "sqlalchemy", "pyarrow", "scipy"}
 FIRST_DIGIT = [
     {"name": "digit", "filter": [{"function": "regex", "regex_pattern": r"(\d)"}, {"function": "take_first"}]}

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("PIL.Image")
 
 from tests.parity.oracle import Case, run_recorded
-from tests.pictures import encoded, picture, write_parquet
+from tests.support.pictures import encoded, picture, write_parquet
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from tests.parity.ask_model import scores
-from tests.servers.vllm import ENVIRONMENT, VARIABLE, vllm_python
+from tests.support.paths import ROOT, TINY
+from tests.support.servers.vllm import ENVIRONMENT, VARIABLE, vllm_python
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "tests" / "models" / "tiny"
 TOLERANCE = 1e-4
 # Per token, where thousands of float32 numbers are added.
 ROLLING_TOLERANCE = 1e-6

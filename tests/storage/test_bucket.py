@@ -19,7 +19,7 @@ from flows.results.run_folder import RunFolder
 from flows.storage import bucket
 from flows.storage.bucket import PART_BYTES, BucketPath
 from flows.storage.files import atomic_path, place_of, write_text
-from tests.servers.seaweedfs import READER, SeaweedFS
+from tests.support.servers.seaweedfs import READER, SeaweedFS
 
 
 @contextmanager

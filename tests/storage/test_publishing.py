@@ -4,11 +4,8 @@ import pytest
 
 from flows.publish import publish
 from flows.results.evaluation_result import EvaluationResult
-from tests.flows.sinks.conftest import finished, hub
-from tests.hub.server import Hub
-from tests.servers.seaweedfs import SeaweedFS
-
-__all__ = ["finished", "hub"]
+from tests.support.hub.server import Hub
+from tests.support.servers.seaweedfs import SeaweedFS
 
 
 def test_the_hub_gets_the_same_files_of_a_run_in_a_bucket(

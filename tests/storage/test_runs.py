@@ -12,9 +12,9 @@ import yaml
 
 from flows.results.evaluation_result import EvaluationResult
 from flows.storage.bucket import BucketPath
-from tests.faults.lab import PATIENCE, Finished, Lab, Process, finish, wait_until
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.seaweedfs import READER, WRITER, SeaweedFS
+from tests.support.lab import PATIENCE, Finished, Lab, Process, finish, wait_until
+from tests.support.servers.postgresql import PostgreSQL
+from tests.support.servers.seaweedfs import READER, WRITER, SeaweedFS
 
 BATCH = 4
 MODEL = f"scripted:hash?batch_size={BATCH}"

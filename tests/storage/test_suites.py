@@ -17,9 +17,9 @@ from flows.rescore import main as rescore_main
 from flows.results.evaluation_result import EvaluationResult
 from flows.storage.bucket import BucketPath
 from flows.suites.result import SuiteResult
-from tests.faults.lab import Lab
-from tests.flows.nights import DOCS, TASK, Nights
-from tests.servers.seaweedfs import SeaweedFS
+from tests.support.lab import Lab
+from tests.support.nights import DOCS, TASK, Nights
+from tests.support.servers.seaweedfs import SeaweedFS
 
 STAMPS = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FILES = ("leaderboard.csv", "leaderboard.md", "leaderboard.json", "changes.json")

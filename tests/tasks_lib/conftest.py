@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks_lib.task_maker import TaskMaker
+from tests.support.task_maker import TaskMaker
 
 
 @pytest.fixture

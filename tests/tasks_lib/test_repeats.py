@@ -8,7 +8,7 @@ from backends.requests import Response
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
 from tasks_lib.task import Task
-from tests.tasks_lib.task_maker import ROWS, TaskMaker, scored, text
+from tests.support.task_maker import ROWS, TaskMaker, scored, text
 
 
 @pytest.fixture

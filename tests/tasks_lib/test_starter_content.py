@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -14,8 +13,9 @@ import pytest
 import yaml
 
 from tasks_lib.files.config import TaskConfig
+from tests.support.paths import ROOT
 
-STARTER = Path(__file__).resolve().parents[2] / "tasks_lib" / "starter"
+STARTER = ROOT / "tasks_lib" / "starter"
 TASKS = ("starter_choices", "starter_math", "starter_text")
 EQUATION = re.compile(r"(\d+) ([-+x/]) (\d+) = (\d+)")
 OPERATORS: dict[str, Callable[[int, int], float]] = {

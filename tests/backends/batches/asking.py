@@ -14,8 +14,8 @@ from backends.model_string import ModelSpec
 from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
-from tests.endpoints.answers import chat_prompt, text_for
-from tests.endpoints.endpoint import Endpoint
+from tests.support.endpoints.answers import chat_prompt, text_for
+from tests.support.endpoints.endpoint import Endpoint
 
 REQUESTS = [Request("generate_until", f"How many are {number}?") for number in range(12)]
 KEY = "sk-very-secret"

@@ -14,7 +14,7 @@ from tests.backends.batches.asking import (
     opened,
     with_limit,
 )
-from tests.endpoints.endpoint import Endpoint
+from tests.support.endpoints.endpoint import Endpoint
 
 # What it costs
 

@@ -24,7 +24,7 @@ from tests.backends.batches.asking import (
     texts,
     until,
 )
-from tests.endpoints.endpoint import Endpoint
+from tests.support.endpoints.endpoint import Endpoint
 
 
 def test_lines_that_failed_are_in_another_batch(endpoint: Endpoint, home: Path) -> None:

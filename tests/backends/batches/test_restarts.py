@@ -29,7 +29,8 @@ from tests.backends.batches.asking import (
     texts,
     until,
 )
-from tests.endpoints.endpoint import ROOT, Endpoint
+from tests.support.endpoints.endpoint import Endpoint
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(

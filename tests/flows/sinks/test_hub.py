@@ -14,11 +14,11 @@ from backends.model_string import ModelSpec
 from flows.common.errors import PublishError, SpecError, Unavailable
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
-from tests.flows.sinks.conftest import TASKS, OtherRun
-from tests.hub.server import READS, Fault, Hub
+from tests.support.finished_run import TASKS, OtherRun
+from tests.support.hub.server import READS, Fault, Hub
+from tests.support.paths import ROOT
 
 NAME = "org/evaluations"
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def publish(result: EvaluationResult, sink: str = f"hub:{NAME}") -> str:

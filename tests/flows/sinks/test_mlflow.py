@@ -10,11 +10,11 @@ import pytest
 from flows.common.errors import PublishError
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
-from tests.flows.sinks.conftest import TASKS
-from tests.servers.process import Command, free_port, serving
+from tests.support.finished_run import TASKS
+from tests.support.paths import ROOT
+from tests.support.servers.process import Command, free_port, serving
 
 pytest.importorskip("mlflow", reason="needs the extra `mlflow`")
-ROOT = Path(__file__).resolve().parents[3]
 VARIABLE = "ASSAY_MLFLOW"
 
 

@@ -10,7 +10,7 @@ from flows.evaluate import evaluate
 from flows.publish import main as publish_main
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
-from tests.hub.server import READS, Fault, Hub
+from tests.support.hub.server import READS, Fault, Hub
 
 NAME = "org/evaluations"
 

@@ -11,7 +11,7 @@ import pytest
 from flows.common.errors import PublishError
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
-from tests.flows.sinks.conftest import TASKS
+from tests.support.finished_run import TASKS
 
 pytest.importorskip("wandb", reason="needs the extra `wandb`")
 BLOCK, HEADER = 32768, 7

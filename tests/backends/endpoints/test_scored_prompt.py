@@ -1,0 +1,202 @@
+"""Log-likelihoods by an endpoint's echoed log-probabilities."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from backends.endpoints.probe import check_logprobs
+from backends.endpoints.question import Question
+from backends.errors import BackendError
+from backends.money.budget import Budget, Limits
+from backends.money.purse import Purse, paying
+from backends.requests import Request, Response
+from tests.support.asking import Open, answers, calls
+from tests.support.endpoints.answers import greedy_token, logprob_of, text_of_ids, tokens_of
+from tests.support.endpoints.endpoint import Endpoint
+
+SCORES = ["loglikelihood"]
+
+
+def scored(prompt: str, continuation: str) -> Request:
+    return Request("loglikelihood", prompt, continuation)
+
+
+def true_score(prompt: str, continuation: str) -> float:
+    total, before = 0.0, prompt
+    for token in tokens_of(continuation):
+        total += logprob_of(before, token)
+        before += token
+    return total
+
+
+def test_scores_are_the_sums_over_the_continuation(opened: Open) -> None:
+    pairs = [(f"The sky {number} is", f" blue and {'very ' * (number % 3)}wide") for number in range(50)]
+    responses = answers(opened("openai-completions"), [scored(*pair) for pair in pairs])
+    for response, pair in zip(responses, pairs, strict=True):
+        assert response.logprob == pytest.approx(true_score(*pair), abs=1e-9)
+        assert response.is_greedy is False
+    assert all(call.counted for call in calls(responses))
+
+
+def test_a_continuation_is_greedy_where_each_token_is_the_likeliest(opened: Open) -> None:
+    prompt = "Once upon a time"
+    said = greedy_token(prompt)
+    both = said + greedy_token(prompt + said)
+    requests = [scored(prompt, both), scored(prompt, said + " never"), scored(prompt, said)]
+    responses = answers(opened("openai-completions"), requests)
+    assert [one.is_greedy for one in responses] == [True, False, True]
+
+
+def test_white_space_at_the_end_of_a_context_belongs_to_the_continuation(opened: Open) -> None:
+    requests = [scored("The sky is ", "blue"), scored("The sky is", " blue")]
+    first, second = answers(opened("openai-completions"), requests)
+    assert first.logprob == second.logprob == pytest.approx(true_score("The sky is", " blue"))
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        (("The sk", "y is blue"), "no token begins where"),
+        (("", "The sky"), "BOS"),
+        (("The sky is", ""), "no token begins where"),
+    ],
+)
+def test_what_cannot_be_scored_as_text_is_refused_with_advice(
+    opened: Open, pair: tuple[str, str], said: str
+) -> None:
+    bad, good = answers(opened("openai-completions"), [scored(*pair), scored("The sky is", " blue")])
+    assert (bad.status, good.status) == ("failed", "answer")
+    assert said in (bad.error or "")
+    assert "give the option tokenizer" in (bad.error or "")
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "server_error", "dropped", "malformed", "cut"])
+def test_scores_survive_faults(opened: Open, endpoint: Endpoint, fault: str) -> None:
+    endpoint.change(**{fault: 0.3})
+    backend = opened("openai-completions", max_tries=30)
+    backend.load(SCORES)
+    pairs = [("The sky is", f" blue {number}") for number in range(30)]
+    responses = answers(backend, [scored(*pair) for pair in pairs])
+    for response, pair in zip(responses, pairs, strict=True):
+        assert response.logprob == pytest.approx(true_score(*pair))
+
+
+def test_options_of_streams_are_of_no_matter_for_scores(opened: Open) -> None:
+    requests = [scored("The sky is", f" blue {number}") for number in range(5)]
+    without, streamed = (
+        answers(opened("openai-completions", stream=stream), requests) for stream in (False, True)
+    )
+    assert [one.logprob for one in without] == [one.logprob for one in streamed]
+
+
+def test_a_good_endpoint_passes_the_probe(opened: Open) -> None:
+    opened("openai-completions").load(SCORES)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        ({"echo_logprobs": False}, "echo is not supported"),
+        ({"logprobs_shift": True}, "are of other places"),
+        ({"models": ["another"]}, "does not exist"),
+    ],
+)
+def test_an_endpoint_that_cannot_score_is_refused_before_the_run(
+    opened: Open, endpoint: Endpoint, behaviour: dict[str, object], said: str
+) -> None:
+    endpoint.change(**behaviour)
+    with pytest.raises(BackendError, match="openai-completions:m cannot score texts: .*" + said) as refused:
+        opened("openai-completions").load(SCORES)
+    assert "\n" not in str(refused.value)
+    opened("openai-completions").load(["generate_until"])
+
+
+class Shifted:
+    """An endpoint whose log-probability of each token is that of the token `by` places further on."""
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+        self.asked: list[Request] = []
+
+    def questions(self, requests: Sequence[Request]) -> list[Question]:
+        self.asked += requests
+        places = range(len(self.asked) - len(requests), len(self.asked))
+        return [Question("", {"place": place}, lambda _: Response(), 0, 0) for place in places]
+
+    async def answer(self, question: Question) -> Response:
+        request = self.asked[question.body["place"]]
+        if request.kind == "generate_until":
+            return Response(text=greedy_token(request.prompt))
+        text = request.prompt + request.continuation
+        tokens = [*tokens_of(text), greedy_token(text)]
+        values = [logprob_of("".join(tokens[:place]), token) for place, token in enumerate(tokens)]
+        start = len(tokens_of(request.prompt))
+        logprob = sum(values[start + self.by : len(tokens) - 1 + self.by])
+        return Response(logprob=logprob, is_greedy=logprob > -1)
+
+
+@pytest.mark.parametrize(("by", "said"), [(-1, "before"), (1, "after")])
+def test_log_probabilities_of_the_neighbour_are_noticed(by: int, said: str) -> None:
+    endpoint = Shifted(by)
+    with pytest.raises(BackendError, match=f"belong to the tokens {said} those"):
+        asyncio.run(check_logprobs("m", endpoint.questions, endpoint.answer))
+
+
+def test_log_probabilities_at_their_place_are_right() -> None:
+    endpoint = Shifted(0)
+    asyncio.run(check_logprobs("m", endpoint.questions, endpoint.answer))
+
+
+class TestTokens:
+    """Where the tokenizer is known, tokens are sent."""
+
+    TEXT = "Once upon a time there was a little girl who liked to play in the park with her red ball. " * 3
+
+    def test_texts_are_scored_whole_window_after_window(self, opened: Open, stories260k: Path) -> None:
+        from transformers import AutoTokenizer
+
+        from backends.model_files.tokenization import Tokenization
+
+        backend = opened("openai-completions", tokenizer=str(stories260k), max_length=32)
+        requests = [Request("loglikelihood_rolling", text) for text in (self.TEXT, "", "A cat.")]
+        responses = answers(backend, requests)
+        tokenization = Tokenization(AutoTokenizer.from_pretrained(stories260k), 32)
+        assert len(tokenization.windows(self.TEXT)) > 2
+        for response, request in zip(responses, requests, strict=True):
+            truth = 0.0
+            for window in tokenization.windows(request.prompt):
+                before = text_of_ids(window.context)
+                truth += true_score(before, text_of_ids(window.continuation))
+            assert response.logprob == pytest.approx(truth)
+
+    def test_each_window_is_paid_by_the_task_whose_text_it_is(self, opened: Open, stories260k: Path) -> None:
+        backend = opened("openai-completions", tokenizer=str(stories260k), max_length=32)
+        requests = [Request("loglikelihood_rolling", text) for text in ("A cat.", self.TEXT, "A dog.")]
+        budget = Budget(Limits())
+        with paying(Purse(budget, {}, ["short", "long", "short"])):
+            first, long, last = answers(backend, requests)
+        assert budget.spent("long").tokens == long.tokens_in + long.tokens_out
+        assert budget.spent("short").tokens == sum(one.tokens_in + one.tokens_out for one in (first, last))
+
+    def test_a_text_with_a_window_that_fails_has_no_score(
+        self, opened: Open, endpoint: Endpoint, stories260k: Path
+    ) -> None:
+        endpoint.change(max_prompt_tokens=20)
+        backend = opened("openai-completions", tokenizer=str(stories260k), max_length=32)
+        requests = [Request("loglikelihood_rolling", text) for text in (self.TEXT, "A cat.")]
+        long, short = answers(backend, requests)
+        assert (long.status, short.status) == ("failed", "answer")
+
+    def test_a_tokenizer_that_is_not_the_models_is_noticed(self, opened: Open, stories260k: Path) -> None:
+        """The stand-in server has words for tokens."""
+        with pytest.raises(BackendError, match="the tokens it writes are not the likeliest"):
+            opened("openai-completions", tokenizer=str(stories260k)).load(SCORES)
+
+    def test_a_boundary_inside_a_word_can_be_scored(self, opened: Open, stories260k: Path) -> None:
+        backend = opened("openai-completions", tokenizer=str(stories260k))
+        (response,) = answers(backend, [scored("The do", "g runs")])
+        assert response.status == "answer"
+        assert response.logprob is not None
+        assert response.logprob < 0

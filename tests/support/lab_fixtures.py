@@ -1,0 +1,43 @@
+"""Labs: each test gets one of its own, with the session's Prefect server and index of the catalog."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def catalog_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the index of installed task files is kept; making it takes seconds."""
+    return tmp_path_factory.mktemp("catalog")
+
+
+@pytest.fixture
+def lab(
+    tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[Lab]":
+    """A home, tasks, data and results of its own (`Lab`)."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from tests.support.lab import Lab
+
+    lab = Lab(tmp_path)
+    (lab.home / "catalog").symlink_to(catalog_index)
+    monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
+    # As if lm-eval were not installed: its catalog plays no part here and takes half a second to read.
+    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+    # The thread of Prefect's heartbeats holds up the end of each run for up to a second.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield lab
+
+
+@pytest.fixture
+def other_lab(lab: "Lab", tmp_path: Path) -> "Lab":
+    """A second machine: the same tasks and data, a home of its own."""
+    from tests.support.lab import Lab
+
+    return Lab(tmp_path / "other", beside=lab)
