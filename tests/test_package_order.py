@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.support.paths import ROOT
+
 FLOORS = ("metrics", "backends", "tasks_lib", "flows")
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 # Names that task code imports, not code of the project.

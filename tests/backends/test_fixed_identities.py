@@ -10,11 +10,11 @@ from backends.model_string import ModelSpec
 from backends.protocol import Backend
 from backends.registry import BackendContext, open_backend
 from backends.requests import Attachment, Request
+from tests.support.paths import TINY
 
 RED = Attachment.of("image", "image/png", b"red")
 BLUE = Attachment.of("image", "image/png", b"blue")
 HUM = Attachment.of("audio", "audio/wav", b"hum")
-TINY = Path(__file__).parents[1] / "models" / "tiny"
 NOBODY = "base_url=http://127.0.0.1:9/v1"
 
 SYSTEM = {"role": "system", "content": "Be brief."}
