@@ -6,8 +6,8 @@ from backends.protocol import Backend
 from backends.requests import MediaKind, RequestKind
 from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec
+from metrics.scores.metric import OutputType
 from tasks_lib.catalog.selection import Selection
-from tasks_lib.files.config import OutputType
 from tasks_lib.prompts.media import media_of
 
 NEEDS: dict[OutputType, RequestKind] = {

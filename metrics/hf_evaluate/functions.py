@@ -102,13 +102,15 @@ def exact_match(
     ignore_punctuation: bool = False,
     ignore_numbers: bool = False,
 ) -> dict[str, float]:
-    options = {
-        "regexes_to_ignore": regexes_to_ignore,
-        "ignore_case": ignore_case,
-        "ignore_punctuation": ignore_punctuation,
-        "ignore_numbers": ignore_numbers,
-    }
-    return {"exact_match": share_equal(references, predictions, options)}
+    share = share_equal(
+        references,
+        predictions,
+        regexes_to_ignore=regexes_to_ignore,
+        ignore_case=ignore_case,
+        ignore_punctuation=ignore_punctuation,
+        ignore_numbers=ignore_numbers,
+    )
+    return {"exact_match": share}
 
 
 def bleu(

@@ -1,13 +1,13 @@
 """Scores of one multiple-choice document from the log-likelihoods of its choices.
 
-Source of the rules: lm-eval 0.4.13, `ConfigurableTask.process_results`, output type `multiple_choice`. From
-`exact_match_mc` on: its branch for 0.5, `lm_eval/api/_metrics/ll.py`, where they are of one right choice;
-what they are of several is said with each.
+Source of the rules: lm-eval 0.4.13, `ConfigurableTask.process_results`, output type `multiple_choice`. Of
+`logprob`, `bpb` and `choice_*`: its branch for 0.5, `lm_eval/api/_metrics/ll.py`, where they are of one right
+choice; what they are of several is said with each. `ece` is ours.
 """
 
 import math
 import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,44 +34,39 @@ def resolve_gold(gold: Any, choices: Sequence[str]) -> int | list[int]:
     return _index(gold, choices)
 
 
-def choice_scores(
-    lls: Sequence[float],
-    is_greedy: Sequence[bool],
-    choices: Sequence[str],
-    gold: Gold,
-    *,
-    multiple_targets: bool,
-    metrics: Collection[str],
-    unconditional: Sequence[float] | None = None,
-) -> dict[str, Any]:
-    """The scores of those `CHOICE_METRICS` that are in `metrics`; other names give no score, as in lm-eval.
+@dataclass(frozen=True, slots=True)
+class AnsweredChoices:
+    """A document whose choices were compared.
 
     lls: natural log-likelihood of each choice after the prompt.
     is_greedy: whether each choice is what greedy decoding would say.
     gold: from `resolve_gold`; a sequence where any of several choices is right.
-    multiple_targets: whether the task declares several right choices.
+    has_several_targets: whether the task declares several right choices.
     unconditional: log-likelihood of each choice without the prompt; `acc_mutual_info` needs it.
     """
-    if not len(lls) == len(is_greedy) == len(choices) or not choices:
-        raise MetricError(
-            f"{len(choices)} choices have {len(lls)} log-likelihoods and {len(is_greedy)} greedy flags; "
-            "every choice needs one of each."
-        )
-    golds = _gold_indices(gold, multiple_targets)
-    answered = Answered(tuple(lls), tuple(is_greedy), choices, gold, golds, unconditional)
-    return {name: score(answered) for name, score in CHOICE_METRICS.items() if name in metrics}
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A document with its answers, as every metric of this file sees it; `golds` are the right indices."""
 
     lls: tuple[float, ...]
     is_greedy: tuple[bool, ...]
     choices: Sequence[str]
     gold: Gold
-    golds: Sequence[int]
-    unconditional: Sequence[float] | None
+    has_several_targets: bool = False
+    unconditional: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.lls) == len(self.is_greedy) == len(self.choices) or not self.choices:
+            raise MetricError(
+                f"{len(self.choices)} choices have {len(self.lls)} log-likelihoods and {len(self.is_greedy)} "
+                "greedy flags; every choice needs one of each."
+            )
+        if not isinstance(self.gold, int) and not self.has_several_targets:
+            raise MetricError(
+                f"{list(self.gold)} are several right choices, but the task declares one right choice."
+            )
+
+    @property
+    def golds(self) -> Sequence[int]:
+        """The right indices."""
+        return (self.gold,) if isinstance(self.gold, int) else self.gold
 
     def is_right(self, scores: npt.ArrayLike) -> float:
         """1.0 if the choice with the highest score (the first of equal ones) is right, else 0.0."""
@@ -109,58 +104,58 @@ class Answered:
             return np.asarray(self.lls, dtype=np.float64) / np.asarray(lengths, dtype=np.float64)
 
 
-def _acc(answered: Answered) -> float:
+def acc(answered: AnsweredChoices) -> float:
     return answered.is_right(answered.lls)
 
 
-def _acc_norm(answered: Answered) -> float:
+def acc_norm(answered: AnsweredChoices) -> float:
     return answered.is_right(answered.per_length([len(choice) for choice in answered.choices]))
 
 
-def _acc_bytes(answered: Answered) -> float:
+def acc_bytes(answered: AnsweredChoices) -> float:
     return answered.is_right(answered.per_length(answered.byte_lengths()))
 
 
-def _acc_mutual_info(answered: Answered) -> float:
+def acc_mutual_info(answered: AnsweredChoices) -> float:
     if answered.unconditional is None or len(answered.unconditional) != len(answered.lls):
         raise MetricError("acc_mutual_info needs the log-likelihood of every choice without the prompt.")
     return answered.is_right(np.subtract(answered.lls, answered.unconditional))
 
 
-def _exact_match(answered: Answered) -> int:
+def exact_match(answered: AnsweredChoices) -> int:
     """1 if a right choice is what greedy decoding would say."""
     size = len(answered.is_greedy)
     return int(any(answered.is_greedy[index] for index in answered.golds if -size <= index < size))
 
 
-def _brier_score(answered: Answered) -> tuple[Gold, list[float]]:
+def brier_score(answered: AnsweredChoices) -> tuple[Gold, list[float]]:
     """The right index and the probabilities of the choices."""
     return answered.gold, answered.probabilities()
 
 
-def _logprob(answered: Answered) -> float:
+def logprob(answered: AnsweredChoices) -> float:
     """The log-likelihood of the right choice, of several the highest."""
     return max(answered.lls[index] for index in answered.right_choices("logprob"))
 
 
-def _bpb(answered: Answered) -> float:
+def bpb(answered: AnsweredChoices) -> float:
     """Bits per UTF-8 byte of the right choice, of several the fewest."""
     bits = -answered.per_byte("bpb") / math.log(2)
     return float(min(bits[index] for index in answered.right_choices("bpb")))
 
 
-def _choice_logprob(answered: Answered) -> float:
+def choice_logprob(answered: AnsweredChoices) -> float:
     """The log of the probability of the right choice, of several of all of them."""
     return _log_share(np.asarray(answered.lls), answered.right_choices("choice_logprob"))
 
 
-def _choice_logprob_norm(answered: Answered) -> float:
+def choice_logprob_norm(answered: AnsweredChoices) -> float:
     """`choice_logprob` where choices are compared by their log-likelihood per UTF-8 byte."""
     name = "choice_logprob_norm"
     return _log_share(answered.per_byte(name), answered.right_choices(name))
 
 
-def _choice_prob_norm(answered: Answered) -> float:
+def choice_prob_norm(answered: AnsweredChoices) -> float:
     """The probability whose log is `choice_logprob_norm`."""
     name = "choice_prob_norm"
     return math.exp(_log_share(answered.per_byte(name), answered.right_choices(name)))
@@ -171,37 +166,17 @@ def _log_share(scores: Floats, indices: Sequence[int]) -> float:
     return float(np.logaddexp.reduce(scores[list(indices)]) - np.logaddexp.reduce(scores))
 
 
-def _gold_and_prediction(answered: Answered) -> tuple[Gold, int]:
+def gold_and_prediction(answered: AnsweredChoices) -> tuple[Gold, int]:
     return answered.gold, int(np.argmax(answered.lls))
 
 
-def _ece(answered: Answered) -> tuple[float, float]:
+def ece(answered: AnsweredChoices) -> tuple[float, float]:
     """The probability of the most likely choice, and whether it is right."""
     return max(answered.probabilities()), answered.is_right(answered.lls)
 
 
-def _likelihood(answered: Answered) -> tuple[Gold, tuple[float, ...]]:
+def likelihood(answered: AnsweredChoices) -> tuple[Gold, tuple[float, ...]]:
     return answered.gold, answered.lls
-
-
-CHOICE_METRICS: dict[str, Callable[[Answered], Any]] = {
-    "acc": _acc,
-    "f1": _gold_and_prediction,
-    "mcc": _gold_and_prediction,
-    "acc_norm": _acc_norm,
-    "acc_bytes": _acc_bytes,
-    "exact_match": _exact_match,
-    "brier_score": _brier_score,
-    "ece": _ece,
-    "likelihood": _likelihood,
-    "acc_mutual_info": _acc_mutual_info,
-    "exact_match_mc": _exact_match,
-    "logprob": _logprob,
-    "bpb": _bpb,
-    "choice_logprob": _choice_logprob,
-    "choice_prob_norm": _choice_prob_norm,
-    "choice_logprob_norm": _choice_logprob_norm,
-}
 
 
 def _index(label: Any, choices: Sequence[str]) -> int:
@@ -212,11 +187,3 @@ def _index(label: Any, choices: Sequence[str]) -> int:
     except TypeError:
         raise MetricError(f"{label!r} is no label of a choice: give its index or its text.") from None
     return index if index < len(choices) else NO_CHOICE
-
-
-def _gold_indices(gold: Gold, multiple_targets: bool) -> Sequence[int]:
-    if isinstance(gold, int):
-        return (gold,)
-    if not multiple_targets:
-        raise MetricError(f"{list(gold)} are several right choices, but the task declares one right choice.")
-    return gold

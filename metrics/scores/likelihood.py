@@ -1,48 +1,63 @@
-"""Scores of one document from the log-likelihood of its target.
+"""Scores of one document from the log-likelihood of its target, or of all of its text.
 
 Source: lm-eval 0.4.13, `process_results`; for `logprob` and `bpb` its branch for 0.5.
 """
 
 import math
 import re
-from collections.abc import Collection
-from typing import Any
+from dataclasses import dataclass
 
 from metrics.errors import MetricError
 
 _SPACES = re.compile(r"\s+")
 
 
-def loglikelihood_scores(
-    logprob: float, is_greedy: bool, metrics: Collection[str], *, target: str | None = None
-) -> dict[str, Any]:
-    """Those of these scores that are in `metrics`.
+@dataclass(frozen=True, slots=True)
+class AnsweredTarget:
+    """The natural log-probability of a document's target after the prompt.
 
-    `perplexity` and `logprob`: the natural log-probability. `acc`: 1 if greedy. `bpb`: bits per UTF-8 byte of
-    `target`, the text that `logprob` is of; a MetricError without one.
+    is_greedy: whether it is what greedy decoding would say. target: the text itself.
     """
-    scores = {"perplexity": logprob, "acc": int(is_greedy), "logprob": logprob}
-    if "bpb" in metrics:
-        scores["bpb"] = _bits_per_byte(logprob, target)
-    return {name: score for name, score in scores.items() if name in metrics}
+
+    logprob: float
+    is_greedy: bool
+    target: str | None = None
 
 
-def _bits_per_byte(logprob: float, target: str | None) -> float:
-    if not target:
+@dataclass(frozen=True, slots=True)
+class RollingText:
+    """The natural log-probability of a whole text."""
+
+    logprob: float
+    text: str
+
+
+def logprob(answered: AnsweredTarget) -> float:
+    return answered.logprob
+
+
+def acc(answered: AnsweredTarget) -> int:
+    """1 if the target is what greedy decoding would say."""
+    return int(answered.is_greedy)
+
+
+def bpb(answered: AnsweredTarget) -> float:
+    """Bits per UTF-8 byte of the target."""
+    if not answered.target:
         raise MetricError("bpb divides by the length of the target, which is empty.")
-    return -logprob / math.log(2) / len(target.encode("utf-8", "surrogatepass"))
+    return -answered.logprob / math.log(2) / _size(answered.target)
 
 
-def rolling_scores(logprob: float, text: str, metrics: Collection[str]) -> dict[str, Any]:
-    """Pairs (log-probability of `text`, its length in words or UTF-8 bytes) for the metrics in `metrics`.
+def per_word(read: RollingText) -> tuple[float, int]:
+    """The log-probability of the text and its words, which are what white space separates; space at an end
+    of the text counts as one more, as in lm-eval."""
+    return read.logprob, len(_SPACES.split(read.text))
 
-    Words are what white space separates; space at an end of the text counts as one more, as in lm-eval.
-    """
-    words = len(_SPACES.split(text))
-    size = len(text.encode("utf-8", "surrogatepass"))
-    scores = {
-        "word_perplexity": (logprob, words),
-        "byte_perplexity": (logprob, size),
-        "bits_per_byte": (logprob, size),
-    }
-    return {name: score for name, score in scores.items() if name in metrics}
+
+def per_byte(read: RollingText) -> tuple[float, int]:
+    """The log-probability of the text and its UTF-8 bytes."""
+    return read.logprob, _size(read.text)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

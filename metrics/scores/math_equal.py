@@ -8,17 +8,17 @@ import functools
 import importlib.util
 import logging
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from metrics.errors import MetricError
 from metrics.processes.worker import Worker
+from metrics.scores.text import GeneratedText
 
 log = logging.getLogger(__name__)
 
 
-def math_equal(golds: Sequence[str], prediction: str, *, timeout: float = 5.0) -> float:
-    """1.0 if `prediction` equals one of `golds`, else 0.0.
+def math_equal(answer: GeneratedText, *, timeout: float = 5.0) -> float:
+    """1.0 if the text equals one of the targets, else 0.0.
 
     A text is read as a whole if it is a formula; else the expression counts that math_verify finds in it,
     such as the boxed one or the last number. Texts that are the same are equal whatever they say.
@@ -26,6 +26,7 @@ def math_equal(golds: Sequence[str], prediction: str, *, timeout: float = 5.0) -
     timeout: seconds for one comparison, beyond which it is given up, counts as not equal and is logged as a
         warning. The limit holds in any thread: expressions are compared in a process of their own.
     """
+    golds, prediction = answer.texts("math_equal")
     return float(any(_equal(gold, prediction, timeout) for gold in golds))
 
 

@@ -1,105 +1,114 @@
-"""The metrics that task files name, as data: which way is better and how documents become one number.
+"""The metrics that task files name: one entry each, and nothing else to write for a new one.
 
 Source: lm-eval 0.4.13, `lm_eval/api/metrics.py` and `DEFAULT_METRIC_REGISTRY` in `lm_eval/api/registry.py`.
-It has none of `OWN_METRICS`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from metrics.errors import MetricError, unknown_name
-from metrics.scores.choices import CHOICE_METRICS
+from metrics.scores import choices, likelihood, text
+from metrics.scores.math_equal import check_math_equal, math_equal
+from metrics.scores.metric import Metric, OutputType
+from metrics.scores.rouge import check_rouge, rouge
 
 
-@dataclass(frozen=True, slots=True)
-class MetricDefinition:
-    """name: as in task files. aggregation: a name for `metrics.aggregates.aggregation.aggregation`.
-
-    aggregation_has_options: whether the metric's options are those of its aggregation.
-    """
-
-    name: str
-    higher_is_better: bool
-    aggregation: str
-    aggregation_has_options: bool = False
+def _by_name(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
 
 
-LM_EVAL_METRICS: Mapping[str, MetricDefinition] = {
-    definition.name: definition
-    for definition in (
-        MetricDefinition("acc", True, "mean"),
-        MetricDefinition("acc_norm", True, "mean"),
-        MetricDefinition("acc_bytes", True, "mean"),
-        MetricDefinition("acc_mutual_info", True, "mean"),
-        MetricDefinition("acc_all", True, "mean"),
-        MetricDefinition("exact_match", True, "mean"),
-        MetricDefinition("likelihood", True, "mean"),
-        MetricDefinition("perplexity", False, "perplexity"),
-        MetricDefinition("word_perplexity", False, "weighted_perplexity"),
-        MetricDefinition("byte_perplexity", False, "weighted_perplexity"),
-        MetricDefinition("bits_per_byte", False, "bits_per_byte"),
-        MetricDefinition("brier_score", False, "brier_score"),
-        MetricDefinition("f1", True, "f1"),
-        MetricDefinition("mcc", True, "matthews_corrcoef"),
-        MetricDefinition("bleu", True, "bleu"),
-        MetricDefinition("chrf", True, "chrf"),
-        MetricDefinition("chrf++", True, "chrf++"),
-        MetricDefinition("ter", False, "ter"),
-        MetricDefinition("bypass", True, "bypass"),
-    )
-}
+LM_EVAL_METRICS: dict[str, Metric] = _by_name(
+    Metric("perplexity", higher_is_better=False, aggregation="perplexity", of_target=likelihood.logprob),
+    Metric("acc", of_choices=choices.acc, of_target=likelihood.acc),
+    Metric("f1", aggregation="f1", of_choices=choices.gold_and_prediction, of_generation=text.pair),
+    Metric(
+        "mcc",
+        aggregation="matthews_corrcoef",
+        of_choices=choices.gold_and_prediction,
+        of_generation=text.pair,
+    ),
+    Metric("acc_norm", of_choices=choices.acc_norm),
+    Metric("acc_bytes", of_choices=choices.acc_bytes),
+    Metric(
+        "exact_match",
+        of_choices=choices.exact_match,
+        of_generation=text.equal,
+        check_options=text.ignored,
+    ),
+    Metric("brier_score", higher_is_better=False, aggregation="brier_score", of_choices=choices.brier_score),
+    Metric("likelihood", of_choices=choices.likelihood),
+    Metric("acc_mutual_info", of_choices=choices.acc_mutual_info),
+    Metric("acc_all", of_generation=text.pair),
+    Metric(
+        "word_perplexity",
+        higher_is_better=False,
+        aggregation="weighted_perplexity",
+        of_rolling=likelihood.per_word,
+    ),
+    Metric(
+        "byte_perplexity",
+        higher_is_better=False,
+        aggregation="weighted_perplexity",
+        of_rolling=likelihood.per_byte,
+    ),
+    Metric(
+        "bits_per_byte", higher_is_better=False, aggregation="bits_per_byte", of_rolling=likelihood.per_byte
+    ),
+    Metric("bleu", aggregation="bleu", of_generation=text.pair),
+    Metric("chrf", aggregation="chrf", of_generation=text.pair),
+    Metric("chrf++", aggregation="chrf++", of_generation=text.pair),
+    Metric("ter", higher_is_better=False, aggregation="ter", of_generation=text.pair),
+    Metric("bypass", aggregation="bypass", of_generation=text.nothing),
+)
 
-OWN_METRICS: Mapping[str, MetricDefinition] = {
-    definition.name: definition
-    for definition in (
-        MetricDefinition("ece", False, "ece", aggregation_has_options=True),
-        MetricDefinition("exact_match_mc", True, "mean"),
-        MetricDefinition("logprob", True, "mean"),
-        MetricDefinition("bpb", False, "mean"),
-        MetricDefinition("choice_logprob", True, "mean"),
-        MetricDefinition("choice_prob_norm", True, "mean"),
-        MetricDefinition("choice_logprob_norm", True, "mean"),
-        MetricDefinition("rouge1", True, "mean"),
-        MetricDefinition("rouge2", True, "mean"),
-        MetricDefinition("rougeL", True, "mean"),
-        MetricDefinition("rougeLsum", True, "mean"),
-        MetricDefinition("math_equal", True, "mean"),
-    )
-}
+METRICS: Mapping[str, Metric] = LM_EVAL_METRICS | _by_name(
+    Metric(
+        "ece",
+        higher_is_better=False,
+        aggregation="ece",
+        aggregation_has_options=True,
+        of_choices=choices.ece,
+    ),
+    Metric("exact_match_mc", of_choices=choices.exact_match, of_generation=text.same_text),
+    Metric("logprob", of_choices=choices.logprob, of_target=likelihood.logprob),
+    Metric("bpb", higher_is_better=False, of_choices=choices.bpb, of_target=likelihood.bpb),
+    Metric("choice_logprob", of_choices=choices.choice_logprob),
+    Metric("choice_prob_norm", of_choices=choices.choice_prob_norm),
+    Metric("choice_logprob_norm", of_choices=choices.choice_logprob_norm),
+    *(
+        Metric(name, of_generation=partial(rouge, name), check_options=partial(check_rouge, name))
+        for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")
+    ),
+    Metric("math_equal", of_generation=math_equal, check_options=check_math_equal),
+)
 
-METRICS: Mapping[str, MetricDefinition] = {**LM_EVAL_METRICS, **OWN_METRICS}
-
-DEFAULT_METRICS: Mapping[str, tuple[str, ...]] = {
+DEFAULT_METRICS: Mapping[OutputType, tuple[str, ...]] = {
     "loglikelihood": ("perplexity", "acc"),
     "loglikelihood_rolling": ("word_perplexity", "byte_perplexity", "bits_per_byte"),
     "multiple_choice": ("acc", "acc_norm"),
     "generate_until": ("exact_match",),
 }
 
-# The metrics of log-likelihoods; a name beyond these gives no score there.
-LIKELIHOOD_METRICS: Mapping[str, tuple[str, ...]] = {
-    "loglikelihood": ("perplexity", "acc", "logprob", "bpb"),
-    "loglikelihood_rolling": ("word_perplexity", "byte_perplexity", "bits_per_byte"),
-    "multiple_choice": tuple(CHOICE_METRICS),
-}
 
-
-def check_metric(name: str, output_type: str) -> None:
-    """Raise MetricError for a metric that gives no score of answers of this output type."""
-    known = LIKELIHOOD_METRICS[output_type]
-    if name not in known:
-        raise MetricError(f"{name} gives no score where output_type is {output_type}: {', '.join(known)} do.")
-
-
-def metric_definition(name: str) -> MetricDefinition:
+def metric(name: str) -> Metric:
     """The metric called `name`; a MetricError names the nearest one if there is none."""
     if name not in METRICS:
         raise unknown_name("metric", name, METRICS)
     return METRICS[name]
 
 
-def default_metrics(output_type: str) -> tuple[str, ...]:
-    """The metrics of a task of this output type whose file has no `metric_list`."""
-    if output_type not in DEFAULT_METRICS:
-        raise unknown_name("output type", output_type, DEFAULT_METRICS)
-    return DEFAULT_METRICS[output_type]
+def scores_choices(name: str) -> bool:
+    """Whether there is a metric of this name of choices that are compared."""
+    return name in METRICS and METRICS[name].of_choices is not None
+
+
+def in_table_order(metrics: Iterable[Metric]) -> list[Metric]:
+    """lm-eval's order, in which a document's scores are; those of others come last."""
+    places = {name: place for place, name in enumerate(METRICS)}
+    return sorted(metrics, key=lambda one: places.get(one.name, len(places)))
+
+
+def no_score(name: str, output_type: OutputType) -> MetricError:
+    """The error for a metric that gives no score where this is asked."""
+    known = ", ".join(one.name for one in METRICS.values() if one.scores(output_type))
+    return MetricError(f"{name} gives no score where output_type is {output_type}: {known} do.")

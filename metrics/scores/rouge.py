@@ -5,14 +5,14 @@ Source: Lin (2004), "ROUGE: A Package for Automatic Evaluation of Summaries".
 
 import functools
 import importlib.util
-from collections.abc import Sequence
 from typing import Any
 
 from metrics.errors import MetricError
+from metrics.scores.text import GeneratedText
 
 
-def rouge(name: str, golds: Sequence[str], prediction: str, *, use_stemmer: bool = False) -> float:
-    """The F1, from 0.0 to 1.0, of `prediction` with that of `golds` it agrees with best.
+def rouge(name: str, answer: GeneratedText, *, use_stemmer: bool = False) -> float:
+    """The F1, from 0.0 to 1.0, of the text with that of the targets it agrees with best.
 
     name: `rouge1` and `rouge2` (of words and pairs of words), `rougeL` (of the longest common subsequence) or
         `rougeLsum` (the same over the lines of both texts).
@@ -21,6 +21,7 @@ def rouge(name: str, golds: Sequence[str], prediction: str, *, use_stemmer: bool
     Words are runs of the letters a to z and digits, in lower case: text in another script has none and scores
     0.
     """
+    golds, prediction = answer.texts(name)
     scores = (_scorer(name, use_stemmer).score(gold, prediction)[name] for gold in golds)
     return max(float(score.fmeasure) for score in scores)
 

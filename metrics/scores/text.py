@@ -1,13 +1,11 @@
 """Scores of one generated text against its target: exact match, and pairs for metrics over the corpus.
 
 Source of the rules: lm-eval 0.4.13, `ConfigurableTask.process_results`, output type `generate_until`, and
-`exact_match_hf_evaluate`, which is the `exact_match` of Hugging Face evaluate. The metrics that lm-eval lacks
-are in `metrics.scores.generated`.
+`exact_match_hf_evaluate`, which is the `exact_match` of Hugging Face evaluate.
 """
 
 import functools
 import inspect
-import itertools
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
@@ -16,76 +14,65 @@ from typing import Any
 
 import numpy as np
 
-from metrics.errors import MetricError, unknown_name
+from metrics.errors import MetricError
 from metrics.filters.patterns import compile_pattern
-from metrics.scores.generated import GENERATED_METRICS, check_generated, generated_score
-from metrics.scores.registry import LIKELIHOOD_METRICS, metric_definition
-
-EXACT_MATCH_OPTIONS = ("regexes_to_ignore", "ignore_case", "ignore_punctuation", "ignore_numbers")
-
-# Metrics that are numbers made from log-likelihoods; of a text there is none.
-NUMBERS_OF_LIKELIHOODS = frozenset(itertools.chain(*LIKELIHOOD_METRICS.values())) - {
-    "exact_match",
-    "f1",
-    "mcc",
-}
 
 
-def text_scores(
-    metric_name: str,
-    gold: Any,
-    prediction: Any,
-    options: Mapping[str, Any],
-    *,
-    multiple_targets: bool = False,
-) -> Any:
-    """The score of one document for a registered metric.
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """A document with the text that was generated for it, or with what filters made of that.
 
-    `exact_match`: 1.0 or 0.0 (a fraction where `prediction` is a list of repeats); with several targets 1.0
-    if any of them is matched. `bypass`: None. `GENERATED_METRICS`: a number, with several targets the best.
-    All others: the pair [gold, prediction], which the aggregation reads; `options` mean nothing to them
-    (lm-eval's task files give some all the same). With several targets `gold` in that pair is their list.
-
-    Raises MetricError for an unknown metric, for a wrong option of `exact_match` and of `GENERATED_METRICS`,
-    and where those have no text to score or lack their package.
+    gold: the target; where the task declares several (`has_several_targets`), their list or a single one.
     """
-    metric_definition(metric_name)
-    if metric_name == "bypass":
-        return None
-    if metric_name in GENERATED_METRICS:
-        return generated_score(
-            metric_name, targets(gold) if multiple_targets else [gold], prediction, options
-        )
-    if metric_name != "exact_match":
-        return [gold, prediction]
-    if not multiple_targets:
-        return exact_match([gold], [prediction], options)
-    golds = targets(gold)
-    return 1.0 if exact_match(golds, [prediction] * len(golds), options) > 0 else 0.0
+
+    gold: Any
+    text: Any
+    has_several_targets: bool = False
+
+    @property
+    def targets(self) -> list[Any]:
+        """All targets; some documents of a task with several have a single text."""
+        if self.has_several_targets and isinstance(self.gold, list | tuple):
+            return list(self.gold)
+        return [self.gold]
+
+    def texts(self, metric: str) -> tuple[list[str], str]:
+        """The targets and the generated text; a MetricError if one of them is no text."""
+        golds = self.targets
+        if not golds or not all(isinstance(text, str) for text in (*golds, self.text)):
+            raise MetricError(
+                f"{metric} needs target texts and one predicted text, not {golds!r} and {self.text!r}; "
+                "a `take_first` filter makes one text of several repeats."
+            )
+        return golds, self.text
 
 
-def check_text_metric(metric_name: str, options: Mapping[str, Any], aggregation: object) -> None:
-    """Raise MetricError for a registered metric that could not score texts with these options, or whose
-    values this aggregation (a name, or task code's function) could not use."""
-    if metric_name == "exact_match":
-        _rules(options)
-    elif metric_name in GENERATED_METRICS:
-        check_generated(metric_name, options)
-    elif metric_name in NUMBERS_OF_LIKELIHOODS and isinstance(aggregation, str):
-        raise MetricError(
-            f"{metric_name} gives no score of generated texts, only pairs for an aggregation of task code; "
-            "exact_match gives one."
-        )
+def pair(answer: GeneratedText, **options: Any) -> list[Any]:
+    """[target or their list, text], which an aggregation over the corpus reads; options mean nothing to it
+    (lm-eval's task files give some all the same)."""
+    return [answer.gold, answer.text]
+
+
+def nothing(answer: GeneratedText, **options: Any) -> None:
+    """No score, of a task that is asked but not scored."""
+
+
+def equal(answer: GeneratedText, **options: Any) -> float:
+    """1.0 or 0.0 (a fraction where the text is a list of repeats) by `exact_match`; of several targets one
+    that is matched is enough."""
+    golds = answer.targets
+    share = exact_match(golds, [answer.text] * len(golds), **options)
+    return float(share > 0) if answer.has_several_targets else share
+
+
+def same_text(answer: GeneratedText) -> float:
+    """1.0 if the text is one of the targets, whatever the case and the white space, else 0.0."""
+    golds, text = answer.texts("exact_match_mc")
+    return float(_plain(text) in map(_plain, golds))
 
 
 def function_scores(
-    name: str,
-    function: Callable[..., Any],
-    gold: Any,
-    prediction: Any,
-    options: Mapping[str, Any],
-    *,
-    multiple_targets: bool = False,
+    name: str, function: Callable[..., Any], answer: GeneratedText, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The scores of one document for a metric that is a function of task code, by result name.
 
@@ -94,10 +81,10 @@ def function_scores(
     several targets its value under `name` counts, and the score is 1.0 if it is truthy for any target.
     """
     call = _caller(function, options)
-    if not multiple_targets:
-        score = call(gold, prediction)
+    if not answer.has_several_targets:
+        score = call(answer.gold, answer.text)
         return dict(score) if isinstance(score, Mapping) else {name: score}
-    scores = (call(target, prediction) for target in targets(gold))
+    scores = (call(target, answer.text) for target in answer.targets)
     truths = [score[name] if isinstance(score, Mapping) else score for score in scores]
     return {name: 1.0 if any(truths) else 0.0}
 
@@ -116,18 +103,12 @@ def match_type(gold: Any, prediction: Any) -> Any:
         raise MetricError(f"The target {gold!r} cannot be compared with {prediction!r}: {error}.") from error
 
 
-def targets(gold: Any) -> list[Any]:
-    """The targets of a document of which some have several and others a single text."""
-    return list(gold) if isinstance(gold, list | tuple) else [gold]
-
-
-def exact_match(references: Sequence[Any], predictions: Sequence[Any], options: Mapping[str, Any]) -> float:
+def exact_match(references: Sequence[Any], predictions: Sequence[Any], **options: Any) -> float:
     """The share of predictions that equal their reference after what `options` ignore, from 0.0 to 1.0.
 
-    Options: `regexes_to_ignore` (removed first, in order), then `ignore_case`, `ignore_punctuation` (ASCII)
-    and `ignore_numbers` (digits). Values are compared as numpy compares arrays of them, so lists broadcast.
+    options: as of `ignored`. Values are compared as numpy compares arrays of them, so lists broadcast.
     """
-    rules = _rules(options)
+    rules = ignored(**options)
     if not references:
         raise MetricError("exact_match needs a target, but the document has none.")
     if all(isinstance(value, str) for value in (*references, *predictions)):
@@ -167,6 +148,24 @@ class Rules:
         return np.array(self.normalise(array.ravel().tolist())).reshape(array.shape)
 
 
+def ignored(
+    *,
+    regexes_to_ignore: Any = None,
+    ignore_case: Any = False,
+    ignore_punctuation: Any = False,
+    ignore_numbers: Any = False,
+) -> Rules:
+    """What `exact_match` ignores: `regexes_to_ignore` (removed first, in order), then case, punctuation
+    (ASCII) and numbers (digits), where these are true. Raises MetricError for what is no list of expressions.
+    """
+    regexes = regexes_to_ignore or ()
+    if not isinstance(regexes, list | tuple) or not all(isinstance(regex, str) for regex in regexes):
+        raise MetricError(
+            f"exact_match: regexes_to_ignore must be a list of texts, not {regexes_to_ignore!r}."
+        )
+    return _compiled_rules(tuple(regexes), bool(ignore_case), bool(ignore_punctuation), bool(ignore_numbers))
+
+
 def _share_equal(references: Sequence[str], predictions: Sequence[str]) -> float:
     pairs = zip(references, predictions, strict=True)
     return sum(reference == prediction for reference, prediction in pairs) / len(references)
@@ -180,25 +179,6 @@ def _share_equal_arrays(references: np.ndarray[Any, Any], predictions: np.ndarra
     if not equal.size:
         raise MetricError("exact_match needs a target and a response, but one of them is an empty list.")
     return float(np.mean(equal))
-
-
-def _rules(options: Mapping[str, Any]) -> Rules:
-    for option in options:
-        if option not in EXACT_MATCH_OPTIONS:
-            raise unknown_name("option of exact_match:", option, EXACT_MATCH_OPTIONS)
-    return _compiled_rules(
-        _regexes(options.get("regexes_to_ignore")),
-        bool(options.get("ignore_case")),
-        bool(options.get("ignore_punctuation")),
-        bool(options.get("ignore_numbers")),
-    )
-
-
-def _regexes(value: Any) -> tuple[str, ...]:
-    regexes = value or ()
-    if not isinstance(regexes, list | tuple) or not all(isinstance(regex, str) for regex in regexes):
-        raise MetricError(f"exact_match: regexes_to_ignore must be a list of texts, not {value!r}.")
-    return tuple(regexes)
 
 
 @functools.lru_cache(maxsize=256)
@@ -215,3 +195,7 @@ def _caller(function: Callable[..., Any], options: Mapping[str, Any]) -> Callabl
     except TypeError:
         return lambda gold, prediction: function([gold, prediction])
     return lambda gold, prediction: function(references=[gold], predictions=[prediction], **options)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from metrics.scores.registry import default_metrics
+from metrics.scores.registry import DEFAULT_METRICS
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import Selection, TaskFile
@@ -163,7 +163,7 @@ def _scores(config: TaskConfig) -> Iterator[tuple[str, str]]:
     """The metrics and filters a task has scores for."""
     filters = ["none"] if config.filter_list is None else [one.name for one in config.filter_list]
     if config.metric_list is None:
-        metrics: Sequence[str] = default_metrics(config.output_type)
+        metrics: Sequence[str] = DEFAULT_METRICS[config.output_type]
     else:
         metrics = [entry.name for entry in config.metric_list]
     yield from ((metric, one) for metric in metrics for one in filters)

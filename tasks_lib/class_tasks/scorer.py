@@ -60,7 +60,7 @@ class ClassScorer:
             functions, better = self._made.aggregation(), self._made.higher_is_better()
             known = _known_aggregations()
             return {
-                name: MetricPlan(name, None, {}, _how(functions.get(name), known), better.get(name), {})
+                name: MetricPlan(name, _how(functions.get(name), known), better.get(name))
                 for name in dict.fromkeys((*functions, *better))
             }
 

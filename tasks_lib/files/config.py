@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
 from pydantic_core import CoreSchema, core_schema
 
-OutputType = Literal["loglikelihood", "loglikelihood_rolling", "multiple_choice", "generate_until"]
+from metrics.scores.metric import OutputType
+
 FormatType = Literal["mcqa", "cloze", "generate", "cot"]
 
 

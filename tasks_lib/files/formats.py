@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from metrics.errors import unknown_name
-from metrics.scores.choices import CHOICE_METRICS
+from metrics.scores.registry import scores_choices
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import (
     AggregateMetric,
@@ -104,7 +104,7 @@ def group_in_format(group: GroupConfig, name: str) -> GroupConfig:
     generative = chosen.output_type == "generate_until"
     renamed: dict[str, AggregateMetric] = {}
     for metric in group.aggregate_metric_list:
-        is_choice = metric.metric in CHOICE_METRICS and metric.metric != "exact_match"
+        is_choice = scores_choices(metric.metric) and metric.metric != "exact_match"
         own = metric.metric if is_choice != generative else "exact_match" if generative else "acc"
         renamed.setdefault(own, metric.model_copy(update={"metric": own, "filter_list": None}))
     alias = group.group_alias and f"{group.group_alias}@{name}"

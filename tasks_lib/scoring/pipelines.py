@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +12,16 @@ from metrics.errors import MetricError
 from metrics.filters.answer_words import matching_choice
 from metrics.filters.filters import FILTERS, Docs, Filter, build_filter, filter_from_class
 from metrics.hf_evaluate.metrics import load_hf_metric
-from metrics.scores.registry import LM_EVAL_METRICS, METRICS, check_metric, default_metrics, metric_definition
-from metrics.scores.text import check_text_metric, function_scores, match_type, text_scores
+from metrics.scores.metric import Metric, OutputType
+from metrics.scores.registry import (
+    DEFAULT_METRICS,
+    LM_EVAL_METRICS,
+    METRICS,
+    in_table_order,
+    metric,
+    no_score,
+)
+from metrics.scores.text import GeneratedText, function_scores, match_type
 from tasks_lib.code.functions import module_name
 from tasks_lib.code.registered_filters import function_refs, registered_filter
 from tasks_lib.data.documents import Resolve
@@ -25,7 +33,6 @@ from tasks_lib.files.config import (
     FilterStep,
     FunctionRef,
     MetricConfig,
-    OutputType,
     TaskConfig,
 )
 
@@ -38,42 +45,60 @@ Answers = Callable[[Doc], Mapping[str, str]]
 class MetricPlan:
     """A metric as the task configures it.
 
-    function: of the task's own Python; None for a registered metric. aggregation: a name, with options, or
-    the task's own function. reductions: what becomes of the scores of a document's repeats, by the ending of
-    the result's name; none where a document has one value.
+    aggregation: a name, with options, or the task's own function. reductions: what becomes of the scores of a
+    document's repeats, by the ending of the result's name; none where a document has one value. metric: its
+    entry in the table; None for a name that the task's own Python gives scores of. function: of the task's
+    own Python; it scores texts in place of the entry.
     """
 
     name: str
-    function: Callable[..., Any] | None
-    options: Mapping[str, Any]
     aggregation: str | Callable[[Sequence[Any]], Any]
     higher_is_better: bool | None
-    reductions: Mapping[str, Reduction]
     aggregation_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    reductions: Mapping[str, Reduction] = field(default_factory=dict)
+    metric: Metric | None = None
+    function: Callable[..., Any] | None = None
 
-    def text_scores(self, gold: Any, prediction: Any, *, multiple_targets: bool) -> dict[str, Any]:
+    def text_scores(self, answer: GeneratedText) -> dict[str, Any]:
         """The scores of one generated answer, or of a list of repeats, by result name."""
         if not self.reductions:
-            return self._scores(gold, prediction, multiple_targets)
-        if not isinstance(prediction, list):
+            return self._scores(answer)
+        if not isinstance(answer.text, list):
             raise MetricError(
                 f"{self.name}: a reduction needs all repeats of a document; "
                 "leave `take_first` out of its filters."
             )
-        each = [self._scores(match_type(gold, one), one, multiple_targets) for one in prediction]
+        each = [
+            self._scores(replace(answer, gold=match_type(answer.gold, one), text=one)) for one in answer.text
+        ]
         return {
-            name + ending: reduce([scores[name] for scores in each], prediction)
+            name + ending: reduce([scores[name] for scores in each], answer.text)
             for name in each[0]
             for ending, reduce in self.reductions.items()
         }
 
-    def _scores(self, gold: Any, prediction: Any, multiple_targets: bool) -> dict[str, Any]:
-        if self.function is None:
-            score = text_scores(self.name, gold, prediction, self.options, multiple_targets=multiple_targets)
-            return {self.name: score}
-        return function_scores(
-            self.name, self.function, gold, prediction, self.options, multiple_targets=multiple_targets
-        )
+    def check(self, output_type: OutputType) -> None:
+        """Raise MetricError for a metric that gives no score of this kind of answer, or values that its
+        aggregation could not use."""
+        if output_type == "generate_until" and self.function is not None:
+            return
+        if self.metric is None or not self.metric.scores(output_type):
+            if output_type != "generate_until":
+                raise no_score(self.name, output_type)
+            if isinstance(self.aggregation, str):
+                raise MetricError(
+                    f"{self.name} gives no score of generated texts, only pairs for an aggregation of task "
+                    "code; exact_match gives one."
+                )
+        elif output_type == "generate_until":
+            self.metric.check(self.options)
+
+    def _scores(self, answer: GeneratedText) -> dict[str, Any]:
+        if self.function is not None:
+            return function_scores(self.name, self.function, answer, self.options)
+        assert self.metric is not None
+        return {self.name: self.metric.text_score(answer, self.options)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +108,11 @@ class Pipeline:
     name: str
     filters: Sequence[Filter]
     metrics: Mapping[str, MetricPlan]
+
+    @property
+    def registered(self) -> list[Metric]:
+        """The metrics that are in the table, in its order."""
+        return in_table_order(plan.metric for plan in self.metrics.values() if plan.metric)
 
 
 class PipelineReader:
@@ -115,7 +145,7 @@ class PipelineReader:
         for pipeline in self.pipelines:
             with self._blame.on("metric_list"):
                 if not pipeline.metrics:
-                    raise TaskError(f"is empty; leave it out for {', '.join(default_metrics(kind))}")
+                    raise TaskError(f"is empty; leave it out for {', '.join(DEFAULT_METRICS[kind])}")
                 _refuse_useless(pipeline.metrics.values(), kind)
 
     @property
@@ -140,7 +170,7 @@ class PipelineReader:
         """The task's metrics, of all pipelines that name none of their own."""
         entries = self._config.metric_list
         if entries is None:
-            entries = [MetricConfig(metric=name) for name in default_metrics(self._config.output_type)]
+            entries = [MetricConfig(metric=name) for name in DEFAULT_METRICS[self._config.output_type]]
         with self._blame.on("metric_list"):
             return self._plans(entries)
 
@@ -204,7 +234,7 @@ class PipelineReader:
             raise MetricError(f"{entry.name}: a reduction is for generated texts, the task is {kind}.")
         function = self._function(entry)
         scored_by_task = function is not None or isinstance(self._config.process_results, FunctionRef)
-        known = LM_EVAL_METRICS.get(entry.name) if scored_by_task else metric_definition(entry.name)
+        known = LM_EVAL_METRICS.get(entry.name) if scored_by_task else metric(entry.name)
         how: str | Callable[[Sequence[Any]], Any] = known.aggregation if known else "mean"
         if isinstance(entry.aggregation, FunctionRef):
             how = self._resolve(entry.aggregation)
@@ -217,19 +247,16 @@ class PipelineReader:
         if better is None and known:
             better = known.higher_is_better
         reductions = {_ending(name): reduction(name) for name in entry.reductions}
-        return MetricPlan(entry.name, function, entry.options, how, better, reductions, how_options)
+        return MetricPlan(entry.name, how, better, how_options, entry.options, reductions, known, function)
 
 
-def _refuse_useless(metrics: Iterable[MetricPlan], kind: OutputType) -> None:
+def _refuse_useless(plans: Iterable[MetricPlan], kind: OutputType) -> None:
     """Raise why the first metric gives no score of this kind of answer, or values that its aggregation cannot
     use, if all are like it: beside others lm-eval passes over them."""
     errors = []
-    for metric in metrics:
+    for plan in plans:
         try:
-            if kind != "generate_until":
-                check_metric(metric.name, kind)
-            elif metric.function is None:
-                check_text_metric(metric.name, metric.options, metric.aggregation)
+            plan.check(kind)
             return
         except MetricError as error:
             errors.append(error)

@@ -7,23 +7,24 @@ Source of the rules: lm-evaluation-harness 0.4.13, `process_results` in `lm_eval
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
 from backends.requests import RequestKind, Response
 from metrics.aggregates.aggregation import aggregation
 from metrics.filters.filters import apply_pipeline
-from metrics.scores.choices import choice_scores, resolve_gold
-from metrics.scores.likelihood import loglikelihood_scores, rolling_scores
-from metrics.scores.text import match_type
+from metrics.scores.choices import AnsweredChoices, resolve_gold
+from metrics.scores.likelihood import AnsweredTarget, RollingText
+from metrics.scores.metric import OutputType, document_scores
+from metrics.scores.text import GeneratedText, match_type
 from metrics.statistics.intervals import interval
 from metrics.statistics.stderr import function_stderr, stderr
 from tasks_lib.data.documents import Resolve
 from tasks_lib.doc import Doc
 from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
-from tasks_lib.files.config import FunctionRef, OutputType, TaskConfig
+from tasks_lib.files.config import FunctionRef, TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
 from tasks_lib.prompts.templates import compile_template
 from tasks_lib.prompts.turns import choice_of
@@ -133,37 +134,34 @@ class Scorer:
     def _score(self, asked: DocRequests, values: Sequence[Value], pipeline: Pipeline) -> Mapping[str, Any]:
         if self._process_results is not None:
             return _named_scores(self._process_results(asked.doc, values))
-        match self._config.output_type:
+        match kind := self._config.output_type:
             case "multiple_choice":
-                return self._score_choices(asked.doc_id, asked.doc, values, pipeline)
+                return document_scores(pipeline.registered, kind, self._answered_choices(asked, values))
             case "loglikelihood":
                 ((logprob, is_greedy),) = _pairs(values)
-                return loglikelihood_scores(
-                    logprob, is_greedy, pipeline.metrics, target=asked.requests[0].continuation
-                )
+                answered = AnsweredTarget(logprob, is_greedy, asked.requests[0].continuation)
+                return document_scores(pipeline.registered, kind, answered)
             case "loglikelihood_rolling":
-                return rolling_scores(values[0], asked.requests[0].prompt, pipeline.metrics)
+                read = RollingText(values[0], asked.requests[0].prompt)
+                return document_scores(pipeline.registered, kind, read)
             case "generate_until":
-                return self._score_text(asked.doc_id, asked.doc, values[0], pipeline)
+                return self._text_scores(asked.doc_id, asked.doc, values[0], pipeline)
 
-    def _score_choices(
-        self, doc_id: int, doc: Doc, values: Sequence[Value], pipeline: Pipeline
-    ) -> dict[str, Any]:
-        choices = self._builder.choices(doc_id, doc)
+    def _answered_choices(self, asked: DocRequests, values: Sequence[Value]) -> AnsweredChoices:
+        choices = self._builder.choices(asked.doc_id, asked.doc)
         lls, greedy = zip(*_pairs(values), strict=True)
         several_inputs = self._builder.has_multiple_inputs
-        gold = self._builder.readers.text(doc) if several_inputs else self._builder.target(doc_id, doc)
-        return choice_scores(
+        read = self._builder.readers.text if several_inputs else partial(self._builder.target, asked.doc_id)
+        return AnsweredChoices(
             lls[: len(choices)],
             greedy[: len(choices)],
             choices,
-            resolve_gold(gold, choices),
-            multiple_targets=self._builder.has_multiple_targets,
-            metrics=pipeline.metrics,
-            unconditional=lls[len(choices) :] or None,
+            resolve_gold(read(asked.doc), choices),
+            self._builder.has_multiple_targets,
+            lls[len(choices) :] or None,
         )
 
-    def _score_text(self, doc_id: int, doc: Doc, prediction: Value, pipeline: Pipeline) -> dict[str, Any]:
+    def _text_scores(self, doc_id: int, doc: Doc, prediction: Value, pipeline: Pipeline) -> dict[str, Any]:
         gold, several = self._builder.target(doc_id, doc), self._builder.has_multiple_targets
         if self._builder.readers.choices is not None:
             gold = choice_of(gold, self._builder.choices(doc_id, doc))
@@ -171,9 +169,10 @@ class Scorer:
             gold = list(gold) if isinstance(gold, list | tuple) else [gold]
         elif "bypass" not in pipeline.metrics:
             gold = match_type(gold, prediction)
+        answer = GeneratedText(gold, prediction, several)
         scores: dict[str, Any] = {}
         for metric in pipeline.metrics.values():
-            found = metric.text_scores(gold, prediction, multiple_targets=several)
+            found = metric.text_scores(answer)
             self._results.update(dict.fromkeys(((name, pipeline.name) for name in found), metric))
             scores |= found
         return scores

@@ -17,6 +17,10 @@ pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("
 SAMPLE = Path(__file__).with_name("whole_catalog_sample.txt").read_text().split()
 
 
+def wrong(scores: dict[str, float]) -> dict[str, float]:
+    return {name: 1 - score for name, score in scores.items()}
+
+
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Outcome]:
     found: list[Outcome] = []
@@ -44,11 +48,11 @@ def test_the_sample_is_answered_right_and_wrong(outcomes: dict[str, Outcome]) ->
     ("task", "where", "name", "change"),
     [
         ("arc_easy", request_builder, "render_prompt", lambda prompt: f"{prompt} "),
-        ("arc_easy", scorer, "choice_scores", lambda scores: {**scores, "acc": 1.0 - scores["acc"]}),
+        ("arc_easy", scorer, "document_scores", lambda scores: {**scores, "acc": 1.0 - scores["acc"]}),
         ("arc_easy", scorer, "stderr", lambda error: 2 * error),
         ("gsm8k", scorer, "apply_pipeline", lambda filtered: [f"{one}." for one in filtered]),
-        ("gsm8k", pipelines, "text_scores", lambda score: 1 - score),
-        ("lambada_openai", scorer, "loglikelihood_scores", lambda scores: {**scores, "perplexity": -1.0}),
+        ("gsm8k", pipelines.MetricPlan, "text_scores", wrong),
+        ("lambada_openai", scorer, "document_scores", lambda scores: {**scores, "perplexity": -1.0}),
     ],
 )
 def test_a_change_on_one_side_is_a_difference(

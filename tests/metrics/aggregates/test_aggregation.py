@@ -13,7 +13,7 @@ from metrics.aggregates.groups import (
     weighted_mean,
 )
 from metrics.errors import MetricError
-from metrics.scores.registry import METRICS, default_metrics, metric_definition
+from metrics.scores.registry import METRICS, metric
 
 PAIRS = [(1, 1), (1, 0), (0, 1), (0, 0), (1, 1)]  # TP 2, FN 1, FP 1, TN 1
 TEXTS = [
@@ -86,12 +86,9 @@ def test_values_that_cannot_be_aggregated_are_a_metric_error(name, items, messag
 
 def test_every_registered_metric_has_an_aggregation():
     assert {definition.aggregation for definition in METRICS.values()} <= set(AGGREGATIONS)
-    assert not metric_definition("ter").higher_is_better
-    assert default_metrics("multiple_choice") == ("acc", "acc_norm")
+    assert not metric("ter").higher_is_better
     with pytest.raises(MetricError, match="did you mean 'acc_norm'"):
-        metric_definition("acc_nrm")
-    with pytest.raises(MetricError, match="output type"):
-        default_metrics("generate")
+        metric("acc_nrm")
 
 
 def test_a_group_weighs_its_tasks_by_size_or_not():

@@ -9,9 +9,9 @@ import pytest
 
 from metrics.aggregates.aggregation import aggregation
 from metrics.errors import MetricError
-from metrics.scores.choices import choice_scores
-from metrics.scores.registry import metric_definition
+from metrics.scores.registry import METRICS
 from metrics.statistics.stderr import stderr
+from tests.support.scores import choice_scores
 
 
 def corpus(n, seed=0):
@@ -34,7 +34,7 @@ def test_it_is_the_mean_distance_of_confidence_and_accuracy_over_bins():
     # (0.8, 0.9]: confidence 0.875, accuracy 0.5; (0.5, 0.6]: confidence 0.6, accuracy 1.
     items = [(0.85, 1.0), (0.9, 0.0), (0.6, 1.0)]
     assert aggregation("ece")(items) == pytest.approx(2 / 3 * 0.375 + 1 / 3 * 0.4)
-    assert not metric_definition("ece").higher_is_better
+    assert not METRICS["ece"].higher_is_better
 
 
 @pytest.mark.parametrize("bins", [1, 2, 10, 15])

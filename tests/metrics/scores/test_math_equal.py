@@ -11,7 +11,7 @@ import pytest
 
 from metrics.errors import MetricError
 from metrics.processes.worker import Worker
-from metrics.scores.text import text_scores
+from tests.support.scores import text_scores
 from tests.support.servers.process import runs
 
 pytest.importorskip("math_verify", reason="compares answers with math_verify, which is not installed")
@@ -121,7 +121,8 @@ def test_its_process_ends_with_the_one_that_asked():
     code = (
         "import os, psutil\n"
         "from metrics.scores.math_equal import math_equal\n"
-        "assert math_equal(['1/2'], '0.5') == 1.0\n"
+        "from metrics.scores.text import GeneratedText\n"
+        "assert math_equal(GeneratedText('1/2', '0.5')) == 1.0\n"
         "print(psutil.Process().children()[0].pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from metrics.aggregates.aggregation import AGGREGATIONS, aggregation
 from metrics.aggregates.groups import aggregate_group
 from metrics.errors import MetricError
-from metrics.scores.choices import CHOICE_METRICS, choice_scores, resolve_gold
+from metrics.scores.choices import resolve_gold
 from metrics.scores.registry import METRICS
-from metrics.scores.text import match_type, text_scores
+from metrics.scores.text import match_type
 from metrics.statistics.stderr import stderr
+from tests.support.scores import CHOICE_METRICS, choice_scores, text_scores
 
 texts = st.text(st.characters(exclude_categories=()), max_size=8)
 scalars: st.SearchStrategy[Any] = (
@@ -110,7 +111,7 @@ def test_choices_have_a_score_for_each_metric_that_is_one_of_choices(
             metrics=names,
             unconditional=unconditional,
         )
-        assert scores.keys() == names & CHOICE_METRICS.keys()
+        assert scores.keys() == names & set(CHOICE_METRICS)
 
 
 @given(

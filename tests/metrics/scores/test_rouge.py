@@ -3,8 +3,8 @@
 import pytest
 
 from metrics.errors import MetricError
-from metrics.scores.registry import metric_definition
-from metrics.scores.text import text_scores
+from metrics.scores.registry import METRICS
+from tests.support.scores import text_scores
 
 pytest.importorskip("rouge_score", reason="compares with rouge_score, which is not installed")
 
@@ -24,7 +24,7 @@ def score(name, gold, prediction, several=False, **options):
 )
 def test_rouge_by_hand(name, expected):
     assert score(name, "The cat sat on the mat.", "the cat lay on a mat") == pytest.approx(expected)
-    assert metric_definition(name).aggregation == "mean"
+    assert METRICS[name].aggregation == "mean"
 
 
 def test_it_is_the_f1_of_precision_and_recall():

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from metrics.errors import MetricError
-from metrics.scores.choices import choice_scores, resolve_gold
-from metrics.scores.likelihood import loglikelihood_scores, rolling_scores
-from metrics.scores.text import exact_match, function_scores, match_type, text_scores
+from metrics.scores.choices import resolve_gold
+from metrics.scores.text import GeneratedText, exact_match, function_scores, match_type
+from tests.support.scores import choice_scores, loglikelihood_scores, rolling_scores, text_scores
 
 CHOICES = ("no", "certainly", "né")  # 2, 9 and 2 letters; 2, 9 and 3 bytes
 LLS = (-3.0, -9.0, -3.4)
@@ -202,7 +202,7 @@ def test_exact_match_of_several_targets_is_right_if_one_is():
     assert text_scores("exact_match", ["a", "b"], "b", {}, multiple_targets=True) == 1.0
     assert text_scores("exact_match", ["a", "b"], "c", {}, multiple_targets=True) == 0.0
     assert text_scores("exact_match", "c", "c", {}, multiple_targets=True) == 1.0
-    assert exact_match(["a", "b"], ["b", "b"], {}) == 0.5
+    assert exact_match(["a", "b"], ["b", "b"]) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -234,9 +234,9 @@ def test_a_function_of_task_code_is_called_as_its_signature_asks():
     def by_pair(items):
         return {"same": items[0] == items[1], "size": len(items[1])}
 
-    assert function_scores("m", by_name, "a", "a", {"scale": 2}) == {"m": 2.0}
-    assert function_scores("m", by_pair, "a", "b", {}) == {"same": False, "size": 1}
-    assert function_scores("same", by_pair, ["x", "b"], "b", {}, multiple_targets=True) == {"same": 1.0}
+    assert function_scores("m", by_name, GeneratedText("a", "a"), {"scale": 2}) == {"m": 2.0}
+    assert function_scores("m", by_pair, GeneratedText("a", "b"), {}) == {"same": False, "size": 1}
+    assert function_scores("same", by_pair, GeneratedText(["x", "b"], "b", True), {}) == {"same": 1.0}
 
 
 def test_a_target_is_written_as_the_prediction_is():
