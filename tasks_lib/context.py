@@ -1,14 +1,15 @@
 """`TaskContext`: what a run gives every task that it opens."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.code.functions import TrustedRoots, resolve
-from tasks_lib.files.config import FunctionRef
+from tasks_lib.error_context import ErrorContext
 from tasks_lib.prompts.turns import ChatRenderer
+from tasks_lib.scope import Config, TaskScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class TaskContext:
     options: AskOptions
     chat: ChatRenderer | None = None
 
-    def resolve(self, ref: FunctionRef) -> Callable[..., Any]:
-        """The function or class that `ref` names. Raises TaskError."""
-        return resolve(ref, self.trusted)
+    def scope(self, config: Config, path: Path) -> TaskScope[Config]:
+        """A task of this run; path: its file, or its group's for one defined there."""
+        errors, resolves = ErrorContext(config.task, path), partial(resolve, trusted=self.trusted)
+        return TaskScope(config, errors, resolves, self.options, self.roots)

@@ -1,4 +1,4 @@
-"""Who is to blame: errors of a task file's own templates and functions, named with file, key and document."""
+"""Errors of a task file's own templates and functions, named with file, key and document."""
 
 import textwrap
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _LONGEST_REASON = 500  # characters; some libraries print whole tables
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
+class ErrorContext:
     """Makes the TaskErrors of one task.
 
     task: its name. path: its file, or its group's for one defined there.

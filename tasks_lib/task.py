@@ -1,6 +1,6 @@
 """One evaluation, from its file to requests and from responses to scores."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -9,9 +9,10 @@ from tasks_lib.class_tasks.task import ClassTask
 from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Documents, Split
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
 from tasks_lib.files.config import ClassConfig, TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
+from tasks_lib.prompts.turns import ChatRenderer
+from tasks_lib.scope import TaskScope
 from tasks_lib.scoring.pipelines import MetricPlan
 from tasks_lib.scoring.scorer import Answered, MetricScore, Sample, Scorer
 
@@ -72,39 +73,29 @@ class Task(Protocol):
 class ConfiguredTask:
     """A task whose file says all of it."""
 
-    def __init__(self, config: TaskConfig, blame: Blame, context: TaskContext) -> None:
-        self._config = config
-        self._blame = blame
-        self._context = context
+    def __init__(self, scope: TaskScope[TaskConfig], chat: ChatRenderer | None = None) -> None:
+        self._scope = scope
+        self._chat = chat
 
     @cached_property
     def documents(self) -> Documents:
-        return Documents(self._config, self._blame, self._context.resolve, self._context.roots)
+        return Documents(self._scope)
 
     @cached_property
     def builder(self) -> RequestBuilder:
-        context = self._context
-        return RequestBuilder(
-            self._config, self.documents, self._blame, context.resolve, context.options, context.chat
-        )
+        return RequestBuilder(self._scope, self.documents, self._chat)
 
     @cached_property
     def scorer(self) -> Scorer:
-        context = self._context
-        return Scorer(self._config, self.builder, self._blame, context.resolve, context.options.cluster)
+        return Scorer(self._scope, self.builder)
 
     @property
     def version(self) -> Any:
-        return self._config.version
-
-
-# How a task is evaluated, by what its file is.
-KINDS: Mapping[type, Callable[[Any, Blame, TaskContext], Task]] = {
-    TaskConfig: ConfiguredTask,
-    ClassConfig: ClassTask,
-}
+        return self._scope.config.version
 
 
 def open_task(file: TaskFile, context: TaskContext) -> Task:
     """The evaluation that a task file stands for."""
-    return KINDS[type(file.config)](file.config, Blame(file.config.task, file.path), context)
+    if isinstance(file.config, ClassConfig):
+        return ClassTask(context.scope(file.config, file.path), context.chat)
+    return ConfiguredTask(context.scope(file.config, file.path), context.chat)

@@ -13,7 +13,7 @@ from flows.common.errors import ResultError
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
 from flows.results.samples_file import read_samples
-from tasks_lib.error_context import Blame
+from tasks_lib.error_context import ErrorContext
 from tasks_lib.scoring.scorer import Clusters
 
 DOC = ["doc_id", "doc_hash"]
@@ -120,10 +120,10 @@ def _read(run: EvaluationResult, task: str, clusters: str | None) -> pd.DataFram
         file.seek(0)
         table: pd.DataFrame = parquet.read_table(file, columns=names).to_pandas()
     if clusters is not None:
-        table[_CLUSTER] = _clusters(read_samples(path), clusters, Blame(task, str(path)))
+        table[_CLUSTER] = _clusters(read_samples(path), clusters, ErrorContext(task, str(path)))
     return table
 
 
-def _clusters(rows: Sequence[Mapping[str, Any]], key: str, blame: Blame) -> list[str]:
-    clusters = Clusters(key, blame)
+def _clusters(rows: Sequence[Mapping[str, Any]], key: str, errors: ErrorContext) -> list[str]:
+    clusters = Clusters(key, errors)
     return [clusters.of(row["doc_id"], row["doc"]) for row in rows]

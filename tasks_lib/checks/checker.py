@@ -19,10 +19,11 @@ from tasks_lib.checks.importer import TaskCode
 from tasks_lib.code.functions import TrustedRoots
 from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Documents, Split
-from tasks_lib.error_context import Blame
+from tasks_lib.error_context import ErrorContext
 from tasks_lib.errors import MissingPackage, MissingResource, TaskError
 from tasks_lib.files.config import FunctionRef, TaskConfig
 from tasks_lib.prompts.request_builder import RequestBuilder
+from tasks_lib.scope import TaskScope
 from tasks_lib.scoring.scorer import Scorer
 from tasks_lib.task import open_task
 
@@ -89,16 +90,16 @@ class Checker:
     def _check_task(self, file: TaskFile) -> None:
         self._code.check(functions_of(file.config))
         if isinstance(file.config, TaskConfig):  # what else there is to a class is in its own code
-            self._check_configuration(file.config, Blame(file.config.task, file.path))
+            self._check_configuration(file.config, file.path)
         if self._roots:
             for _ in open_task(file, TaskContext(self._roots, self._trusted, AskOptions(limit=1))).builder:
                 pass
 
-    def _check_configuration(self, config: TaskConfig, blame: Blame) -> None:
-        documents = _Unread(config, blame, self._code.resolve, ())
-        builder = RequestBuilder(config, documents, blame, self._code.resolve, AskOptions(), None)
+    def _check_configuration(self, config: TaskConfig, path: Path) -> None:
+        scope = TaskScope(config, ErrorContext(config.task, path), self._code.resolve)
+        builder = RequestBuilder(scope, _Unread(scope))
         builder.check()
-        Scorer(config, builder, blame, self._code.resolve).check()
+        Scorer(scope, builder).check()
 
     def _check_members(self, found: Mapping[str, Finding]) -> None:
         """Raise what is wrong with a task that is written in the group itself; others are checked by name."""

@@ -11,7 +11,7 @@ from typing import Any
 from backends.requests import Request
 from metrics.aggregates.aggregation import AGGREGATIONS
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
+from tasks_lib.error_context import ErrorContext
 from tasks_lib.scoring.pipelines import MetricPlan
 from tasks_lib.scoring.scorer import VALUES, Answered, Clusters, MetricScore, Sample, aggregated
 
@@ -20,11 +20,11 @@ class ClassScorer:
     """Scores documents by the filters, metrics and aggregations of a task class."""
 
     def __init__(
-        self, made: Any, selected: Callable[[], Mapping[int, Doc]], blame: Blame, clusters: Clusters
+        self, made: Any, selected: Callable[[], Mapping[int, Doc]], errors: ErrorContext, clusters: Clusters
     ) -> None:
         self._made = made
         self._selected = selected
-        self._blame = blame
+        self._errors = errors
         self._clusters = clusters
 
     def check(self) -> None:
@@ -36,14 +36,14 @@ class ClassScorer:
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
         instances = [instance for one in answered for instance in self._instances(one)]
-        with self._blame.on("filters"):
+        with self._errors.on("filters"):
             self._made._instances = instances
             self._made.apply_filters()
         for name in instances[0].filtered_resps:
             rest = iter(instances)
             for one in answered:
                 asked = one.asked
-                with self._blame.on("process_results", asked.doc_id, asked.doc):
+                with self._errors.on("process_results", asked.doc_id, asked.doc):
                     own = islice(rest, len(asked.requests))
                     filtered = [instance.filtered_resps[name] for instance in own]
                     scores = self._made.process_results(asked.doc, filtered)
@@ -52,11 +52,11 @@ class ClassScorer:
 
     def aggregate(self, samples: Sequence[Sample], *, compat: bool) -> list[MetricScore]:
         """One number for each metric and filter, over the documents in their order."""
-        return aggregated(samples, self._plan_of, self._blame, self._clusters, compat=compat)
+        return aggregated(samples, self._plan_of, self._errors, self._clusters, compat=compat)
 
     @cached_property
     def metrics(self) -> Mapping[str, MetricPlan]:
-        with self._blame.on("aggregation"):
+        with self._errors.on("aggregation"):
             functions, better = self._made.aggregation(), self._made.higher_is_better()
             known = _known_aggregations()
             return {

@@ -15,29 +15,30 @@ from backends.requests import Request
 from tasks_lib.class_tasks.data import LocalData, content_digest
 from tasks_lib.class_tasks.scorer import ClassScorer
 from tasks_lib.code.random_state import seeded
-from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Split, docs_digest
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
+from tasks_lib.error_context import ErrorContext
 from tasks_lib.files.config import ClassConfig, FunctionRef
 from tasks_lib.prompts.request_builder import DocRequests
+from tasks_lib.prompts.turns import ChatRenderer
+from tasks_lib.scope import TaskScope
 from tasks_lib.scoring.scorer import Clusters
 
 
 class ClassTask:
     """One evaluation by an object of a task class; it is made when something is first asked of it."""
 
-    def __init__(self, config: ClassConfig, blame: Blame, context: TaskContext) -> None:
-        self._config = config
-        self._blame = blame
-        self._context = context
+    def __init__(self, scope: TaskScope[ClassConfig], chat: ChatRenderer | None = None) -> None:
+        self._scope = scope
+        self._config, self._errors = scope.config, scope.errors
+        self._chat = chat
 
     @cached_property
     def made(self) -> Any:
         """The object, with the run's settings in its own configuration."""
-        cls = cast(type, self._context.resolve(self._config.class_))
-        data = LocalData(self._config.task, cls, self._context.roots)
-        with self._blame.on("class"), seeded(), data.in_place():
+        cls = cast(type, self._scope.resolve(self._config.class_))
+        data = LocalData(self._config.task, cls, self._scope.roots)
+        with self._errors.on("class"), seeded(), data.in_place():
             made = self._make(cls)
             self._refuse_unsupported(made)
             self._set(made)
@@ -45,17 +46,17 @@ class ClassTask:
 
     @cached_property
     def documents(self) -> "ClassDocuments":
-        return ClassDocuments(self.made, self._blame)
+        return ClassDocuments(self.made, self._errors)
 
     @cached_property
     def builder(self) -> "ClassRequests":
-        return ClassRequests(self.made, self.documents, self._blame, self._context)
+        return ClassRequests(self.made, self.documents, self._scope, self._chat)
 
     @cached_property
     def scorer(self) -> ClassScorer:
-        cluster = self._context.options.cluster
+        cluster = self._scope.options.cluster
         return ClassScorer(
-            self.made, lambda: self.builder.selected, self._blame, Clusters(cluster, self._blame)
+            self.made, lambda: self.builder.selected, self._errors, Clusters(cluster, self._errors)
         )
 
     @property
@@ -67,14 +68,14 @@ class ClassTask:
             return cls()
         config = self._config
         alias = {} if config.task_alias is None else {"task_alias": config.task_alias}
-        metadata = {**config.metadata, "config_source": str(self._blame.path)}
+        metadata = {**config.metadata, "config_source": str(self._errors.path)}
         own = {**(config.model_extra or {}), **alias, "metadata": metadata}
         return cls(config={**self._resolved(own), "task": config.task, "class": cls})
 
     def _resolved(self, value: Any) -> Any:
         match value:
             case FunctionRef():
-                return self._context.resolve(value)
+                return self._scope.resolve(value)
             case Mapping():
                 return {key: self._resolved(inner) for key, inner in value.items()}
             case list():
@@ -86,15 +87,15 @@ class ClassTask:
         from lm_eval.api.task import Task
 
         if getattr(made, "MULTIMODAL", False):
-            raise self._blame.error("class", "images and sound of task classes are not supported yet")
+            raise self._errors.error("class", "images and sound of task classes are not supported yet")
         if getattr(made, "UNSAFE_CODE", False) and not self._config.unsafe_code:
             said = "it runs code that the model writes; its file has to say so: `unsafe_code: true`"
-            raise self._blame.error("class", said)
+            raise self._errors.error("class", said)
         if type(made).build_all_requests is not Task.build_all_requests:
-            raise self._blame.error("class", "its own `build_all_requests` would not be called")
+            raise self._errors.error("class", "its own `build_all_requests` would not be called")
 
     def _set(self, made: Any) -> None:
-        options = self._context.options
+        options = self._scope.options
         made.config.task = self._config.task
         made.set_config("num_fewshot", options.fewshot(made.config.num_fewshot))
         if options.generation and made.config.output_type == "generate_until":
@@ -105,17 +106,17 @@ class ClassTask:
 class ClassDocuments:
     """The documents of a task class."""
 
-    def __init__(self, made: Any, blame: Blame) -> None:
+    def __init__(self, made: Any, errors: ErrorContext) -> None:
         self._made = made
-        self._blame = blame
+        self._errors = errors
 
     @cached_property
     def evaluated(self) -> Split:
         """All documents of the evaluated split."""
-        with self._blame.on("eval_docs"), seeded():
+        with self._errors.on("eval_docs"), seeded():
             docs = list(self._made.eval_docs)
         if not docs:
-            raise self._blame.error("eval_docs", "there are no documents")
+            raise self._errors.error("eval_docs", "there are no documents")
         return Split(docs, (), docs_digest(docs))
 
     def digest(self) -> str:
@@ -126,27 +127,33 @@ class ClassDocuments:
 class ClassRequests:
     """What a task class asks, document by document."""
 
-    def __init__(self, made: Any, documents: ClassDocuments, blame: Blame, context: TaskContext) -> None:
+    def __init__(
+        self,
+        made: Any,
+        documents: ClassDocuments,
+        scope: TaskScope[ClassConfig],
+        chat: ChatRenderer | None,
+    ) -> None:
         self._made = made
         self._documents = documents
-        self._blame = blame
-        self._context = context
+        self._errors, self._options = scope.errors, scope.options
+        self._chat = chat
 
     def __iter__(self) -> Iterator[DocRequests]:
-        self._made.set_fewshot_seed(self._context.options.seed)
-        for doc_id, doc in self._context.options.passed(self.selected, self._documents.evaluated.docs):
-            told = _Told(self._context, self._blame)
-            with self._blame.on("fewshot_context", doc_id, doc):
+        self._made.set_fewshot_seed(self._options.seed)
+        for doc_id, doc in self._options.passed(self.selected, self._documents.evaluated.docs):
+            told = _Told(self._chat, self._options.system_instruction, self._errors)
+            with self._errors.on("fewshot_context", doc_id, doc):
                 prompt = self._prompt(doc, told)
             if doc_id in self.selected:
-                with self._blame.on("construct_requests", doc_id, doc):
+                with self._errors.on("construct_requests", doc_id, doc):
                     asked = [self._request(one) for one in self._instances(doc_id, doc, prompt, told)]
                 yield DocRequests(doc_id, doc, asked)
 
     @cached_property
     def selected(self) -> dict[int, Doc]:
-        with self._blame.on("--samples"):
-            return self._context.options.selected(self._made.config.task, self._documents.evaluated.docs)
+        with self._errors.on("--samples"):
+            return self._options.selected(self._made.config.task, self._documents.evaluated.docs)
 
     @property
     def num_fewshot(self) -> int:
@@ -156,14 +163,14 @@ class ClassRequests:
     @property
     def repeats(self) -> int:
         config = self._made.config
-        return self._context.options.asked_times(config.repeats, config.output_type)
+        return self._options.asked_times(config.repeats, config.output_type)
 
     def _prompt(self, doc: Doc, told: "_Told") -> Any:
         """The class's prompt for a document; a text, but for what is between the class and itself."""
         return self._made.fewshot_context(
             doc=doc,
             num_fewshot=self.num_fewshot,
-            system_instruction=self._context.options.system_instruction,
+            system_instruction=self._options.system_instruction,
             fewshot_as_multiturn=True,
             gen_prefix=self._made.doc_to_prefix(doc),
             **told.chat,
@@ -181,29 +188,29 @@ class ClassRequests:
     def _request(self, instance: Any) -> Request:
         if instance.repeats != self.repeats:
             said = f"a request is to be asked {instance.repeats} times, `repeats` is {self.repeats}"
-            raise self._blame.error("construct_requests", said)
+            raise self._errors.error("construct_requests", said)
         match instance.request_type, instance.args:
             case "loglikelihood", (str(context), str(continuation)):
                 return Request("loglikelihood", context, continuation)
             case "loglikelihood_rolling", (str(text),):
                 return Request("loglikelihood_rolling", text)
             case "generate_until", (str(prompt), dict(generation)):
-                options = self._context.options
+                options = self._options
                 if options.compat:  # lm-eval leaves it to the class
                     options = replace(options, generation={})
                 return Request("generate_until", prompt, generation=options.replaced(generation))
         kinds = ", ".join(type(argument).__name__ for argument in instance.args)
         said = f"a {instance.request_type} request of ({kinds}) cannot be asked"
-        raise self._blame.error("construct_requests", said)
+        raise self._errors.error("construct_requests", said)
 
 
 class _Told:
     """What a class was told of system instruction and chat template, and whether it is in the prompt."""
 
-    def __init__(self, context: TaskContext, blame: Blame) -> None:
-        self._render = context.chat
-        self._instruction = context.options.system_instruction
-        self._blame = blame
+    def __init__(self, chat: ChatRenderer | None, instruction: str | None, errors: ErrorContext) -> None:
+        self._render = chat
+        self._instruction = instruction
+        self._errors = errors
         self._rendered: list[str] | None = None
 
     @property
@@ -214,10 +221,10 @@ class _Told:
 
     def refuse_what_was_ignored(self, prompt: object) -> None:
         if self._render is not None and self._rendered is None:
-            raise self._blame.error("--apply-chat-template", "the class makes its prompts without it")
+            raise self._errors.error("--apply-chat-template", "the class makes its prompts without it")
         texts = [str(prompt)] if self._rendered is None else self._rendered
         if self._instruction and not any(self._instruction in text for text in texts):
-            raise self._blame.error("--system-instruction", "the class makes its prompts without it")
+            raise self._errors.error("--system-instruction", "the class makes its prompts without it")
 
     def _template(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
         assert self._render is not None

@@ -2,41 +2,36 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tasks_lib.code.random_state import seeded
 from tasks_lib.data.datasets import FunctionSource, Source, find_source
 from tasks_lib.data.media_documents import MediaDoc, documents
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef, TaskConfig
+from tasks_lib.scope import TaskScope
 from tasks_lib.value_text import shown
-
-Resolve = Callable[[FunctionRef], Callable[..., Any]]
 
 
 class Documents:
     """Loads splits when they are asked for, processed by the task's own Python where it has some."""
 
-    def __init__(self, config: TaskConfig, blame: Blame, resolve: Resolve, roots: Sequence[Path]) -> None:
-        self._config = config
-        self._blame = blame
-        self._resolve = resolve
-        self._roots = roots
+    def __init__(self, scope: TaskScope[TaskConfig]) -> None:
+        self._config, self._errors = scope.config, scope.errors
+        self._resolve, self._roots = scope.resolve, scope.roots
 
     @cached_property
     def source(self) -> Source:
         function = self._config.custom_dataset
         if function is None:
-            with self._blame.on("dataset_path"):
+            with self._errors.on("dataset_path"):
                 return find_source(self._config, self._roots)
         options = {**self._config.metadata, **(self._config.dataset_kwargs or {})}
-        with self._blame.on("custom_dataset"):
+        with self._errors.on("custom_dataset"):
             make = self._resolve(function)
             with seeded(make):
                 splits = make(**options)
@@ -48,7 +43,7 @@ class Documents:
     def evaluated_split(self) -> str:
         split = self._config.test_split or self._config.validation_split
         if split is None:
-            raise self._blame.error("test_split", "the task has neither a test nor a validation split")
+            raise self._errors.error("test_split", "the task has neither a test nor a validation split")
         return split
 
     @cached_property
@@ -57,7 +52,7 @@ class Documents:
         key = "test_split" if self._config.test_split else "validation_split"
         split = self._load(key, self.evaluated_split, self._config.process_docs)
         if not split.docs:
-            raise self._blame.error(key, f"split {self.evaluated_split!r} has no documents")
+            raise self._errors.error(key, f"split {self.evaluated_split!r} has no documents")
         return split
 
     @cached_property
@@ -100,13 +95,13 @@ class Documents:
         config = self._config
         named = (config.training_split, config.validation_split, config.test_split, self.fewshot_split)
         source, key = self.source, "dataset_path" if config.custom_dataset is None else "custom_dataset"
-        with self._blame.on(key):
+        with self._errors.on(key):
             return source.digest([split for split in named if split is not None])
 
     def _samples(self, samples: list[dict[str, Any]] | FunctionRef) -> list[Doc]:
         if isinstance(samples, list):
             return list(samples)
-        with self._blame.on("fewshot_config.samples"):
+        with self._errors.on("fewshot_config.samples"):
             make = self._resolve(samples)
             with seeded(make):
                 return _checked(make())
@@ -114,12 +109,12 @@ class Documents:
     def _load(self, key: str, split: str, process: FunctionRef | None) -> "Split":
         """The split that `key` of the task file names."""
         source = self.source
-        with self._blame.on(key):
+        with self._errors.on(key):
             if process is None:
                 rows = source.rows(split)
                 return Split(list(rows), tuple(rows[0]) if rows else ())
             data = source.dataset(split)
-        with self._blame.on("process_docs"):
+        with self._errors.on("process_docs"):
             function = self._resolve(process)
             with seeded(function):
                 processed = function(data)

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from tasks_lib.data.documents import Resolve
-from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FewshotConfig, FunctionRef, TaskConfig
 from tasks_lib.prompts.fields import Read, Readers, choices_reader, plain_reader, target_reader, text_reader
 from tasks_lib.prompts.format_layout import Layout
+from tasks_lib.scope import TaskScope
 
 
 class TaskReaders:
@@ -18,11 +17,9 @@ class TaskReaders:
     columns: the names that count as fields in the task file.
     """
 
-    def __init__(self, config: TaskConfig, columns: Sequence[str], blame: Blame, resolve: Resolve) -> None:
-        self._config = config
+    def __init__(self, scope: TaskScope[TaskConfig], columns: Sequence[str]) -> None:
+        self._config, self._errors, self._resolve = scope.config, scope.errors, scope.resolve
         self._columns = columns
-        self._blame = blame
-        self._resolve = resolve
 
     @cached_property
     def own(self) -> Readers:
@@ -42,35 +39,36 @@ class TaskReaders:
 
     @cached_property
     def description(self) -> Read:
-        with self._blame.on("description"):
+        with self._errors.on("description"):
             return plain_reader(self._value(self._config.description))
 
     def _readers(
         self, fields: TaskConfig | FewshotConfig, gen_prefix: str | None, prefix_columns: Sequence[str] | None
     ) -> Readers:
         has_choices = self._config.doc_to_choice is not None
-        with self._blame.on("doc_to_text"):
+        with self._errors.on("doc_to_text"):
             if fields.doc_to_text is None:
                 raise TaskError("is missing")
             text = text_reader(self._value(fields.doc_to_text), self._columns, has_choices=has_choices)
-        with self._blame.on("doc_to_target"):
+        with self._errors.on("doc_to_target"):
             if fields.doc_to_target is None:
                 raise TaskError("is missing")
             target = target_reader(self._value(fields.doc_to_target), self._columns, has_choices=has_choices)
-        with self._blame.on("doc_to_choice"):
+        with self._errors.on("doc_to_choice"):
             choice_field = self._value(fields.doc_to_choice)
             choices = None if choice_field is None else choices_reader(choice_field, self._columns)
-        with self._blame.on("gen_prefix"):
+        with self._errors.on("gen_prefix"):
             prefix = plain_reader(gen_prefix, prefix_columns)
         readers = Readers(text, target, choices, prefix, choices and _as_they_are(choices))
         return self._laid_out(readers, fields.doc_to_text)
 
     def _laid_out(self, readers: Readers, text: Any) -> Readers:
         """The readers through the format (`tasks_lib.files.formats`) that was chosen, where one was."""
-        for name, chosen in self._config.formats.items():
-            with self._blame.on(f"formats, {name}"):
-                return Layout(chosen).readers(readers, is_bare_question=text in self._columns)
-        return readers
+        if not self._config.formats:
+            return readers
+        ((name, chosen),) = self._config.formats.items()
+        with self._errors.on(f"formats, {name}"):
+            return Layout(chosen).readers(readers, is_bare_question=text in self._columns)
 
     def _value(self, value: Any) -> Any:
         return self._resolve(value) if isinstance(value, FunctionRef) else value

@@ -10,13 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from backends.requests import Attachment, MediaKind, Request
-from tasks_lib.data.documents import Documents, Resolve
+from tasks_lib.data.documents import Documents
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
 from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
 from tasks_lib.prompts.attachments import attachments
 from tasks_lib.prompts.fields import Read
 from tasks_lib.prompts.templates import ListTemplate
+from tasks_lib.scope import TaskScope
 
 MOST_EXAMPLES = 64  # whose attachments are kept
 
@@ -31,18 +31,14 @@ def media_of(config: TaskConfig | ClassConfig) -> tuple[MediaKind, ...]:
 class Media:
     """Attaches the images and sounds of a task's documents to their requests.
 
-    of_examples: also those of few-shot examples, before the document's own; lm-eval shows the examples'
-        texts, with the marks of images that it leaves out.
+    Those of few-shot examples come before the document's own. lm-eval shows the examples' texts, with the
+    marks of images that it leaves out.
     """
 
-    def __init__(
-        self, config: TaskConfig, documents: Documents, blame: Blame, resolve: Resolve, *, of_examples: bool
-    ) -> None:
-        self._config = config
+    def __init__(self, scope: TaskScope[TaskConfig], documents: Documents) -> None:
+        self._config, self._errors, self._resolve = scope.config, scope.errors, scope.resolve
         self._documents = documents
-        self._blame = blame
-        self._resolve = resolve
-        self._of_examples = of_examples
+        self._of_examples = not scope.options.compat
         self._examples: dict[int, tuple[Attachment, ...]] = {}
 
     def attach(self, requests: list[Request], doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
@@ -58,7 +54,7 @@ class Media:
         columns = self._documents.evaluated.columns if media_of(self._config) else ()
         readers = {}
         for kind in media_of(self._config):
-            with self._blame.on(KEYS[kind]):
+            with self._errors.on(KEYS[kind]):
                 readers[kind] = self._reader(getattr(self._config, KEYS[kind]), columns)
         return readers
 
@@ -79,7 +75,7 @@ class Media:
     def _read(self, doc_id: int, doc: Doc, of: str = "") -> tuple[Attachment, ...]:
         found: list[Attachment] = []
         for kind, read in self._readers.items():
-            with self._blame.on(KEYS[kind] + of, doc_id, doc):
+            with self._errors.on(KEYS[kind] + of, doc_id, doc):
                 found += attachments(kind, read(doc))
         return tuple(found)
 

@@ -7,10 +7,8 @@ from typing import Any
 
 from backends.requests import Request
 from metrics.scores.choices import resolve_gold
-from tasks_lib.ask_options import AskOptions
-from tasks_lib.data.documents import Documents, Resolve
+from tasks_lib.data.documents import Documents
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.fewshot import SAMPLERS, Exclusion, Sampler, class_sampler, make_sampler
@@ -29,6 +27,7 @@ from tasks_lib.prompts.turns import (
     render_prompt,
     system_turns,
 )
+from tasks_lib.scope import TaskScope
 from tasks_lib.value_text import shown
 
 # Keys of task files without which a task would be another one.
@@ -50,22 +49,14 @@ class RequestBuilder:
     """Builds the requests of one task, document by document in the order of the split."""
 
     def __init__(
-        self,
-        config: TaskConfig,
-        documents: Documents,
-        blame: Blame,
-        resolve: Resolve,
-        options: AskOptions,
-        chat: ChatRenderer | None,
+        self, scope: TaskScope[TaskConfig], documents: Documents, chat: ChatRenderer | None = None
     ) -> None:
-        self._config = config
+        self._scope = scope
+        self._config, self._errors, self._options = scope.config, scope.errors, scope.options
         self._documents = documents
-        self._blame = blame
-        self._resolve = resolve
-        self._options = options
         self._chat = chat
         self._examples: dict[int, list[Turn]] = {}
-        self._media = Media(config, documents, blame, resolve, of_examples=not options.compat)
+        self._media = Media(scope, documents)
 
     def __iter__(self) -> Iterator[DocRequests]:
         self._refuse_unsupported()
@@ -73,7 +64,7 @@ class RequestBuilder:
         for doc_id, doc in self._options.passed(self.selected, self._documents.evaluated.docs):
             shots: Sequence[int] = ()
             if sampler:
-                with self._blame.on(self._sampler_key, doc_id):
+                with self._errors.on(self._sampler_key, doc_id):
                     shots = sampler(doc_id, doc)
             if doc_id in self.selected:
                 requests = self._media.attach(self._requests(doc_id, doc, shots), doc_id, doc, shots)
@@ -88,7 +79,7 @@ class RequestBuilder:
     @cached_property
     def selected(self) -> dict[int, Doc]:
         """The documents that are asked, by their position in the split, in its order."""
-        with self._blame.on("--samples"):
+        with self._errors.on("--samples"):
             return self._options.selected(self._config.task, self._documents.evaluated.docs)
 
     @property
@@ -108,7 +99,7 @@ class RequestBuilder:
         if own is None:
             own = {"temperature": 0.0, "do_sample": False, "max_gen_toks": 256}
         merged = {"until": [config.fewshot_delimiter], **own}
-        with self._blame.on("generation_kwargs"):
+        with self._errors.on("generation_kwargs"):
             if "temperature" in merged:
                 merged["temperature"] = float(merged["temperature"])
             replaced = self._options.replaced(merged)
@@ -127,22 +118,22 @@ class RequestBuilder:
         if self.readers.choices is None:
             return False
         doc = self._documents.evaluated.docs[0]
-        with self._blame.on("doc_to_text", 0, doc):
+        with self._errors.on("doc_to_text", 0, doc):
             return isinstance(self.readers.text(doc), int)
 
     @cached_property
     def has_multiple_targets(self) -> bool:
         """Whether a document has several accepted targets (lm-eval decides it from the first document)."""
         doc = self._documents.evaluated.docs[0]
-        with self._blame.on("doc_to_target", 0, doc):
+        with self._errors.on("doc_to_target", 0, doc):
             return isinstance(self.readers.target(doc), list)
 
     def choices(self, doc_id: int, doc: Doc) -> list[str]:
         """The texts of a document's choices."""
         read = self.readers.choices
         if read is None:
-            raise self._blame.error("doc_to_choice", "is missing")
-        with self._blame.on("doc_to_choice", doc_id, doc):
+            raise self._errors.error("doc_to_choice", "is missing")
+        with self._errors.on("doc_to_choice", doc_id, doc):
             choices = read(doc)
             if not isinstance(choices, list | tuple) or not choices:
                 raise TaskError(f"gives {shown(choices)}, not a list of choices")
@@ -156,12 +147,12 @@ class RequestBuilder:
         Raises TaskError for a task without choices.
         """
         if self.readers.answers is None:
-            raise self._blame.error("doc_to_choice", "is missing")
+            raise self._errors.error("doc_to_choice", "is missing")
         found: Mapping[str, str] = self.readers.answers(doc)
         return found
 
     def target(self, doc_id: int, doc: Doc) -> Any:
-        with self._blame.on("doc_to_target", doc_id, doc):
+        with self._errors.on("doc_to_target", doc_id, doc):
             return self.readers.target(doc)
 
     # Requests
@@ -169,7 +160,7 @@ class RequestBuilder:
     def _refuse_unsupported(self) -> None:
         for key, what in UNSUPPORTED.items():
             if getattr(self._config, key):
-                raise self._blame.error(key, f"{what} not supported yet")
+                raise self._errors.error(key, f"{what} not supported yet")
 
     def _requests(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
         match self._config.output_type:
@@ -203,12 +194,12 @@ class RequestBuilder:
         if self._options.compat or self._config.process_results is not None:
             return
         key = "doc_to_text" if self.has_multiple_inputs else "doc_to_target"
-        with self._blame.on(key, doc_id, doc):
+        with self._errors.on(key, doc_id, doc):
             label = self.readers.text(doc) if self.has_multiple_inputs else self.readers.target(doc)
             found = resolve_gold(label, choices)
         if all(index < 0 for index in (found if isinstance(found, list) else [found])):
             said = f"the label {shown(label)} is none of the choices {shown(list(choices))}"
-            raise self._blame.error(key, said, doc_id)
+            raise self._errors.error(key, said, doc_id)
 
     @cached_property
     def _choice_delimiter(self) -> str:
@@ -226,37 +217,37 @@ class RequestBuilder:
     def _text_target(self, doc_id: int, doc: Doc) -> str:
         target = self.target(doc_id, doc)
         if not isinstance(target, str):
-            raise self._blame.error("doc_to_target", f"gives {shown(target)}, not a text", doc_id)
+            raise self._errors.error("doc_to_target", f"gives {shown(target)}, not a text", doc_id)
         return target
 
     # Contexts
 
     def _context(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> str:
         before, prefix = self._before_question(doc_id, doc, shots)
-        with self._blame.on("doc_to_text", doc_id, doc):
+        with self._errors.on("doc_to_text", doc_id, doc):
             question = self.readers.text(doc)
         return self._close(doc_id, before, question, prefix)
 
     def _before_question(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> tuple[list[Turn], str | None]:
-        with self._blame.on("description", doc_id, doc):
+        with self._errors.on("description", doc_id, doc):
             description = _text_or_none(self._read.description(doc)) or ""
         turns = system_turns(self._options.system_instruction, description, self._own_delimiters)
         for position in shots:
             turns += self._example(position)
-        with self._blame.on("gen_prefix", doc_id, doc):
+        with self._errors.on("gen_prefix", doc_id, doc):
             return turns, _text_or_none(self.readers.gen_prefix(doc))
 
     def _close(self, doc_id: int, before: list[Turn], question: Any, prefix: str | None) -> str:
         if not isinstance(question, str):
-            raise self._blame.error("doc_to_text", f"gives {shown(question)}, not a text", doc_id)
+            raise self._errors.error("doc_to_text", f"gives {shown(question)}, not a text", doc_id)
         turns = before + question_turns(question, prefix, self._own_delimiters)
-        with self._blame.on("the chat template", doc_id):
+        with self._errors.on("the chat template", doc_id):
             return render_prompt(turns, self._chat)
 
     def _example(self, position: int) -> list[Turn]:
         if position not in self._examples:
             doc = self._documents.examples[position]
-            with self._blame.on("few-shot example", position, doc):
+            with self._errors.on("few-shot example", position, doc):
                 self._examples[position] = self._example_turns(doc)
         return self._examples[position]
 
@@ -287,16 +278,16 @@ class RequestBuilder:
 
     @cached_property
     def _read(self) -> TaskReaders:
-        return TaskReaders(self._config, self._documents.evaluated.columns, self._blame, self._resolve)
+        return TaskReaders(self._scope, self._documents.evaluated.columns)
 
     def _sampler(self) -> Sampler | None:
         if self.num_fewshot == 0 or self._config.output_type == "loglikelihood_rolling":
             return None  # a rolling log-likelihood reads no prompt
         if self._config.fewshot_config.fewshot_indices is not None:
-            raise self._blame.error("fewshot_config.fewshot_indices", "is read by no sampler; leave it out")
+            raise self._errors.error("fewshot_config.fewshot_indices", "is read by no sampler; leave it out")
         task, pool, count = self._config.task, self._documents.fewshot_pool, self.num_fewshot
         seed, exclusion = self._options.seed, self._exclusion
-        with self._blame.on(self._sampler_key):
+        with self._errors.on(self._sampler_key):
             if self._sampler_class is None:
                 name = str(self._config.fewshot_config.sampler)
                 return make_sampler(name, task, pool, count, seed=seed, exclusion=exclusion)
@@ -308,8 +299,8 @@ class RequestBuilder:
     @cached_property
     def _sampler_class(self) -> Callable[..., Any] | None:
         sampler = self._config.fewshot_config.sampler
-        with self._blame.on("fewshot_config.sampler"):
-            return None if isinstance(sampler, str) else self._resolve(sampler)
+        with self._errors.on("fewshot_config.sampler"):
+            return None if isinstance(sampler, str) else self._scope.resolve(sampler)
 
     @property
     def _sampler_key(self) -> str:

@@ -24,9 +24,7 @@ from metrics.scores.registry import (
 from metrics.scores.text import GeneratedText, function_scores, match_type
 from tasks_lib.code.functions import module_name
 from tasks_lib.code.registered_filters import function_refs, registered_filter
-from tasks_lib.data.documents import Resolve
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import (
     FilterPipeline,
@@ -35,6 +33,7 @@ from tasks_lib.files.config import (
     MetricConfig,
     TaskConfig,
 )
+from tasks_lib.scope import TaskScope
 
 NO_CHOICE_MATCHES = "[no choice]"
 # The wordings an answer to a document may have, with the target that each stands for.
@@ -118,10 +117,8 @@ class Pipeline:
 class PipelineReader:
     """Makes the pipelines of one task from its configuration."""
 
-    def __init__(self, config: TaskConfig, blame: Blame, resolve: Resolve, answers: Answers) -> None:
-        self._config = config
-        self._blame = blame
-        self._resolve = resolve
+    def __init__(self, scope: TaskScope[TaskConfig], answers: Answers) -> None:
+        self._config, self._errors, self._resolve = scope.config, scope.errors, scope.resolve
         self._answers = answers
 
     @cached_property
@@ -131,10 +128,10 @@ class PipelineReader:
         if written is None:
             return [self._pipeline(self._default)]
         if not written:
-            raise self._blame.error("filter_list", "is empty; leave it out for the first response as it is")
+            raise self._errors.error("filter_list", "is empty; leave it out for the first response as it is")
         for name, count in Counter(one.name for one in written).items():
             if count > 1:
-                raise self._blame.error(
+                raise self._errors.error(
                     f"filter_list, {name}", "two pipelines have this name; rename one of them"
                 )
         return [self._pipeline(one) for one in written]
@@ -143,7 +140,7 @@ class PipelineReader:
         """Raise TaskError where no metric of a pipeline gives a score of this kind of answer."""
         kind = self._config.output_type
         for pipeline in self.pipelines:
-            with self._blame.on("metric_list"):
+            with self._errors.on("metric_list"):
                 if not pipeline.metrics:
                     raise TaskError(f"is empty; leave it out for {', '.join(DEFAULT_METRICS[kind])}")
                 _refuse_useless(pipeline.metrics.values(), kind)
@@ -158,11 +155,11 @@ class PipelineReader:
         return FilterPipeline(name="none", filter=[], metric_list=first)
 
     def _pipeline(self, written: FilterPipeline) -> Pipeline:
-        with self._blame.on(f"filter_list, {written.name}"):
+        with self._errors.on(f"filter_list, {written.name}"):
             filters = [self._filter(step.function, step.options) for step in written.filter]
         if written.metric_list is None:
             return Pipeline(written.name, filters, self.metrics)
-        with self._blame.on(f"metric_list of {written.name}"):
+        with self._errors.on(f"metric_list of {written.name}"):
             return Pipeline(written.name, filters, self._plans(written.metric_list))
 
     @cached_property
@@ -171,7 +168,7 @@ class PipelineReader:
         entries = self._config.metric_list
         if entries is None:
             entries = [MetricConfig(metric=name) for name in DEFAULT_METRICS[self._config.output_type]]
-        with self._blame.on("metric_list"):
+        with self._errors.on("metric_list"):
             return self._plans(entries)
 
     def _plans(self, entries: Sequence[MetricConfig]) -> dict[str, MetricPlan]:

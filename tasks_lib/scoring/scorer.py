@@ -20,14 +20,14 @@ from metrics.scores.metric import OutputType, document_scores
 from metrics.scores.text import GeneratedText, match_type
 from metrics.statistics.intervals import interval
 from metrics.statistics.stderr import function_stderr, stderr
-from tasks_lib.data.documents import Resolve
 from tasks_lib.doc import Doc
-from tasks_lib.error_context import Blame
+from tasks_lib.error_context import ErrorContext
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef, TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
 from tasks_lib.prompts.templates import compile_template
 from tasks_lib.prompts.turns import choice_of
+from tasks_lib.scope import TaskScope
 from tasks_lib.scoring.pipelines import MetricPlan, Pipeline, PipelineReader
 from tasks_lib.value_text import shown
 
@@ -75,20 +75,11 @@ class MetricScore:
 class Scorer:
     """Scores the documents of one task; `builder` is what asked for them."""
 
-    def __init__(
-        self,
-        config: TaskConfig,
-        builder: RequestBuilder,
-        blame: Blame,
-        resolve: Resolve,
-        cluster: str | None = None,
-    ) -> None:
-        self._config = config
+    def __init__(self, scope: TaskScope[TaskConfig], builder: RequestBuilder) -> None:
+        self._config, self._errors, self._resolve = scope.config, scope.errors, scope.resolve
         self._builder = builder
-        self._blame = blame
-        self._resolve = resolve
-        self._clusters = Clusters(cluster or config.cluster, blame)
-        self._reader = PipelineReader(config, blame, resolve, builder.answers)
+        self._clusters = Clusters(scope.options.cluster or scope.config.cluster, scope.errors)
+        self._reader = PipelineReader(scope, builder.answers)
         # A metric may give several numbers; each is aggregated as the metric is.
         self._results: dict[tuple[str, str], MetricPlan] = {}
 
@@ -106,19 +97,19 @@ class Scorer:
         read = VALUES[self._config.output_type]
         values = [[read(r) for r in repeats] for one in answered for repeats in one.responses]
         for pipeline in self._reader.pipelines:
-            with self._blame.on(f"filter {pipeline.name!r}"):
+            with self._errors.on(f"filter {pipeline.name!r}"):
                 filtered = iter(apply_pipeline(pipeline.filters, values, docs))
             for one in answered:
                 asked = one.asked
                 own = [next(filtered) for _ in asked.requests]
-                with self._blame.on("scoring", asked.doc_id, asked.doc):
+                with self._errors.on("scoring", asked.doc_id, asked.doc):
                     scores = self._score(asked, own, pipeline)
                 target = self._builder.target(asked.doc_id, asked.doc)
                 yield Sample(one, target, pipeline.name, own, scores)
 
     def aggregate(self, samples: Sequence[Sample], *, compat: bool) -> list[MetricScore]:
         """One number for each metric and filter, over the documents in their order."""
-        return aggregated(samples, self._plan_of, self._blame, self._clusters, compat=compat)
+        return aggregated(samples, self._plan_of, self._errors, self._clusters, compat=compat)
 
     @property
     def metrics(self) -> Mapping[str, MetricPlan]:
@@ -200,12 +191,12 @@ class Clusters:
     """
 
     key: str | None
-    blame: Blame
+    errors: ErrorContext
 
     def of(self, doc_id: int, doc: Doc) -> str:
         """The cluster of a document. Raises TaskError where it lacks the field."""
         key = self.key or ""
-        with self.blame.on("cluster", doc_id, doc):
+        with self.errors.on("cluster", doc_id, doc):
             return compile_template(key).render(doc) if "{" in key else str(doc[key])
 
     def check(self, selected: Mapping[int, Doc]) -> None:
@@ -216,7 +207,7 @@ class Clusters:
 def aggregated(
     samples: Sequence[Sample],
     plan_of: Callable[[str, str], MetricPlan | None],
-    blame: Blame,
+    errors: ErrorContext,
     clusters: Clusters,
     *,
     compat: bool,
@@ -238,7 +229,7 @@ def aggregated(
         shared = None
         if clusters.key is not None and not compat:
             shared = [clusters.of(asked.doc_id, asked.doc) for asked in docs[metric, name]]
-        with blame.on(f"aggregation of {metric}"):
+        with errors.on(f"aggregation of {metric}"):
             scores.append(_aggregated(metric, name, items, plan, shared, compat))
     return scores
 

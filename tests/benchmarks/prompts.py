@@ -18,7 +18,6 @@ from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.code.functions import TrustedRoots
 from tasks_lib.context import TaskContext
-from tasks_lib.error_context import Blame
 from tasks_lib.task import ConfiguredTask
 from tests.parity.oracle import catalog, local_data
 
@@ -30,7 +29,7 @@ SHOTS = 5
 def ours(file: Any, root: Path, limit: int) -> tuple[float, list[str]]:
     options = AskOptions(num_fewshot=SHOTS, limit=limit)
     context = TaskContext(roots=[root], trusted=TrustedRoots.standard(), options=options)
-    task = ConfiguredTask(file.config, Blame(file.config.task, file.path), context)
+    task = ConfiguredTask(context.scope(file.config, file.path))
     _ = task.documents.evaluated, task.documents.fewshot_pool
     started = process_time()
     asked = list(task.builder)

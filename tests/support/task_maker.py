@@ -9,7 +9,6 @@ from backends.requests import Request, Response
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.code.functions import TrustedRoots
 from tasks_lib.context import TaskContext
-from tasks_lib.error_context import Blame
 from tasks_lib.files.config import FunctionRef, TaskConfig
 from tasks_lib.files.formats import with_format
 from tasks_lib.prompts.turns import ChatRenderer
@@ -57,7 +56,7 @@ class TaskMaker:
             "doc_to_target": "answer",
         }
         config = with_format(TaskConfig.model_validate({**own, **keys}), format, "made.yaml, task made")
-        return ConfiguredTask(config, Blame(config.task, self.file), self.context(options, chat))
+        return ConfiguredTask(self.context(options, chat).scope(config, self.file), chat)
 
     def context(self, options: AskOptions | None = None, chat: ChatRenderer | None = None) -> TaskContext:
         """What a run gives a task: this folder's data and trust in its Python."""

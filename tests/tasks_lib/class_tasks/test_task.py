@@ -12,7 +12,6 @@ pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.class_tasks.task import ClassTask
-from tasks_lib.error_context import Blame
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
 from tasks_lib.task import ConfiguredTask, open_task
@@ -59,7 +58,7 @@ def task(
     name = re.findall(r"^class (\w+)", code or CODE, re.MULTILINE)[-1]
     cls = FunctionRef(maker.folder, f"functions.{name}")
     config = ClassConfig.model_validate({"task": "made", "class": cls, **keys})
-    return ClassTask(config, Blame("made", maker.file), maker.context(options, chat))
+    return ClassTask(maker.context(options, chat).scope(config, maker.file), chat)
 
 
 def chat(messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> str:

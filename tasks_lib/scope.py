@@ -1,0 +1,28 @@
+"""`TaskScope`: what the parts of one opened task share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from tasks_lib.ask_options import AskOptions
+from tasks_lib.error_context import ErrorContext
+from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
+
+Config = TypeVar("Config", TaskConfig, ClassConfig)
+Resolve = Callable[[FunctionRef], Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScope(Generic[Config]):
+    """One task and how a run asks it.
+
+    errors: makes the errors of the task. resolve: the function or class that a reference names; raises
+    TaskError. roots: data roots, the first one that has a dataset counts.
+    """
+
+    config: Config
+    errors: ErrorContext
+    resolve: Resolve
+    options: AskOptions = field(default_factory=AskOptions)
+    roots: Sequence[Path] = ()
