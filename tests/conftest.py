@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.endpoints.fixtures import endpoint, endpoint_process
 from tests.support.finished_run import finished, other_run
 from tests.support.hub.fixtures import hub
-from tests.support.lab_fixtures import catalog_index, lab, other_lab
+from tests.support.lab_fixtures import catalog_index, lab, no_installed_catalog, other_lab
 from tests.support.paths import SHARED, STORIES
 from tests.support.servers.fixtures import (
     database,
@@ -33,6 +33,7 @@ __all__ = [
     "hub",
     "lab",
     "llama_cpp_url",
+    "no_installed_catalog",
     "other_lab",
     "other_run",
     "postgresql",

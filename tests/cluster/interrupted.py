@@ -4,13 +4,14 @@ import signal
 import time
 
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, finish, wait_until
+from tests.support.lab import Lab, finish
+from tests.support.waiting import until
 
 
 def check_that_calls_end(lab: Lab, endpoint: Endpoint, runner: str, model: str) -> None:
     """Interrupt a run of the task `sums`. model: asks 20 times a second; a shard takes many seconds."""
     process = lab.start(f"--runner={runner}", tasks="sums", model=model)
-    assert wait_until(lambda: endpoint.counts()["arrived"] >= 20, process)
+    assert until(lambda: endpoint.counts()["arrived"] >= 20, process)
     process.send_signal(signal.SIGINT)
     finish(process)
     arrived = endpoint.counts()["arrived"]

@@ -15,8 +15,8 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 
 from tests.cluster.dask_processes import start
 from tests.cluster.machines import HERE, Machine
-from tests.support.lab import PATIENCE
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 
 @contextmanager

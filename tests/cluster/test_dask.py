@@ -11,7 +11,8 @@ from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.interrupted import check_that_calls_end
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, finish, wait_until
+from tests.support.lab import Lab, finish
+from tests.support.waiting import until
 
 
 def test_workers_ask_each_request_once_and_score_as_one_process_does(
@@ -47,7 +48,7 @@ def test_a_killed_workers_shards_are_asked_by_the_others_but_for_what_is_stored(
     endpoint.change(latency=0.1)
     with DaskProcesses(workers=4) as dask:
         process = lab.start(f"--runner={dask.runner}", tasks="sums", model=chat(endpoint, timeout=5))
-        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        assert until(lambda: endpoint.counts()["arrived"] >= 200, process)
         kill(dask.workers[0])
         ended = finish(process)
     assert ended.status == 0, ended.errors
@@ -69,7 +70,7 @@ def test_a_killed_scheduler_ends_the_run_and_the_next_asks_for_the_rest(
     endpoint.change(latency=0.1)
     with DaskProcesses(workers=2) as dask:
         process = lab.start(f"--runner={dask.runner}", tasks="sums", model=chat(endpoint, timeout=5))
-        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        assert until(lambda: endpoint.counts()["arrived"] >= 200, process)
         kill(dask.scheduler)
         for worker in dask.workers:  # which would go on with what they are at
             kill(worker)

@@ -15,9 +15,10 @@ from tests.cluster.machines import Machine, other_machines
 from tests.cluster.pool_worker import child_runs, children, pool_worker
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, finish, wait_until
+from tests.support.lab import Lab, finish
 from tests.support.servers.postgresql import PostgreSQL
 from tests.support.servers.seaweedfs import SeaweedFS
+from tests.support.waiting import until
 
 POOL = "children-of-other-machines"
 
@@ -39,7 +40,7 @@ def under_way(
     with DaskProcesses(workers=2, threads=2, machines=other_machines(lab, folder, 2)) as dask:
         flags = (f"--output={prefix}", f"--store={database}", f"--runner={dask.runner}")
         process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
-        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        assert until(lambda: endpoint.counts()["arrived"] >= 200, process)
         yield process, dask
 
 
@@ -231,7 +232,7 @@ def test_a_child_run_of_another_machine_that_is_killed_costs_no_answer_that_is_s
     with pool_worker(POOL, tmp_path, machines[0]) as worker:
         flags = (f"--output={prefix}", f"--store={database}", f"--runner=pool:{POOL}")
         process = lab.start(*flags, tasks="sums", model=chat(endpoint, timeout=5))
-        assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+        assert until(lambda: endpoint.counts()["arrived"] >= 200, process)
         children(worker)[0].kill()
         ended = finish(process)
         counts = endpoint.counts()

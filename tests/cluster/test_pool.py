@@ -11,7 +11,8 @@ from tests.cluster.interrupted import check_that_calls_end
 from tests.cluster.pool_worker import children, pool_worker
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, finish, wait_until
+from tests.support.lab import Lab, finish
+from tests.support.waiting import until
 
 POOL = "children-of-tests"
 
@@ -32,7 +33,7 @@ def test_a_child_that_is_killed_is_submitted_again_and_changes_no_score(
     endpoint.reset()
     endpoint.change(latency=0.1)
     process = lab.start(f"--runner=pool:{POOL}", tasks="sums", model=chat(endpoint, timeout=5))
-    assert wait_until(lambda: endpoint.counts()["arrived"] >= 200, process)
+    assert until(lambda: endpoint.counts()["arrived"] >= 200, process)
     children(worker)[0].kill()
     ended = finish(process)
     assert ended.status == 0, ended.errors

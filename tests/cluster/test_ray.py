@@ -13,8 +13,9 @@ import pytest
 from flows.common.errors import SpecError
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, wait_until
+from tests.support.lab import Lab
 from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_workers_ask_each_request_once_and_a_killed_one_changes_no_score(
     endpoint.change(latency=0.1)
 
     def kill_one() -> None:
-        wait_until(lambda: endpoint.counts()["arrived"] >= 200)
+        until(lambda: endpoint.counts()["arrived"] >= 200)
         asking[:] = _asking()
         asking[0].kill()
 

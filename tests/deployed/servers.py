@@ -5,7 +5,6 @@ Both die with the process that started them, also when that is killed.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 import psutil
 
 from tests.support.paths import ROOT
+from tests.support.servers.process import free_port
 
 # A machine that runs other tests beside these may take long to start a process.
 PATIENCE = 300.0
@@ -43,7 +43,7 @@ class PrefectServer:
         self.home = home
         self._settings = settings
         home.mkdir(parents=True, exist_ok=True)
-        self._port = _free_port()
+        self._port = free_port()
         self._process: Process | None = None
 
     @property
@@ -140,10 +140,3 @@ def _wait_for(is_there: Callable[[], bool], process: Process) -> None:
                 return
         time.sleep(0.1)
     raise RuntimeError(f"{process.args!r} did not get ready")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

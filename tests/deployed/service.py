@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ import httpx
 from tenacity import retry, retry_if_result, stop_after_attempt, wait_fixed
 
 from tests.deployed.servers import PrefectServer, Worker
-from tests.support.lab import PATIENCE, wait_until
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE, until
 
 POOLS = ("cpu-pool", "gpu-pool")
 _PREFECT = (sys.executable, "-m", "prefect")
@@ -85,7 +84,7 @@ class Service:
     def ended(self, run: str) -> dict[str, Any]:
         """A run, once it has ended."""
         final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        assert wait_until(lambda: paced(self.call(f"flow_runs/{run}")["state_type"] in final)), run
+        assert until(lambda: self.call(f"flow_runs/{run}")["state_type"] in final, every=0.3), run
         found: dict[str, Any] = self.call(f"flow_runs/{run}")
         return found
 
@@ -108,10 +107,3 @@ def service(home: Path) -> Iterator[Service]:
         with Worker(server, POOLS[0], own, limit=2):
             made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
             yield made
-
-
-def paced(found: bool) -> bool:
-    """The same, after a moment if it is not true yet: a server is not asked all the time."""
-    if not found:
-        time.sleep(0.3)
-    return found

@@ -11,10 +11,10 @@ from prefect.blocks.system import Secret
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from tests.deployed.service import Service, paced
+from tests.deployed.service import Service
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import wait_until
 from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 KEY = "sk-" + "5ecret" * 6
 QUICK = {"model": "scripted:hash", "tasks": ["starter_math"]}
@@ -112,8 +112,9 @@ def test_a_failed_task_is_in_the_log_and_in_the_state_with_its_reason(
     run = deployed.run(spec(deployed, model=model))
     assert run["state_type"] == "FAILED"
     # Its last lines reach the server a moment after its state.
-    assert wait_until(
-        lambda: paced(any(line.startswith("ERROR failed: ") for line in deployed.log(run["id"])))
+    assert until(
+        lambda: any(line.startswith("ERROR failed: ") for line in deployed.log(run["id"])),
+        every=0.3,
     )
     (failed,) = [line for line in deployed.log(run["id"]) if line.startswith("ERROR failed: ")]
     reason = failed.removeprefix("ERROR failed: ")
@@ -153,7 +154,7 @@ def test_an_interval_starts_runs_by_itself(deployed: Service, tmp_path: Path) ->
         "deployments": {"name": {"any_": ["often"]}},
         "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
     }
-    assert wait_until(lambda: paced(deployed.call("flow_runs/count", **made) >= 2))
+    assert until(lambda: deployed.call("flow_runs/count", **made) >= 2, every=0.3)
     (run, *_) = deployed.call("flow_runs/filter", limit=1, sort="START_TIME_DESC", **made)
     deployed.prefect("deployment", "delete", "evaluate/often")
     assert "auto-scheduled" in run["tags"]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.deployed.deployment import Deployment
-from tests.deployed.servers import PATIENCE, PrefectServer, Worker
+from tests.deployed.servers import PrefectServer, Worker
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, wait_until
+from tests.support.lab import Lab
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 AT_ONCE = 16
@@ -53,10 +54,9 @@ def arrived(endpoint: Endpoint) -> int:
 
 
 def wait_for_calls(endpoint: Endpoint, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while arrived(endpoint) < count:
-        assert time.monotonic() < deadline, f"{arrived(endpoint)} calls came, not {count}"
-        time.sleep(0.1)
+    assert until(lambda: arrived(endpoint) >= count, every=0.1), (
+        f"{arrived(endpoint)} calls came, not {count}"
+    )
 
 
 def assert_all_scored(lab: Lab) -> None:
@@ -74,7 +74,7 @@ def test_a_cancelled_run_ends_its_calls_at_once_and_a_new_one_asks_the_rest(
     before = arrived(endpoint)
     deployment.command("flow-run", "cancel", str(run))
     process = deployment.process(run)
-    assert wait_until(lambda: not Path(f"/proc/{process}").exists(), seconds=20)
+    assert until(lambda: not Path(f"/proc/{process}").exists(), seconds=20)
     assert deployment.wait(run, "Cancelled") < 30
     assert arrived(endpoint) - before <= 2 * AT_ONCE
     endpoint.change(hanging=0.0, latency=0.0)
@@ -112,7 +112,7 @@ def test_a_killed_run_is_crashed_and_a_retry_goes_on(
     deployment.wait(run, "Crashed")
     endpoint.change(latency=0.0)
     # The worker reports the crash once more when it is done with the run, and takes back a quicker retry.
-    assert wait_until(worker.is_idle)
+    assert until(worker.is_idle)
     time.sleep(2)
     deployment.command("flow-run", "retry", str(run))
     deployment.wait(run, "Completed")
@@ -185,7 +185,7 @@ def test_a_run_of_a_shell_that_is_killed_is_marked_as_crashed_by_the_automation(
     environment = {name: server.environment[name] for name in ("PREFECT_HOME", "PREFECT_API_URL")}
     beating = {**environment, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
     process = lab.start(tasks="sums", model="scripted:hash?batch_size=4&delay=0.5", **beating)
-    assert wait_until(lambda: lab.asked >= 20, process)
+    assert until(lambda: lab.asked >= 20, process)
     run = deployment.newest()
     time.sleep(5)  # for the first heartbeat to arrive
     os.killpg(process.pid, signal.SIGKILL)

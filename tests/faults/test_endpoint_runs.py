@@ -9,7 +9,8 @@ import pytest
 
 from flows.results.evaluation_result import EvaluationResult
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import PATIENCE, Lab, finish, wait_until
+from tests.support.lab import Lab, finish
+from tests.support.waiting import PATIENCE, until
 
 FAULTS = {
     "rate_limited": 0.05,
@@ -76,7 +77,7 @@ def test_kills_at_random_points_lose_no_more_than_the_calls_that_were_under_way(
     for _ in range(kills):
         process = lab.start(tasks="sums", model=chat(endpoint, timeout=5))
         wanted = endpoint.counts()["arrived"] + draw.randint(30, 90)
-        assert wait_until(lambda wanted=wanted: endpoint.counts()["arrived"] >= wanted, process)  # type: ignore[misc]
+        assert until(lambda wanted=wanted: endpoint.counts()["arrived"] >= wanted, process)  # type: ignore[misc]
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
     endpoint.change(latency=0.0)
@@ -208,7 +209,7 @@ def test_ctrl_c_ends_the_calls_in_flight_soon_and_keeps_all_that_was_answered(
     endpoint.change(latency=0.2)
     model = chat(endpoint, timeout=60)
     process = lab.start(tasks="sums", model=model)
-    assert wait_until(lambda: endpoint.counts()["arrived"] >= 60, process)
+    assert until(lambda: endpoint.counts()["arrived"] >= 60, process)
     endpoint.change(hanging=1.0)
     process.send_signal(signal.SIGINT)
     ended = finish(process)

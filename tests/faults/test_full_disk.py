@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Finished, Lab, finish, wait_until
+from tests.support.lab import Finished, Lab, finish
+from tests.support.waiting import until
 
 LIMITED = """
 import resource, runpy, signal, sys
@@ -86,7 +87,7 @@ def test_results_that_do_not_fit_are_an_error_and_every_answer_is_kept(lab: Lab,
     run = small_disk / "results"
     fill = small_disk / "fill"
     process = lab.start(f"--output={run}", tasks="sums", model="scripted:hash?delay=0.5")
-    assert wait_until(lambda: lab.asked > 0, process)
+    assert until(lambda: lab.asked > 0, process)
     with pytest.raises(OSError, match="No space"):
         fill.write_bytes(bytes(2_000_000))
     ended = finish(process)

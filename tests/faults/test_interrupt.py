@@ -6,13 +6,14 @@ import pytest
 
 from flows.cli.evaluate_command import INTERRUPTED, ending
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, finish, wait_until
+from tests.support.lab import Lab, finish
+from tests.support.waiting import until
 
 
 def test_ctrl_c_keeps_what_was_answered_and_says_how_to_go_on(lab: Lab) -> None:
     lab.add_texts("sums", 60)
     process = lab.start(tasks="sums", model="scripted:hash?batch_size=4&delay=0.2")
-    assert wait_until(lambda: lab.asked >= 12, process)
+    assert until(lambda: lab.asked >= 12, process)
     process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.status == 130
@@ -30,7 +31,7 @@ def test_ctrl_c_keeps_what_was_answered_and_says_how_to_go_on(lab: Lab) -> None:
 def test_ctrl_c_while_the_run_starts_is_as_quiet(lab: Lab) -> None:
     lab.add_texts("sums", 60)
     process = lab.start(tasks="sums", model="scripted:hash?batch_size=4&delay=0.2")
-    assert wait_until(lambda: any(lab.results.glob("*/*/spec.yaml")), process)
+    assert until(lambda: any(lab.results.glob("*/*/spec.yaml")), process)
     process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.status == 130
@@ -45,7 +46,7 @@ def test_ctrl_c_while_batches_are_out_says_that_they_go_on_and_hands_none_in_twi
     endpoint.change(batch_seconds=2.0)
     model = f"openai-batch:gpt-4o-mini?base_url={endpoint.url}&poll="
     process = lab.start(tasks="sums", model=f"{model}600")
-    assert wait_until(lambda: endpoint.counts()["arrived"] == 20, process)
+    assert until(lambda: endpoint.counts()["arrived"] == 20, process)
     process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.status == 130

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.lab import PATIENCE, Lab, Process, finish, wait_until
+from tests.support.lab import Lab, Process, finish
+from tests.support.waiting import PATIENCE, until
 
 BATCH = 4
 SLOW_MODEL = f"scripted:hash?batch_size={BATCH}&delay=0.15"
@@ -31,7 +32,7 @@ def test_ten_kills_in_a_row_change_no_score_and_cost_at_most_a_batch_each(lab: L
     for _ in range(10):
         process = lab.start(tasks="facts,sums", model=SLOW_MODEL)
         wanted = lab.asked + draw.randint(1, 4) * BATCH
-        wait_until(lambda wanted=wanted: lab.asked >= wanted, process)  # type: ignore[misc]
+        until(lambda wanted=wanted: lab.asked >= wanted, process)  # type: ignore[misc]
         time.sleep(draw.uniform(0, 0.15))
         kill(process)
     assert not list(lab.results.glob("*/*/results.json")), "a run ended before it was killed"
@@ -45,7 +46,7 @@ def test_ten_kills_in_a_row_change_no_score_and_cost_at_most_a_batch_each(lab: L
 def test_a_killed_run_goes_on_where_it_was(lab: Lab, tmp_path: Path) -> None:
     lab.add_texts("sums", 40)
     process = lab.start(tasks="sums", model=SLOW_MODEL)
-    assert wait_until(lambda: lab.asked >= 3 * BATCH, process)
+    assert until(lambda: lab.asked >= 3 * BATCH, process)
     kill(process)
     kept = lab.asked - BATCH
     result = lab.evaluate("sums", f"scripted:hash?batch_size={BATCH}")
@@ -57,7 +58,7 @@ def test_a_killed_run_goes_on_where_it_was(lab: Lab, tmp_path: Path) -> None:
 def test_a_terminated_run_keeps_what_was_answered(lab: Lab) -> None:
     lab.add_texts("sums", 40)
     process = lab.start(tasks="sums", model=SLOW_MODEL)
-    assert wait_until(lambda: lab.asked >= 3 * BATCH, process)
+    assert until(lambda: lab.asked >= 3 * BATCH, process)
     process.send_signal(signal.SIGTERM)
     ended = finish(process)
     assert ended.status not in (0, 1, 2)
@@ -70,7 +71,7 @@ def test_a_terminated_run_keeps_what_was_answered(lab: Lab) -> None:
 def test_the_temporary_server_of_a_killed_run_does_not_stay(lab: Lab) -> None:
     lab.add_texts("sums", 400)
     process = lab.start(tasks="sums", model=SLOW_MODEL, PREFECT_API_URL="")
-    assert wait_until(lambda: lab.asked > 0, process)
+    assert until(lambda: lab.asked > 0, process)
     servers = psutil.Process(process.pid).children(recursive=True)
     assert any("prefect_server.py" in " ".join(server.cmdline()) for server in servers)
     os.kill(process.pid, signal.SIGKILL)

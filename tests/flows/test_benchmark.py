@@ -1,7 +1,6 @@
 """A suite as a whole: flow runs, processes, files, states and the webhook."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,9 +17,11 @@ from flows.specs.suite import SuiteSpec
 from flows.suites import model_process
 from flows.suites.result import SuiteResult
 from flows.suites.webhook import Patience
-from tests.support.lab import Lab, wait_until
+from tests.support.http_stub import http_stub
+from tests.support.lab import Lab
 from tests.support.nights import TASK, Nights
-from tests.support.post_box import PostBox
+from tests.support.servers.process import free_port
+from tests.support.waiting import until
 
 
 @dataclass
@@ -55,7 +56,7 @@ def week(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Week:
     gone = {"name": "gone", "model": "hf:/no/such/folder"}
     first = benchmark(nights.spec(one, other, gone, at_once=2))
     nights.model("one", wrong=30)
-    with PostBox() as box:
+    with http_stub() as box:
         second = benchmark(nights.spec(one, webhook=box.url))
     nights.model("one", wrong=60)
     third = nights.spec(one, webhook=f"http://127.0.0.1:{free_port()}/secret-path")
@@ -68,11 +69,6 @@ def week(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Week:
     capture.undo()
     last = max((nights.lab.results / "nightly").iterdir())
     return Week(nights, [first.folder, second.folder, last], box.messages, status, "\n".join(said))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def flow_runs(**filters: Any) -> list[Any]:
@@ -187,7 +183,7 @@ def test_a_model_does_not_go_on_without_its_suite(nights: Nights, tmp_path: Path
     assert process.stdin is not None
     process.stdin.write(job.model_dump_json() + "\n")
     process.stdin.flush()
-    assert wait_until((tmp_path / "asked").exists, process)
+    assert until((tmp_path / "asked").exists, process)
     process.stdin.close()  # as the system does when the suite's process is gone
     process.wait(model_process.END_SECONDS + 20)
     assert not job.outcome.exists()

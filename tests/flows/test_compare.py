@@ -20,6 +20,7 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
 from metrics.statistics.paired import Pairs, paired
 from tests.support.lab import Lab
+from tests.support.lab_fixtures import hide_installed_catalog
 from tests.support.paths import ROOT
 
 HEAVY = {"prefect", "torch", "transformers", "datasets", "pandas", "sqlalchemy", "pyarrow", "scipy"}
@@ -32,8 +33,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterat
     """Two tasks of choices, in two groups that weigh them differently, one that generates, one of texts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
-        # As if lm-eval were not installed: to index its catalog in a new home takes seconds.
-        patch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+        hide_installed_catalog(patch)
         lab = Lab(tmp_path_factory.mktemp("compare"))
         lab.add_choices("small", 8)
         lab.add_choices("large", 24)

@@ -26,10 +26,10 @@ FIRST_DIGIT = [
 
 
 @pytest.fixture
-def lab(tmp_path: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(
+    tmp_path: Path, prefect_server: str, no_installed_catalog: None, monkeypatch: pytest.MonkeyPatch
+) -> Lab:
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
-    # As if lm-eval were not installed: to index its catalog in a new home takes seconds.
-    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
     lab = Lab(tmp_path)
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     return lab

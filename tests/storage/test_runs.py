@@ -12,9 +12,10 @@ import yaml
 
 from flows.results.evaluation_result import EvaluationResult
 from flows.storage.bucket import BucketPath
-from tests.support.lab import PATIENCE, Finished, Lab, Process, finish, wait_until
+from tests.support.lab import Finished, Lab, Process, finish
 from tests.support.servers.postgresql import PostgreSQL
 from tests.support.servers.seaweedfs import READER, WRITER, SeaweedFS
+from tests.support.waiting import PATIENCE, until
 
 BATCH = 4
 MODEL = f"scripted:hash?batch_size={BATCH}"
@@ -29,7 +30,7 @@ def kill(process: Process) -> None:
 def started(lab: Lab, *flags: str) -> Process:
     """A run that has asked for some, not all."""
     process = lab.start(*flags, tasks="sums", model=SLOW_MODEL)
-    assert wait_until(lambda: lab.asked >= 3 * BATCH, process)
+    assert until(lambda: lab.asked >= 3 * BATCH, process)
     return process
 
 
@@ -163,9 +164,9 @@ def test_an_object_store_killed_and_restarted_in_a_run_costs_nothing(
     lab.add_texts("sums", 40)
     lab.add_texts("more", 4)
     process = lab.start(f"--output={prefix}", tasks="sums,more", model=SLOW_MODEL)
-    assert wait_until(lambda: lab.asked >= BATCH, process)
+    assert until(lambda: lab.asked >= BATCH, process)
     seaweedfs.kill()
-    asked_before = wait_until(lambda: lab.asked >= 40, process)
+    asked_before = until(lambda: lab.asked >= 40, process)
     seaweedfs.start()
     ended = finish(process)
     assert asked_before

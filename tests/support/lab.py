@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 SCRIPT = ROOT / "flows" / "evaluate.py"
-# A machine that runs other tests beside these may take long to start a process.
-PATIENCE = 240.0
 
 Process = subprocess.Popen[str]
 
@@ -180,18 +178,6 @@ def finish(process: Process) -> Finished:
     """Wait for a command."""
     out, errors = process.communicate(timeout=PATIENCE)
     return Finished(process.returncode, out, errors)
-
-
-def wait_until(
-    condition: Callable[[], bool], process: Process | None = None, seconds: float = PATIENCE
-) -> bool:
-    """Wait for a condition, at most until the process has ended; whether it came true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline or (process is not None and process.poll() is not None):
-            return condition()
-        time.sleep(0.005)
-    return True
 
 
 def _extract(name: str, pattern: str) -> dict[str, Any]:

@@ -16,6 +16,16 @@ def catalog_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("catalog")
 
 
+def hide_installed_catalog(patch: pytest.MonkeyPatch) -> None:
+    """As if lm-eval were not installed: to index its catalog in a new home takes seconds."""
+    patch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+
+
+@pytest.fixture
+def no_installed_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide_installed_catalog(monkeypatch)
+
+
 @pytest.fixture
 def lab(
     tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch
@@ -28,8 +38,7 @@ def lab(
     lab = Lab(tmp_path)
     (lab.home / "catalog").symlink_to(catalog_index)
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
-    # As if lm-eval were not installed: its catalog plays no part here and takes half a second to read.
-    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+    hide_installed_catalog(monkeypatch)
     # The thread of Prefect's heartbeats holds up the end of each run for up to a second.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield lab

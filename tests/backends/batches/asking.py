@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from tests.support.endpoints.answers import chat_prompt, text_for
 from tests.support.endpoints.endpoint import Endpoint
+from tests.support.waiting import until
 
 REQUESTS = [Request("generate_until", f"How many are {number}?") for number in range(12)]
 KEY = "sk-very-secret"
@@ -113,15 +113,8 @@ def with_limit(request: Request, tokens: int) -> Request:
     return Request(request.kind, request.prompt, generation={"max_gen_toks": tokens})
 
 
-def until(happened: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
-
-
 def interrupt_when(happened: Callable[[], object]) -> None:
-    until(happened)
+    assert until(happened)
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -22,9 +22,9 @@ from tests.backends.batches.asking import (
     remembered,
     said,
     texts,
-    until,
 )
 from tests.support.endpoints.endpoint import Endpoint
+from tests.support.waiting import until
 
 
 def test_lines_that_failed_are_in_another_batch(endpoint: Endpoint, home: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_cancelled_batch_keeps_its_answers(endpoint: Endpoint, home: Path) -> 
     endpoint.change(batch_seconds=0.5)
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(asked, opened(endpoint, home))
-        until(lambda: bool(endpoint.counts()["arrived"]))
+        assert until(lambda: bool(endpoint.counts()["arrived"]))
         call(endpoint, "POST", "/batches/batch_0/cancel")
         responses = answers.result(10)
     done = [response for response in responses if response.is_scorable]
@@ -101,7 +101,7 @@ def test_an_account_that_is_full_is_tried_again(
     endpoint.change(batch_problem="token_limit_exceeded")
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(asked, opened(endpoint, home, max_tries=1))
-        until(lambda: len(caplog.records) > 1)
+        assert until(lambda: len(caplog.records) > 1)
         endpoint.change(batch_problem=None)
         assert texts(answers.result(10)) == said()
     assert "token_limit_exceeded.; it is handed in again in 0.02 s" in caplog.text
@@ -141,7 +141,7 @@ def test_a_refused_key_stops(endpoint: Endpoint, home: Path, caplog: pytest.LogC
     endpoint.change(batch_seconds=1000)
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(asked, opened(endpoint, home))
-        until(lambda: only(home)[0]["batch"])
+        assert until(lambda: only(home)[0]["batch"])
         endpoint.change(api_key="another")
         with pytest.raises(BackendStopped, match="401") as stopped:
             answers.result(10)
@@ -161,7 +161,7 @@ def test_the_key_is_in_no_file_and_no_message(
     endpoint.change(api_key=KEY, batch_seconds=1000)
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(asked, backend)
-        until(lambda: only(home)[0]["batch"])
+        assert until(lambda: only(home)[0]["batch"])
         endpoint.change(api_key="another")
         assert KEY not in str(answers.exception(10))
     kept = [path.read_text() for path in (home / "batches").rglob("*") if path.is_file()]

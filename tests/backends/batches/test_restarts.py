@@ -27,10 +27,10 @@ from tests.backends.batches.asking import (
     said,
     stored,
     texts,
-    until,
 )
 from tests.support.endpoints.endpoint import Endpoint
 from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_tries_are_counted_over_starts(endpoint: Endpoint, home: Path) -> None:
     endpoint.change(batch_errors=1, batch_seconds=0.1)
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(asked, opened(endpoint, home, max_tries=4))
-        until(lambda: ["transient"] in [*only(home)[0]["failures"].values()])
+        assert until(lambda: ["transient"] in [*only(home)[0]["failures"].values()])
         endpoint.change(api_key="another")
         with pytest.raises(BackendStopped):
             answers.result(10)

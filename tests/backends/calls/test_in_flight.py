@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,7 @@ from tests.support.asking import Open, answers, calls, questions, truth
 from tests.support.endpoints.answers import chat_prompt, short_hash
 from tests.support.endpoints.endpoint import Endpoint
 from tests.support.paths import ROOT
-
-
-def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "does not come true"
-        time.sleep(0.01)
+from tests.support.waiting import until
 
 
 def test_no_more_calls_are_in_flight_than_allowed_and_as_many(opened: Open, endpoint: Endpoint) -> None:
@@ -53,7 +46,7 @@ def test_of_two_that_ask_at_once_the_earlier_is_answered_first(opened: Open, end
     earlier = threading.Thread(target=answers, args=(backend, questions(100)))
     later = threading.Thread(target=answers, args=(backend, questions(50, start=1000)))
     earlier.start()
-    until(lambda: endpoint.counts()["arrived"] > 3)
+    assert until(lambda: endpoint.counts()["arrived"] > 3)
     later.start()
     earlier.join()
     later.join()
@@ -126,7 +119,7 @@ def test_leaving_ends_the_calls_in_flight_and_gives_their_places_back(
                 break
         except (Enough, KeyboardInterrupt):
             pass
-        until(lambda: endpoint.counts()["in_flight"] == 0)
+        assert until(lambda: endpoint.counts()["in_flight"] == 0)
     arrived = endpoint.counts()["arrived"]
     time.sleep(0.05)
     assert endpoint.counts()["arrived"] == arrived
@@ -202,7 +195,7 @@ def test_an_interrupt_ends_the_wait_for_answers(endpoint: Endpoint, tmp_path: Pa
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert "never retrieved" not in said
     assert "destroyed" not in said
-    until(lambda: endpoint.counts()["in_flight"] == 0)
+    assert until(lambda: endpoint.counts()["in_flight"] == 0)
 
 
 def test_connections_are_used_again(opened: Open, endpoint: Endpoint) -> None:

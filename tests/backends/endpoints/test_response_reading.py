@@ -19,19 +19,19 @@ from backends.errors import BackendError
 from backends.requests import Response
 from backends.text.generation_settings import settings_of
 from tests.support.asking import Open, answers, call_of, questions
-from tests.support.odd_server import OddServer, odd_server
+from tests.support.http_stub import HttpStub, http_stub
 
 MESSAGE = {"role": "assistant", "content": "four", "reasoning_content": "two and two"}
 ANSWER = {"choices": [{"message": MESSAGE, "finish_reason": "stop"}], "model": "m-2"}
 
 
 @pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with odd_server() as server:
+def odd() -> Iterator[HttpStub]:
+    with http_stub() as server:
         yield server
 
 
-def ask_one(opened: Open, odd: OddServer, **options: Any) -> Response:
+def ask_one(opened: Open, odd: HttpStub, **options: Any) -> Response:
     (response,) = answers(opened(base_url=odd.url, max_tries=2, **options), questions(1))
     return response
 
@@ -52,7 +52,7 @@ def ask_one(opened: Open, odd: OddServer, **options: Any) -> Response:
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_cannot_be_read_is_malformed(
-    opened: Open, odd: OddServer, body: bytes, said: str, stream: bool
+    opened: Open, odd: HttpStub, body: bytes, said: str, stream: bool
 ) -> None:
     odd.body = b"data: " + body + b"\n\ndata: [DONE]\n\n" if stream else body
     response = ask_one(opened, odd, stream=stream)
@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_malformed(
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_refusals_say_what_the_server_said(
-    opened: Open, odd: OddServer, status: int, body: bytes, said: str, tries: int, stream: bool
+    opened: Open, odd: HttpStub, status: int, body: bytes, said: str, tries: int, stream: bool
 ) -> None:
     odd.status = status
     odd.body = b"data: " + body + b"\n\n" if stream and status == 200 else body
@@ -91,8 +91,8 @@ def test_refusals_say_what_the_server_said(
     assert call_of(response).attempts == tries
 
 
-def test_a_request_is_not_sent_on_to_where_it_is_redirected(opened: Open, odd: OddServer) -> None:
-    with odd_server() as other:
+def test_a_request_is_not_sent_on_to_where_it_is_redirected(opened: Open, odd: HttpStub) -> None:
+    with http_stub() as other:
         odd.status, odd.headers = 308, {"Location": f"{other.url}/v1/chat/completions"}
         response = ask_one(opened, odd)
         assert f"moved to {other.url}/v1/chat/completions" in (response.error or "")
@@ -110,7 +110,7 @@ def test_a_request_is_not_sent_on_to_where_it_is_redirected(opened: Open, odd: O
     ],
 )
 def test_what_is_no_http_is_a_failure_without_the_key(
-    opened: Open, odd: OddServer, raw: bytes, monkeypatch: pytest.MonkeyPatch
+    opened: Open, odd: HttpStub, raw: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAND_IN_KEY", "sk-987654321")
     odd.raw = raw.replace(b"%s", b"sk-987654321")
@@ -122,7 +122,7 @@ def test_what_is_no_http_is_a_failure_without_the_key(
     assert "987654321" not in "".join(traceback.format_exception(refused.value))
 
 
-def test_thinking_that_an_endpoint_puts_apart_is_no_answer(opened: Open, odd: OddServer) -> None:
+def test_thinking_that_an_endpoint_puts_apart_is_no_answer(opened: Open, odd: HttpStub) -> None:
     odd.body = json.dumps(ANSWER).encode()
     whole = ask_one(opened, odd)
     deltas: list[dict[str, Any]] = [
@@ -142,14 +142,14 @@ def test_thinking_that_an_endpoint_puts_apart_is_no_answer(opened: Open, odd: Od
         assert not call_of(response).counted
 
 
-def test_a_stream_without_its_end_is_no_answer(opened: Open, odd: OddServer) -> None:
+def test_a_stream_without_its_end_is_no_answer(opened: Open, odd: HttpStub) -> None:
     odd.body = b'data: {"choices": [{"delta": {"content": "fo"}, "finish_reason": null}]}\n\n'
     assert "broke off" in (ask_one(opened, odd, stream=True).error or "")
     odd.body = b""
     assert "brought nothing" in (ask_one(opened, odd, stream=True).error or "")
 
 
-def test_an_event_without_end_is_malformed(opened: Open, odd: OddServer) -> None:
+def test_an_event_without_end_is_malformed(opened: Open, odd: HttpStub) -> None:
     odd.body = b"data: " + b"x" * (1 << 23)
     response = ask_one(opened, odd, stream=True)
     assert call_of(response).failures == ("malformed", "malformed")
@@ -157,14 +157,14 @@ def test_an_event_without_end_is_malformed(opened: Open, odd: OddServer) -> None
 
 
 def test_headers_and_more_of_the_body_are_sent_as_the_user_says(
-    opened: Open, odd: OddServer, monkeypatch: pytest.MonkeyPatch
+    opened: Open, odd: HttpStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY", " gate-secret-1234\n")
     monkeypatch.setenv("STAND_IN_KEY", "sk-with-a-newline\n")
     odd.body = json.dumps(ANSWER).encode()
     headers = '{"x-gateway-key": "env:GATEWAY", "x-team": "e"}'
     ask_one(opened, odd, headers=headers, extra_body='{"temperature": null, "top_k": 3}')
-    _, sent, body = odd.asked[-1]
+    sent, body = odd.asked[-1].headers, odd.asked[-1].body
     sent = {name.lower(): value for name, value in sent.items()}
     assert (sent["x-gateway-key"], sent["x-team"]) == ("gate-secret-1234", "e")
     assert sent["authorization"] == "Bearer sk-with-a-newline"
@@ -176,7 +176,7 @@ def test_headers_and_more_of_the_body_are_sent_as_the_user_says(
 
 
 def test_a_key_that_is_a_word_does_not_spoil_messages(
-    opened: Open, odd: OddServer, monkeypatch: pytest.MonkeyPatch
+    opened: Open, odd: HttpStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Local servers are given any word for a key."""
     monkeypatch.setenv("STAND_IN_KEY", "none")
@@ -230,7 +230,7 @@ def test_a_certificate_file_that_is_not_there_ends_the_asking_in_one_line(opened
 
 
 def test_a_proxy_of_the_environment_is_used(
-    opened: Open, odd: OddServer, monkeypatch: pytest.MonkeyPatch
+    opened: Open, odd: HttpStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd.body = json.dumps(ANSWER).encode()
     for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
@@ -238,7 +238,7 @@ def test_a_proxy_of_the_environment_is_used(
     monkeypatch.setenv("http_proxy", odd.url)
     (response,) = answers(opened(base_url="http://model.invalid/v1"), questions(1))
     assert response.text == "four"
-    assert odd.asked[-1][0] == "http://model.invalid/v1/chat/completions"
+    assert odd.asked[-1].path == "http://model.invalid/v1/chat/completions"
     monkeypatch.setenv("no_proxy", "model.invalid")
     (response,) = answers(opened(base_url="http://model.invalid/v1", max_tries=1, timeout=6), questions(1))
     assert response.status == "failed"

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from backends.served.options import ServerOptions, flags
 from tests.support.paths import ROOT, TINY
 from tests.support.servers.process import runs
 from tests.support.stand_in_engine import logprob
+from tests.support.waiting import until
 
 BACKENDS = ("vllm-server", "sglang-server")
 PATIENCE = 20.0  # seconds; only a test that fails waits so long
@@ -67,13 +67,6 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setenv("STAND_IN_NOTES", str(tmp_path / "notes"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return Stage(python, tmp_path / "home", tmp_path / "notes")
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def none_runs(processes: Sequence[int]) -> bool:
@@ -127,7 +120,7 @@ def test_the_server_and_its_children_end_with_the_backend(stage: Stage) -> None:
     assert all(runs(pid) for pid in processes)
     del backend
     gc.collect()
-    wait_until(lambda: none_runs(processes))
+    assert until(lambda: none_runs(processes))
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None])
@@ -157,7 +150,7 @@ sys.stdin.read()
     run.stdin.close()
     run.wait(PATIENCE)
     run.stdout.close()
-    wait_until(lambda: none_runs(processes))
+    assert until(lambda: none_runs(processes))
 
 
 @pytest.mark.parametrize("kind", BACKENDS)
@@ -185,7 +178,7 @@ def test_a_server_that_takes_too_long_is_ended(stage: Stage, monkeypatch: pytest
     monkeypatch.setenv("STAND_IN_MANNER", "hangs")
     with pytest.raises(BackendError, match=r"not ready after 2 s \(start_timeout\); it said last: loading"):
         stage.opened("vllm-server", start_timeout="2").load({"generate_until"})
-    wait_until(lambda: none_runs(stage.processes()))
+    assert until(lambda: none_runs(stage.processes()))
 
 
 def test_a_server_that_breaks_down_stops_the_run_with_its_reason(
@@ -196,14 +189,14 @@ def test_a_server_that_breaks_down_stops_the_run_with_its_reason(
     backend.load({"generate_until"})
     with pytest.raises(BackendStopped, match="the server has ended: RuntimeError: out of memory"):
         answer(backend, Request("generate_until", CONTEXT))
-    wait_until(lambda: none_runs(stage.processes()))
+    assert until(lambda: none_runs(stage.processes()))
 
 
 def test_after_a_breakdown_a_new_server_is_started(stage: Stage) -> None:
     backend = stage.opened("vllm-server")
     backend.load({"generate_until"})
     os.kill(stage.processes()[0], signal.SIGKILL)
-    wait_until(lambda: none_runs(stage.processes()))
+    assert until(lambda: none_runs(stage.processes()))
     backend.load({"generate_until"})
     assert answer(backend, Request("generate_until", CONTEXT)).text == " seven."
     assert len(stage.servers()) == 2

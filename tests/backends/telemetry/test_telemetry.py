@@ -8,7 +8,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from backends.requests import Call, Request, RequestKind, Response, Status
 from backends.telemetry.calls import CallTelemetry
 from backends.telemetry.telemetry import exporters
+from tests.support.http_stub import HttpStub, http_stub
 from tests.support.paths import ROOT
 
 DURATION = "gen_ai.client.operation.duration"
@@ -335,51 +335,24 @@ def test_a_setting_that_cannot_be_read_is_one_line_and_no_failure() -> None:
     assert "OTEL_ variable" in done.stderr.splitlines()[0]
 
 
-class Collector(ThreadingHTTPServer):
-    """An OTLP collector over HTTP, as far as exporters can tell: what was posted to each path."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Receive)
-        self.received: dict[str, list[bytes]] = defaultdict(list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Receive(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Collector)
-        assert self.headers["Content-Type"] == "application/x-protobuf"
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received[self.path].append(body)
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+def collector() -> Iterator[HttpStub]:
+    """An OTLP collector over HTTP, as far as exporters can tell."""
+    with http_stub() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
-def test_a_collector_receives_spans_and_metrics(collector: Collector) -> None:
+def test_a_collector_receives_spans_and_metrics(collector: HttpStub) -> None:
     done = run("call(); call(); telemetry().flush()", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
 
     assert done.stderr == ""
-    (spans,) = ExportTraceServiceRequest.FromString(collector.received["/v1/traces"][0]).resource_spans
+    assert {asked.headers["Content-Type"] for asked in collector.asked} == {"application/x-protobuf"}
+    (spans,) = ExportTraceServiceRequest.FromString(collector.posted("/v1/traces")[0]).resource_spans
     assert [span.name for span in spans.scope_spans[0].spans] == ["chat some-model"] * 2
     assert named(spans.resource.attributes)["service.name"] == "assay"
     span = spans.scope_spans[0].spans[0]
     assert span.end_time_unix_nano - span.start_time_unix_nano == 300_000_000
-    (metrics,) = ExportMetricsServiceRequest.FromString(collector.received["/v1/metrics"][0]).resource_metrics
+    (metrics,) = ExportMetricsServiceRequest.FromString(collector.posted("/v1/metrics")[0]).resource_metrics
     (duration,) = (metric for metric in metrics.scope_metrics[0].metrics if metric.name == DURATION)
     assert duration.histogram.data_points[0].count == 2
 
@@ -388,14 +361,14 @@ def named(attributes: Any) -> dict[str, str]:
     return {attribute.key: attribute.value.string_value for attribute in attributes}
 
 
-def test_the_service_has_the_name_that_the_environment_gives_it(collector: Collector) -> None:
+def test_the_service_has_the_name_that_the_environment_gives_it(collector: HttpStub) -> None:
     run(
         "call(); telemetry().flush()",
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/spans-only",
         OTEL_SERVICE_NAME="nightly",
     )
-    assert set(collector.received) == {"/spans-only"}
-    (spans,) = ExportTraceServiceRequest.FromString(collector.received["/spans-only"][0]).resource_spans
+    assert {asked.path for asked in collector.asked} == {"/spans-only"}
+    (spans,) = ExportTraceServiceRequest.FromString(collector.posted("/spans-only")[0]).resource_spans
     assert named(spans.resource.attributes)["service.name"] == "nightly"
 
 

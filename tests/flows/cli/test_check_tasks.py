@@ -13,11 +13,7 @@ from tasks_lib.code.functions import installed_catalog
 
 CaptureFixture = pytest.CaptureFixture[str]
 
-
-@pytest.fixture(autouse=True)
-def starter_catalog_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if lm-eval were not installed: to index its catalog in a new home takes seconds."""
-    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+pytestmark = pytest.mark.usefixtures("no_installed_catalog")
 
 
 def family(folder: Path) -> str:

@@ -15,11 +15,7 @@ HEAVY = {"prefect", "torch", "transformers", "datasets", "pandas", "sqlalchemy",
 
 CaptureFixture = pytest.CaptureFixture[str]
 
-
-@pytest.fixture(autouse=True)
-def starter_catalog_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if lm-eval were not installed: to index its catalog in a new home takes seconds."""
-    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+pytestmark = pytest.mark.usefixtures("no_installed_catalog")
 
 
 def refused(capsys: CaptureFixture, *flags: str) -> str:

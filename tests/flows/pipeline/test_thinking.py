@@ -48,9 +48,8 @@ Run = Callable[..., EvaluationResult]
 
 
 @pytest.fixture
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def keys(tmp_path: Path, no_installed_catalog: None) -> dict[str, object]:
     """What all runs here are asked, but for the mark."""
-    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks/sums.yaml").write_text(TASK)
     (tmp_path / "tasks/picks.yaml").write_text(CHOICES)

@@ -21,8 +21,7 @@ doc_to_target: "x"
 
 
 @pytest.fixture
-def plan(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    monkeypatch.setattr("tasks_lib.catalog.catalog.installed_catalog", lambda: None)
+def plan(tmp_path: Path, home: Path, no_installed_catalog: None) -> Plan:
     (tmp_path / "tasks").mkdir()
     for number in range(TASKS):
         name = f"long_{number}"

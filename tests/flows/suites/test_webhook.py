@@ -5,26 +5,26 @@ import pytest
 
 from flows.common.errors import SpecError
 from flows.suites.webhook import Hook, Patience
-from tests.support.post_box import PostBox
+from tests.support.http_stub import http_stub
 
 QUICK = Patience(attempts=3, first_wait=0.01, timeout=5.0)
 
 
 def test_a_message_is_posted_once() -> None:
-    with PostBox() as box:
+    with http_stub() as box:
         Hook.find(box.url).post({"text": "worse"}, QUICK)
     assert box.messages == [{"text": "worse"}]
 
 
 def test_a_service_that_is_away_for_a_moment_is_told_later() -> None:
-    with PostBox([503, 429]) as box:
+    with http_stub(503, 429) as box:
         Hook.find(box.url).post({"text": "worse"}, QUICK)
     assert len(box.messages) == 3
 
 
 @pytest.mark.parametrize(("statuses", "posted"), [([404], 1), ([500, 500, 500], 3)])
 def test_a_service_that_refuses_is_an_error(statuses: list[int], posted: int) -> None:
-    with PostBox(statuses) as box, pytest.raises(httpx.HTTPStatusError):
+    with http_stub(*statuses) as box, pytest.raises(httpx.HTTPStatusError):
         Hook.find(box.url).post({}, QUICK)
     assert len(box.messages) == posted
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 
 from tests.support.endpoints.answers import chat_prompt, count_tokens, short_hash, text_for
 from tests.support.endpoints.endpoint import Endpoint
+from tests.support.waiting import until
 
 
 def body(question: str = "What?", **more: object) -> dict[str, Any]:
@@ -260,13 +259,3 @@ def test_requests_in_pieces_and_several_in_one_are_read(endpoint: Endpoint) -> N
         return came.count(b"HTTP/1.1 200")
 
     assert asyncio.run(talk()) == 3
-
-
-def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Whether it holds within some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.005)
-    return False

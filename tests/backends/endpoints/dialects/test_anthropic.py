@@ -1,8 +1,6 @@
 """Contract: Anthropic's Messages, against a stand-in that keeps to its published fields."""
 
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from backends.text.generation_settings import settings_of
 from tests.backends.endpoints.dialects.asking import SECRET, generated, opened, shown
 from tests.support.endpoints.answers import chat_prompt, text_for, tokens_of
 from tests.support.endpoints.endpoint import Endpoint
+from tests.support.http_stub import http_stub
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How many?"}]
 SAID = text_for(chat_prompt(MESSAGES))
@@ -89,22 +88,10 @@ def test_a_wrong_key_is_said_before_the_run_and_not_shown(
 def test_the_key_is_sent_as_anthropic_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a listener of its own: the stand-in takes a key in `authorization` as well."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
-    came: list[tuple[str | None, str | None]] = []
-
-    class Listener(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            came.append((self.headers["x-api-key"], self.headers["authorization"]))
-            self.send_error(404)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Listener) as server:
-        thread = Thread(target=server.handle_request)
-        thread.start()
-        opened(f"anthropic:m?base_url=http://127.0.0.1:{server.server_port}", tmp_path).load(set())
-        thread.join()
-    assert came == [(SECRET, None)]
+    with http_stub(status=404) as listener:
+        opened(f"anthropic:m?base_url={listener.url}", tmp_path).load(set())
+    (asked,) = listener.asked
+    assert (asked.headers["x-api-key"], asked.headers["authorization"]) == (SECRET, None)
 
 
 def test_a_key_is_needed_at_anthropic_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

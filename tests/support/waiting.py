@@ -1,0 +1,28 @@
+"""Waiting for what another process or thread does."""
+
+import time
+from collections.abc import Callable
+from subprocess import Popen
+from typing import Any
+
+# A machine that runs other tests beside these may take long to start a process. Seconds.
+PATIENCE = 240.0
+
+
+def until(
+    holds: Callable[[], object],
+    process: "Popen[Any] | None" = None,
+    *,
+    seconds: float = PATIENCE,
+    every: float = 0.005,
+) -> bool:
+    """Wait until something holds, at most until the process has ended; whether it came true.
+
+    every: seconds between two looks.
+    """
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline or (process is not None and process.poll() is not None):
+            return bool(holds())
+        time.sleep(every)
+    return True
