@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from backends.calls.failure import RETRIED, CallFailed
 from backends.calls.gate import EndpointAway, Gate
-from backends.calls.loop import engine_loop
+from backends.calls.loop import engine_loop, loop_time
 from backends.calls.retry import RetryPolicy
 from backends.calls.window import Window
 from backends.errors import BackendError
@@ -44,7 +44,7 @@ class Route(Generic[Item]):
     """One way to an answer.
 
     call: puts an item to the endpoint. Its response has the seconds it took, and its `call` times by the
-        monotonic clock, which the engine makes relative. Raises CallFailed.
+        loop's clock, which the engine makes relative. Raises CallFailed.
     size: how large an item's call may get.
     """
 
@@ -164,11 +164,11 @@ class Engine(Generic[Item]):
         async def attempt() -> Response:
             return await self._attempt(route, item, tries, wait_while_away)
 
-        began = time.monotonic()
+        began = loop_time()
         try:
             return await attempt()
         except CallFailed as error:
-            return await route.retry.after(error, attempt, tries.failed, time.monotonic() - began)
+            return await route.retry.after(error, attempt, tries.failed, loop_time() - began)
 
     async def _attempt(
         self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool
@@ -209,7 +209,7 @@ class _Asked(Generic[Item]):
     def stop(self) -> None:
         """Make no more calls, and end those in flight when their time is over: by then, often, most have
         come. To be called again and again."""
-        now = time.monotonic()
+        now = loop_time()
         self.stopped = self.stopped or Stopped()
         self.ends = min(self.ends, now + _GRACE)
         if now >= self.ends and self.asking is not None:
@@ -223,7 +223,7 @@ class _Tries:
 
     asked: _Asked[Any]
     enqueued: float = field(default_factory=time.time)
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=loop_time)
     count: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -238,7 +238,7 @@ class _Tries:
 
     def timed(self, response: Response) -> Response:
         """The response with the times of its call counted from `enqueued`."""
-        now = time.monotonic()
+        now = loop_time()
         call = response.call or Call(enqueued=0.0, started=now, finished=now)
         first = None if call.first_token is None else call.first_token - self.began
         relative = replace(
@@ -254,7 +254,7 @@ class _Tries:
 
 
 def _without_answer(error: CallFailed) -> Response:
-    now, failure = time.monotonic(), error.failure
+    now, failure = loop_time(), error.failure
     call = Call(enqueued=0.0, started=now, finished=now, http_status=failure.status)
     return Response(status="failed", error=failure.message, call=call)
 

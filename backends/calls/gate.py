@@ -8,7 +8,6 @@ import itertools
 import logging
 import math
 import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from backends.calls.breaker import Breaker, BreakerPolicy
 from backends.calls.concurrency import Concurrency, ConcurrencyPolicy
 from backends.calls.endpoint_options import EndpointOptions
 from backends.calls.failure import CallFailed, Failure
+from backends.calls.loop import loop_time
 from backends.calls.rates import Rates
 from backends.calls.waiters import Turns
 from backends.errors import BackendStopped
@@ -52,7 +52,7 @@ class GatePolicy:
 
 
 class Gate:
-    """Lets calls through to one endpoint; on the engine's loop only.
+    """Lets calls through to one endpoint; on the engine's loop only, whose clock it goes by.
 
     name: the endpoint as people know it.
     """
@@ -115,7 +115,7 @@ class Gate:
         """Wait until a call may go; when that was."""
         ticket = next(self._tickets)
         try:
-            while (delay := self._delay(now := time.monotonic(), wait_while_away)) > 0:
+            while (delay := self._delay(now := loop_time(), wait_while_away)) > 0:
                 if delay < math.inf:
                     self._wake_in(delay)
                 await self._turns.wait(ticket)
@@ -154,14 +154,14 @@ class Gate:
     # What came of calls
 
     def _answered(self, response: Response, sent: float) -> None:
-        now = time.monotonic()
+        now = loop_time()
         self._has_answered, self._refused = True, 0
         self._is_alive(now, sent)
         work = response.tokens_out + 1
         self._concurrency = self._concurrency.succeeded(now, sent, work, self._in_flight)
 
     def _failed(self, failure: Failure, sent: float) -> None:
-        now = time.monotonic()
+        now = loop_time()
         match failure.kind:
             case "transient":
                 self._is_away(now, sent, failure)
@@ -180,13 +180,15 @@ class Gate:
                 self._is_alive(now, sent)
 
     def _is_alive(self, now: float, sent: float) -> None:
-        before, self._breaker = self._breaker, self._breaker.succeeded(now, sent)
-        if before.state(now) != "closed" and self._breaker.state(now) == "closed":
+        was_away = self._breaker.state(now) != "closed"
+        self._breaker = self._breaker.succeeded(now, sent)
+        if was_away and self._breaker.state(now) == "closed":
             log.warning("%s answers again", self.name)
 
     def _is_away(self, now: float, sent: float, failure: Failure) -> None:
-        before, self._breaker = self._breaker, self._breaker.failed(now, sent, random.random())
-        if before.state(now) == "closed" != self._breaker.state(now):
+        was_there = self._breaker.state(now) == "closed"
+        self._breaker = self._breaker.failed(now, sent, random.random())
+        if was_there and self._breaker.state(now) != "closed":
             log.warning("%s; calls wait until it answers again", failure.message)
             self._turns.all()
 

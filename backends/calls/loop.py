@@ -56,6 +56,11 @@ class EngineLoop:
         await asyncio.gather(*(close() for close in self._closers), return_exceptions=True)
 
 
+def loop_time() -> float:
+    """The time in seconds by the clock of the loop that this is called on, which its timers go by."""
+    return asyncio.get_running_loop().time()
+
+
 @cache
 def engine_loop() -> EngineLoop:
     """The process's loop, started when it is first wanted."""
