@@ -11,56 +11,45 @@ from typing import Literal
 
 State = Literal["closed", "open", "half_open"]
 
+# With these numbers no more than 20 calls reach an endpoint in an outage of 60 seconds, beside those that
+# were sent before its first failure was known: of many in flight that may be all at once.
+
+# Failures in a row, without a success between, that open it. Of calls that fail by chance, one in twenty,
+# five in a row are one in three million; an outage gives five at once.
+FAILURES = 5
+# The first cool-down, by `backoff`: with 0.5 it is a second, by which a restart of a proxy or a dropped
+# connection is over.
+FIRST_COOL_DOWN = 2.0
+# By which each further cool-down is longer.
+FACTOR = 2.0
+# What no cool-down exceeds (before `JITTER`), by `backoff`: with 0.5 it is 15 seconds, what an outage of
+# minutes costs after its end.
+LONGEST_COOL_DOWN = 30.0
+# The share by which a cool-down is drawn longer or shorter, so that processes that lost the same endpoint do
+# not come back together.
+JITTER = 0.25
+# Seconds after which a probe without an outcome no longer keeps others from trying. Most answers take less; a
+# probe that hangs must not hold all calls until its own time-out.
+PATIENCE = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a breaker opens, and for how long. Raises ValueError for values under which it could not work.
+    """How an endpoint's user wants its outages waited out.
 
-    With these numbers no more than 20 calls reach an endpoint in an outage of 60 seconds, beside those that
-    were sent before its first failure was known: of many in flight that may be all at once.
-
-    failures: failures in a row, without a success between, that open it. Of calls that fail by chance, one
-        in twenty, five in a row are one in three million; an outage gives five at once.
-    cool_down: seconds it stays open at first. A restart of a proxy or a dropped connection is over by then.
-    factor: by which each further cool-down is longer.
-    longest: seconds no cool-down exceeds (before `jitter`). What an outage of minutes costs after its end.
-    jitter: the share by which a cool-down is drawn longer or shorter, so that processes that lost the same
-        endpoint do not come back together.
-    probes: calls let through at once when half-open. One is enough to know, and no herd for who recovers.
-    patience: seconds after which a probe without an outcome no longer keeps others from trying. Most answers
-        take less; a probe that hangs must not hold all calls until its own time-out.
+    backoff: seconds that a single failure is waited out for at first; an outage has the same measure.
     give_up_after: seconds without a success after which `gives_up` is true. Longer than a server takes to
         start and load a large model; whoever waits longer should know.
     """
 
-    failures: int = 5
-    cool_down: float = 1.0
-    factor: float = 2.0
-    longest: float = 15.0
-    jitter: float = 0.25
-    probes: int = 1
-    patience: float = 60.0
+    backoff: float = 0.5
     give_up_after: float = 600.0
-
-    def __post_init__(self) -> None:
-        if min(self.failures, self.probes, self.factor) < 1 or not 0 <= self.jitter < 1:
-            raise ValueError(f"failures, probes and factor are 1 or more, jitter is in [0, 1): {self}")
-        if not 0 < self.cool_down <= self.longest or min(self.patience, self.give_up_after) <= 0:
-            raise ValueError(f"times are longer than nothing, cool_down is no longer than longest: {self}")
-
-    @classmethod
-    def paced(cls, backoff: float, give_up_after: float) -> "BreakerPolicy":
-        """For an endpoint whose single failures are waited out for `backoff` seconds at first: its outages
-        have the same measure. With 0.5 the times are those above."""
-        return cls(cool_down=2 * backoff, longest=30 * backoff, give_up_after=give_up_after)
 
     def next_cool_down(self, last: float) -> float:
         """The cool-down, before jitter, after one of `last` seconds; 0.0: the first."""
-        return min(self.longest, last * self.factor) if last else self.cool_down
-
-    def drawn(self, cool_down: float, draw: float) -> float:
-        """The seconds that a cool-down lasts, by a random number in [0, 1)."""
-        return cool_down * (1.0 + self.jitter * (2.0 * draw - 1.0))
+        if not last:
+            return FIRST_COOL_DOWN * self.backoff
+        return min(LONGEST_COOL_DOWN * self.backoff, last * FACTOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,8 @@ class Breaker:
     cool_down: the current one in seconds, before jitter; 0.0 while closed.
     since: outcomes of calls sent before it do not count. When it closed; else when the cool-down ends.
     opened: when it left `closed`; of no meaning while closed.
-    probing: when the calls were sent that are in flight since the cool-down's end.
+    probed: when the one call was sent that is in flight since the cool-down's end. One is enough to know, and
+        no herd for who recovers.
     doubted: since when there is a doubt, while closed; infinity for none.
     doubtful: failures of calls that were sent since then. unknown: how many of those are in flight.
     """
@@ -85,7 +75,7 @@ class Breaker:
     cool_down: float = 0.0
     since: float = -inf
     opened: float = -inf
-    probing: tuple[float, ...] = ()
+    probed: float = -inf
     doubted: float = inf
     doubtful: int = 0
     unknown: int = 0
@@ -105,15 +95,12 @@ class Breaker:
             return 0.0
         if now < self.since:
             return self.since - now
-        hoped_for = self._hoped_for(now)
-        if len(hoped_for) < self.policy.probes:
-            return 0.0
-        return hoped_for[0] + self.policy.patience - now
+        return max(0.0, self.probed + PATIENCE - now)
 
     def doubts(self, in_flight: int) -> bool:
         """Whether calls fail, and so many are in flight that they will show whether the breaker opens: in an
         outage each more would be one more for nothing."""
-        return self.failures > 0 and in_flight + self.failures >= self.policy.failures
+        return self.failures > 0 and in_flight + self.failures >= FAILURES
 
     def gives_up(self, now: float) -> bool:
         """Whether there was no success for `give_up_after` seconds since it opened."""
@@ -125,7 +112,7 @@ class Breaker:
             return self if self.doubted == inf else replace(self, unknown=self.unknown + 1)
         if self.wait(now) > 0:
             raise ValueError("a call was sent though the breaker did not allow it")
-        return self._probing((*self._hoped_for(now), now))
+        return replace(self, probed=now)
 
     def succeeded(self, now: float, sent_at: float) -> "Breaker":
         """After an answer of any kind: also one that says to slow down, or that cannot be read."""
@@ -148,22 +135,20 @@ class Breaker:
             return doubtful
         opened = self.opened if self.cool_down else now
         cool_down = self.policy.next_cool_down(self.cool_down)
-        return Breaker(self.policy, 0, cool_down, now + self.policy.drawn(cool_down, draw), opened)
+        drawn = cool_down * (1.0 + JITTER * (2.0 * draw - 1.0))
+        return Breaker(self.policy, 0, cool_down, now + drawn, opened)
 
     def released(self, sent_at: float) -> "Breaker":
         """After a call has ended, whatever is known of it: another may go in its place."""
         if self.unknown and sent_at >= self.doubted:
             return replace(self, unknown=self.unknown - 1)
-        if sent_at not in self.probing:
-            return self
-        place = self.probing.index(sent_at)
-        return self._probing(self.probing[:place] + self.probing[place + 1 :])
+        return replace(self, probed=-inf) if sent_at == self.probed else self
 
     @property
     def is_hopeless(self) -> bool:
         """Whether enough calls have failed to open a breaker that is closed."""
-        few = self.policy.failures
-        return self.failures >= few or (self.doubtful >= few and self.doubtful >= self.unknown)
+        is_most = self.doubtful >= self.unknown
+        return self.failures >= FAILURES or (self.doubtful >= FAILURES and is_most)
 
     def _after_failure(self, now: float, sent_at: float) -> "Breaker":
         """One more failure while closed; it is itself still among the unknown."""
@@ -171,10 +156,3 @@ class Breaker:
             return replace(self, failures=self.failures + 1, doubted=now, doubtful=0, unknown=0)
         is_later = sent_at >= self.doubted
         return replace(self, failures=self.failures + 1, doubtful=self.doubtful + is_later)
-
-    def _hoped_for(self, now: float) -> tuple[float, ...]:
-        patience = self.policy.patience
-        return tuple(sent_at for sent_at in self.probing if now < sent_at + patience)
-
-    def _probing(self, probing: tuple[float, ...]) -> "Breaker":
-        return Breaker(self.policy, 0, self.cool_down, self.since, self.opened, probing)

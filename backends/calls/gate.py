@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from backends.calls.breaker import Breaker, BreakerPolicy
-from backends.calls.concurrency import Concurrency, ConcurrencyPolicy
+from backends.calls.concurrency import Concurrency
 from backends.calls.endpoint_options import EndpointOptions
 from backends.calls.failure import CallFailed, Failure
 from backends.calls.loop import loop_time
@@ -37,15 +37,15 @@ class GatePolicy:
     """What the user allows (see `EndpointOptions`). Rates are per minute."""
 
     breaker: BreakerPolicy
-    concurrency: ConcurrencyPolicy
+    max_concurrency: int
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
 
     @classmethod
     def of(cls, options: EndpointOptions) -> "GatePolicy":
         return cls(
-            BreakerPolicy.paced(options.backoff, options.give_up_after),
-            ConcurrencyPolicy(highest=options.max_concurrency),
+            BreakerPolicy(options.backoff, options.give_up_after),
+            options.max_concurrency,
             options.requests_per_minute,
             options.tokens_per_minute,
         )
@@ -61,7 +61,7 @@ class Gate:
         self.name = name
         self._policy = policy
         self._breaker = Breaker(policy.breaker)
-        self._concurrency = Concurrency.starting(policy.concurrency)
+        self._concurrency = Concurrency.starting(policy.max_concurrency)
         self._rates = Rates.of(policy.requests_per_minute, policy.tokens_per_minute)
         self._in_flight = 0
         self._paused_until = 0.0

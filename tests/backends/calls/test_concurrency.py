@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.calls.concurrency import Concurrency, ConcurrencyPolicy
+from backends.calls.concurrency import Concurrency
 
 SECOND = 20  # calls that one place answers in a second, where nothing slows the server down
 
@@ -37,7 +37,7 @@ def answered(
     limit: Concurrency | None = None,
 ) -> Run:
     """Calls to a server that says for each, by the calls in flight, whether it is answered, and when."""
-    limit = limit or Concurrency.starting(ConcurrencyPolicy(highest))
+    limit = limit or Concurrency.starting(highest)
     now, in_flight, run = 0.0, list[tuple[float, float, bool]](), Run()
     while now < seconds:
         while len(in_flight) < limit.limit:
@@ -58,7 +58,7 @@ def shared(
     highest: int, rate: Callable[[int], float], seconds: float, size: Callable[[], float] = lambda: 1.0
 ) -> Run:
     """Calls to a server that does `rate(calls in flight)` of work a second, shared evenly among them."""
-    limit, now, run = Concurrency.starting(ConcurrencyPolicy(highest)), 0.0, Run()
+    limit, now, run = Concurrency.starting(highest), 0.0, Run()
     done, in_flight = 0.0, list[tuple[float, float, float]]()  # done: of each call since the start
     while now < seconds:
         while len(in_flight) < limit.limit:
@@ -98,7 +98,7 @@ def test_random_429s_never_stop_it_and_it_recovers() -> None:
     chance = random.Random(0)
     run = answered(64, lambda _: (chance.random() >= 0.05, 0.05), 20.0)
     assert 1 <= min(run.limits) <= max(run.since(10.0)) < 32
-    low = Concurrency.starting(ConcurrencyPolicy(64)).rate_limited(0.0, 0.0)
+    low = Concurrency.starting(64).rate_limited(0.0, 0.0)
     assert answered(64, lambda _: (True, 0.05), 10.0, low).limits[-1] == 64
 
 
@@ -133,7 +133,7 @@ def measured(
 
 
 def test_a_collapse_without_more_calls_in_flight_lowers_the_limit_until_it_is_the_norm() -> None:
-    well = measured(Concurrency.starting(ConcurrencyPolicy(8)), 0.0, 0.1, 10)
+    well = measured(Concurrency.starting(8), 0.0, 0.1, 10)
     assert measured(well, 1.0, 0.15, 20).limit == 8
     slow = measured(well, 1.0, 1.0, 2)
     assert slow.limit < 8
@@ -141,13 +141,13 @@ def test_a_collapse_without_more_calls_in_flight_lowers_the_limit_until_it_is_th
 
 
 def test_longer_and_shorter_answers_are_no_collapse() -> None:
-    well = measured(Concurrency.starting(ConcurrencyPolicy(8)), 0.0, 0.1, 10)
+    well = measured(Concurrency.starting(8), 0.0, 0.1, 10)
     assert measured(well, 1.0, 1.0, 5, work=100.0).limit == 8
     assert measured(well, 1.0, 0.05, 5, work=1.0).limit == 8
 
 
 def test_any_number_of_429s_leaves_one_call_in_flight() -> None:
-    limit = Concurrency.starting(ConcurrencyPolicy(64))
+    limit = Concurrency.starting(64)
     for second in range(100):
         limit = limit.rate_limited(second + 0.5, second)
     assert limit.limit == 1
@@ -155,7 +155,7 @@ def test_any_number_of_429s_leaves_one_call_in_flight() -> None:
 
 
 def test_one_round_trip_lowers_the_limit_once() -> None:
-    limit = Concurrency.starting(ConcurrencyPolicy(100, start=100))
+    limit = Concurrency(100, 100.0)
     for late in range(10):
         limit = limit.rate_limited(1.0 + late / 100, 0.5)
     assert limit.limit == 70
@@ -164,7 +164,7 @@ def test_one_round_trip_lowers_the_limit_once() -> None:
 
 
 def test_after_a_429_the_limit_grows_by_one_for_each_limit_of_successes() -> None:
-    limit = Concurrency.starting(ConcurrencyPolicy(100, start=20)).rate_limited(0.0, 0.0)
+    limit = Concurrency(100, 20.0).rate_limited(0.0, 0.0)
     assert limit.limit == 14
     for _ in range(16):
         limit = limit.succeeded(2.0, 1.0, 1.0, 14)
@@ -173,16 +173,10 @@ def test_after_a_429_the_limit_grows_by_one_for_each_limit_of_successes() -> Non
 
 @pytest.mark.parametrize("slow_start", [True, False])
 def test_a_limit_that_is_not_reached_does_not_drift_up(slow_start: bool) -> None:
-    limit = Concurrency.starting(ConcurrencyPolicy(100, start=20))
+    limit = Concurrency(100, 20.0)
     limit = limit if slow_start else limit.rate_limited(0.0, 0.0)
     before = limit.limit
     assert measured(limit, 1.0, 0.1, 100, in_flight=5).limit == before
-
-
-@pytest.mark.parametrize("wrong", [{"highest": 0}, {"highest": 8, "start": 0}])
-def test_a_policy_that_lets_nothing_through_is_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="at least one call"):
-        ConcurrencyPolicy(**wrong)
 
 
 EVENTS = st.lists(
@@ -201,7 +195,7 @@ EVENTS = st.lists(
 def test_the_limit_stays_in_bounds_and_a_429_never_raises_it(
     highest: int, start: int, events: list[tuple[str, float, float, float, int]]
 ) -> None:
-    limit, now = Concurrency.starting(ConcurrencyPolicy(highest, start)), 0.0
+    limit, now = Concurrency(highest, float(min(start, highest))), 0.0
     for kind, passed, latency, work, in_flight in events:
         now += passed
         before = limit.limit
@@ -216,7 +210,5 @@ def test_the_limit_stays_in_bounds_and_a_429_never_raises_it(
 
 @given(st.integers(1, 100), st.integers(1, 100))
 def test_answers_that_never_change_never_lower_the_limit(highest: int, start: int) -> None:
-    run = answered(
-        highest, lambda _: (True, 0.05), 1.0, Concurrency.starting(ConcurrencyPolicy(highest, start))
-    )
+    run = answered(highest, lambda _: (True, 0.05), 1.0, Concurrency(highest, float(min(start, highest))))
     assert run.limits == sorted(run.limits)
