@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def assay(
     url: str, home: Path, flags: Sequence[str], settings: Mapping[str, str]
 ) -> tuple[Spent, dict[str, Any]]:
     """A run of ours as a process; what it took, and its results."""
-    environment = _environment(home) | settings
+    environment = {**_environment(home), **settings}
     model = f"openai-chat:m?base_url={url}&max_concurrency={AT_ONCE}"
     command = [sys.executable, "flows/evaluate.py", "--model", model, "--output", str(home / "runs"), *flags]
     spent = measure(command, environment)
@@ -146,7 +146,9 @@ def gsm8k(data_root: Path, limit: int, repeat: int, scratch: Path) -> None:
                 beside: with_index(scratch / f"beside{number}", scratch),
             }
             for name, own in homes.items():
-                with prefect_server(own) if name == beside else nullcontext({}) as settings:
+                server: AbstractContextManager[dict[str, str]]
+                server = prefect_server(own) if name == beside else nullcontext({})
+                with server as settings:
                     spent, results = assay(endpoint.url, own, flags, settings)
                 runs[name].append(spent)
                 for key in ("exact_match,strict-match", "exact_match,flexible-extract"):

@@ -98,7 +98,7 @@ def main() -> None:
         scratch = Path(name)
         write_task(scratch)
         spent([sys.executable, "flows/evaluate.py", *WARM, "--output", str(scratch)], scratch / "warm")
-        spec = {
+        spec: dict[str, object] = {
             "model": "scripted:hash",
             "tasks": [str(scratch / "overhead.yaml")],
             "data_root": [scratch / "data"],

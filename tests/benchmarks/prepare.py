@@ -64,7 +64,7 @@ def until(process: "subprocess.Popen[bytes]", is_done: Callable[[], bool]) -> Sp
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return Spent(wall, cpu, int(status["VmHWM"].split()[0]) / 1024)
+    return Spent(wall, cpu, int(status["VmHWM"].split()[0]) / 1024, 0.0)
 
 
 def as_flow(names: list[str], data_root: Path, scratch: Path, catalog: Path) -> Spent:

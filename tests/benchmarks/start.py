@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def median(spent: list[Spent], what: str) -> float:
-    return statistics.median(getattr(one, what) for one in spent)
+    return float(statistics.median(getattr(one, what) for one in spent))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Deployment:
 
         self._server = server
         with temporary_settings({PREFECT_API_URL: server.url}):
-            flow = evaluate_flow.from_source(str(ROOT), "flows/pipeline/evaluate_flow.py:evaluate_flow")
+            flow: Any = evaluate_flow.from_source(str(ROOT), "flows/pipeline/evaluate_flow.py:evaluate_flow")
             self._id: Any = flow.deploy(
                 "drill", work_pool_name=pool, print_next_steps=False, ignore_warnings=True
             )

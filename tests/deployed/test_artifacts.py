@@ -97,7 +97,7 @@ def test_the_last_artifacts_are_shown_also_when_the_flows_own_client_has_ended(
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 2)
     with get_client(sync_client=True) as client:
-        run = client.create_flow_run(flow(lambda: None, name="nothing")).id
+        run = client.create_flow_run(flow(name="nothing")(lambda: None)).id
         with SyncClientContext():
             shown = ArtifactReporter(Reporter(), plan_for(lab.spec("sums")), run)
         shown.work.total["generate_until"] = 2

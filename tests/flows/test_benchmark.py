@@ -68,7 +68,13 @@ def week(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Week:
     status = main(["--suite", str(file)])
     capture.undo()
     last = max((nights.lab.results / "nightly").iterdir())
-    return Week(nights, [first.folder, second.folder, last], box.messages, status, "\n".join(said))
+    return Week(
+        nights,
+        [Path(str(first.folder)), Path(str(second.folder)), last],
+        box.messages,
+        status,
+        "\n".join(said),
+    )
 
 
 def flow_runs(**filters: Any) -> list[Any]:

@@ -27,5 +27,5 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     import flows
 
     with pytest.raises(AttributeError, match="no attribute 'evalute'"):
-        _ = flows.evalute  # type: ignore[attr-defined]
+        _ = flows.evalute
     assert {"evaluate", "benchmark", "compare", "rescore", "publish", "EvaluationSpec"} <= set(dir(flows))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from unittest import mock
 
 from backends.requests import Request, Response
+from metrics.statistics.stderr import stderr
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import TaskFile
@@ -156,13 +157,18 @@ class Watching:
         return ""
 
 
+def _own(file: TaskFile) -> TaskConfig:
+    assert isinstance(file.config, TaskConfig)  # see _refuse_other_kinds
+    return file.config
+
+
 def _schema(file: TaskFile, schemas: dict[str, Field]) -> Field:
     """Of the task's documents; tasks whose files differ in names and data only have one together."""
     unread = {"task", "task_alias", "dataset_path", "dataset_name", "dataset_kwargs", "metadata"}
     read = repr(file.config.model_dump(exclude=unread))
     signature = hashlib.sha256(read.encode("utf-8", "surrogatepass")).hexdigest()
     if signature not in schemas:
-        kin = f"{file.path.parent.parent} {sorted(declared(file.config).keys)}"
+        kin = f"{file.path.parent.parent} {sorted(declared(_own(file)).keys)}"
         schemas[signature] = schemas[kin] = _found(file, schemas.get(kin))
     return schemas[signature]
 
@@ -172,7 +178,7 @@ def _found(file: TaskFile, kin: Field | None) -> Field:
     attempt = partial(_attempt, file)
     if kin is not None and attempt_plain(kin, attempt) is None:
         return kin
-    schema, error = discover(file.config, attempt, _known_fields(file.path))
+    schema, error = discover(_own(file), attempt, _known_fields(file.path))
     if error is not None:
         raise error
     return schema
@@ -187,11 +193,11 @@ def _attempt(file: TaskFile, split: Callable[[str], Any]) -> Exception | None:
     try:
         task = _our_task(file, Watching(split))
         asked = list(task.builder)
-        check_labels(file.config, task, asked)
-        scored = _our_scores(task, answered(file.config, task, asked))
+        check_labels(_own(file), task, asked)
+        scored = _our_scores(task, answered(_own(file), task, asked))
         if not scored.vary:
             raise NoChoice
-        if file.config.num_fewshot is None:
+        if _own(file).num_fewshot is None:
             with contextlib.suppress(TaskError):
                 list(_our_task(file, Watching(split), EXAMPLES).builder)
     except TimeoutError:
@@ -286,11 +292,11 @@ class Scored:
 
 
 def _compare(file: TaskFile, schema: Field) -> Outcome:
-    name, own = file.config.task, file.config.num_fewshot
+    name, own = file.config.task, _own(file).num_fewshot
     splits = Splits(schema, max(LIMIT, schema.size, (own or 0) + 3))
     ours = _our_task(file, splits)
     asked = list(ours.builder)
-    given = answered(file.config, ours, asked)
+    given = answered(_own(file), ours, asked)
     scored = _our_scores(ours, given)
     _share_modules()
     with _blaming("lm-eval does not load it"):
@@ -364,7 +370,7 @@ def _said(request: Request) -> tuple[str, tuple[Any, ...]]:
 
 def _our_scores(task: ConfiguredTask, given: Sequence[Answered]) -> Scored:
     samples = list(task.scorer.samples(given))
-    with mock.patch.object(scorer, "stderr", partial(scorer.stderr, iterations=RESAMPLES)):
+    with mock.patch.object(scorer, "stderr", partial(stderr, iterations=RESAMPLES)):
         aggregated = task.scorer.aggregate(samples, compat=True)
     values: dict[str, Any] = {}
     for one in aggregated:

@@ -45,12 +45,12 @@ def learn_from(config: TaskConfig, schema: Field, error: BaseException | None) -
                 place.uses, place.item, place.constants = {found}, None, []
         case ValueError() if "is not in list" in str(error) or "not in tuple" in str(error):
             observed.last_compared.uses.add("closed")
-        case jinja2.UndefinedError() if found := re.match(r"'(\w+)' is undefined", str(error)):
-            schema.key(found[1])
-        case jinja2.UndefinedError() if found := re.search(r"object' has no attribute '(\w+)'", str(error)):
+        case jinja2.UndefinedError() if name := re.match(r"'(\w+)' is undefined", str(error)):
+            schema.key(name[1])
+        case jinja2.UndefinedError() if name := re.search(r"object' has no attribute '(\w+)'", str(error)):
             for key in TEMPLATES:
-                for holder in re.findall(rf"(\w+)\.{found[1]}\b", str(getattr(config, key, ""))):
-                    schema.key(holder).key(found[1])
+                for holder in re.findall(rf"(\w+)\.{name[1]}\b", str(getattr(config, key, ""))):
+                    schema.key(holder).key(name[1])
 
 
 def _close(place: Field, allowed: list[Any]) -> None:

@@ -139,7 +139,7 @@ def _piece(kind: Any, given: Any) -> str:
         case opcodes.SUBPATTERN:
             return "{}" if given[0] else _matching(given[3])
         case opcodes.MAX_REPEAT | opcodes.MIN_REPEAT:
-            return _matching(given[2]) * max(given[0], 1)
+            return _matching(given[2]) * max(int(given[0]), 1)
         case opcodes.ASSERT:
             return _matching(given[1])
         case opcodes.BRANCH:

@@ -106,7 +106,7 @@ class Watched:
         if name in _OF_LISTS:
             self.place.uses.add("list")
             self.place.element()
-            return getattr(list(self), name)  # type: ignore[call-overload]
+            return getattr(list(self), name)
         if name in _OF_TEXT:
             self.place.uses.add("text")
             return getattr(Text.of(self.place, str(self)), name)
@@ -211,8 +211,9 @@ class Text(Watched, str):
 
 def _note(known: list[str], part: object) -> None:
     """A constant that the code looks for in a text; what comes from a document is longer."""
-    plain = isinstance(part, str) and not isinstance(part, Watched)
-    if plain and 0 < len(part) <= 24 and part not in known and len(known) < 8:
+    if not isinstance(part, str) or isinstance(part, Watched):
+        return
+    if 0 < len(part) <= 24 and part not in known and len(known) < 8:
         known.append(part)
 
 
@@ -317,7 +318,7 @@ class Several(Watched, list[Any]):
             self.place.equals(other)
         return list.__eq__(self, other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __contains__(self, one: object) -> bool:
         if isinstance(one, Watched):

@@ -130,7 +130,7 @@ def recorded(request: Request) -> Response:
 def _asked(kind: Any, requests: list[Any]) -> Iterator[Request]:
     for one in requests:
         texts = [part for part in one.args if isinstance(part, str)]
-        yield Request(kind, *texts, attachments=_attached(*one.args[len(texts) :]))
+        yield Request(kind, *texts, attachments=_attached(*one.args[len(texts) :]))  # type: ignore[misc,arg-type]
 
 
 def _attached(shown: Mapping[str, Any] = MappingProxyType({})) -> tuple[Attachment, ...]:

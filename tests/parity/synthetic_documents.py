@@ -230,10 +230,10 @@ def discover(
     schema.size = max(DOCS, (config.num_fewshot or 0) + 3)
     error: BaseException | None = None
     for number in range(ROUNDS):
-        known = repr(schema.facts())
+        before = repr(schema.facts())
         error = _watched_attempt(config, schema, attempt, number)
         learn_from(config, schema, error)
-        if repr(schema.facts()) != known:
+        if repr(schema.facts()) != before:
             continue
         if not schema.keys:
             break
@@ -241,7 +241,7 @@ def discover(
         if error is None or isinstance(error, NoChoice):
             break
         learn_from(config, schema, error)
-        if repr(schema.facts()) == known:
+        if repr(schema.facts()) == before:
             break
     if isinstance(error, NoChoice):
         _settle_labels(config, schema, attempt, error)

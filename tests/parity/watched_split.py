@@ -69,7 +69,7 @@ class WatchedSplit(list[Row]):
     def shuffle(self, *_: Any, **__: Any) -> "WatchedSplit":
         return self
 
-    sort = flatten = cast_column = cast = select_columns = shuffle
+    sort = flatten = cast_column = cast = select_columns = shuffle  # type: ignore[assignment]
 
     def to_list(self) -> list[Row]:
         return list(self)

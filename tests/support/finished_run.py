@@ -38,7 +38,7 @@ def other_run(finished: "EvaluationResult", tmp_path: Path) -> OtherRun:
 
     def make(run_id: str, model: str = "", **config: object) -> "EvaluationResult":
         folder = tmp_path / "runs" / (model or finished.folder.parent.name) / run_id
-        shutil.copytree(finished.folder, folder)
+        shutil.copytree(str(finished.folder), folder)
         results = json.loads((folder / "results.json").read_text())
         results["config"] |= config
         (folder / "results.json").write_text(json.dumps(results))

@@ -136,5 +136,9 @@ def test_a_run_may_ask_more_often_but_only_for_texts(made: TaskMaker) -> None:
     options = AskOptions(repeats=4)
     assert made.task(options, repeats=2).builder.repeats == 4
     assert made.task(repeats=2).builder.repeats == 2
-    choices = {"output_type": "multiple_choice", "doc_to_choice": "choices", "doc_to_target": "label"}
+    choices: dict[str, Any] = {
+        "output_type": "multiple_choice",
+        "doc_to_choice": "choices",
+        "doc_to_target": "label",
+    }
     assert made.task(options, **choices).builder.repeats == 1

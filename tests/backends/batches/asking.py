@@ -5,7 +5,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ REQUESTS = [Request("generate_until", f"How many are {number}?") for number in r
 KEY = "sk-very-secret"
 
 
-def opened(endpoint: Endpoint, home: Path, **options: object) -> Backend:
-    quick = {"base_url": endpoint.url, "poll": 0.02, "backoff": 0.005, **options}
+def opened(endpoint: Endpoint, home: Path, **options: Any) -> Backend:
+    quick: dict[str, Any] = {"base_url": endpoint.url, "poll": 0.02, "backoff": 0.005, **options}
     return open_backend(
         ModelSpec(backend="openai-batch", name="gpt-4o-mini", options=quick), BackendContext(home)
     )
@@ -111,6 +111,12 @@ def only(home: Path) -> list[dict[str, Any]]:
 
 def with_limit(request: Request, tokens: int) -> Request:
     return Request(request.kind, request.prompt, generation={"max_gen_toks": tokens})
+
+
+def ask_and_stop(backend: Backend) -> None:
+    """Asks, and goes away with the first answers."""
+    with closing(ask(backend, REQUESTS)) as answers:  # type: ignore[type-var]
+        next(answers)
 
 
 def interrupt_when(happened: Callable[[], object]) -> None:

@@ -7,9 +7,9 @@ import pytest
 from backends.money.budget import Budget, Limits
 from backends.money.prices import Price
 from backends.money.purse import Purse, paying
-from backends.protocol import ask
 from tests.backends.batches.asking import (
     REQUESTS,
+    ask_and_stop,
     asked,
     opened,
     with_limit,
@@ -40,9 +40,7 @@ def test_what_is_handed_in_stays_within_the_budget(endpoint: Endpoint, home: Pat
 def test_answers_of_an_earlier_start_come_and_are_counted_also_over_the_budget(
     endpoint: Endpoint, home: Path, tokens: int
 ) -> None:
-    first = ask(opened(endpoint, home), REQUESTS)
-    next(first)
-    first.close()
+    ask_and_stop(opened(endpoint, home))
     used = purse(tokens=tokens)
     with paying(used):
         responses = asked(opened(endpoint, home))

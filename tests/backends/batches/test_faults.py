@@ -122,7 +122,8 @@ def test_looking_goes_on_through_an_outage(
 def test_a_batch_whose_making_was_not_confirmed_is_made_once(
     endpoint: Endpoint, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post, lost = Http.post, []
+    post = Http.post
+    lost: list[Any] = []
 
     async def losing(http: Http, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
         reply = await post(http, path, body, timeout=timeout)

@@ -12,10 +12,10 @@ import pytest
 
 from backends.batches.api import BatchApi
 from backends.errors import BackendError, BackendStopped
-from backends.protocol import ask
 from tests.backends.batches.asking import (
     CHILD,
     REQUESTS,
+    ask_and_stop,
     asked,
     call,
     interrupt_when,
@@ -72,9 +72,7 @@ def test_an_intent_is_looked_for_in_all_pages(
 
 
 def test_what_was_handed_in_by_another_cut_of_the_requests_is_found(endpoint: Endpoint, home: Path) -> None:
-    first = ask(opened(endpoint, home), REQUESTS)
-    next(first)
-    first.close()  # before the answers were stored
+    ask_and_stop(opened(endpoint, home))  # before the answers were stored
     backend = opened(endpoint, home)
     assert texts(asked(backend, REQUESTS[:5])) == said(REQUESTS[:5])
     assert len(remembered(home)[0]["failures"]) == len(REQUESTS) - 5
@@ -112,9 +110,7 @@ def test_an_interruption_leaves_the_batch_and_says_how_to_go_on(
 
 
 def test_a_damaged_file_is_named(endpoint: Endpoint, home: Path) -> None:
-    answers = ask(opened(endpoint, home), REQUESTS)
-    next(answers)
-    answers.close()
+    ask_and_stop(opened(endpoint, home))
     (path,) = (home / "batches").glob("*/*.json")
     path.write_text(path.read_text()[:20])
     with pytest.raises(BackendError, match=path.name):

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_an_endpoint_that_is_away_too_long_stops_the_run_and_the_next_start_goes
 ) -> None:
     backend = opened(give_up_after=0.5, max_tries=100)
     requests = questions(300)
-    found = set()
+    found: set[Any] = set()
     endpoint.change(latency=0.01)
     with pytest.raises(BackendStopped, match=r"not answered for 0\.5 s; start again when it is back"):  # noqa: PT012
         for batch in ask(backend, requests):

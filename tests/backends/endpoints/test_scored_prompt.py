@@ -11,12 +11,12 @@ from backends.endpoints.question import Question
 from backends.errors import BackendError
 from backends.money.budget import Budget, Limits
 from backends.money.purse import Purse, paying
-from backends.requests import Request, Response
+from backends.requests import Request, RequestKind, Response
 from tests.support.asking import Open, answers, calls
 from tests.support.endpoints.answers import greedy_token, logprob_of, text_of_ids, tokens_of
 from tests.support.endpoints.endpoint import Endpoint
 
-SCORES = ["loglikelihood"]
+SCORES: list[RequestKind] = ["loglikelihood"]
 
 
 def scored(prompt: str, continuation: str) -> Request:

@@ -75,7 +75,7 @@ def test_the_mean_is_expected_of_tokens_cached_tokens_and_seconds() -> None:
         (100, "greedy", Usage(tokens_in=20, tokens_out=10, tokens_cached=0, seconds=1.0)),
         (300, "greedy", Usage(tokens_in=80, tokens_out=30, tokens_cached=50, seconds=5.0)),
     )
-    assert experience.expected(1000, 256, "greedy") == Usage(250, 20, 125, pytest.approx(3.0))
+    assert experience.expected(1000, 256, "greedy") == Usage(250, 20, 125, pytest.approx(3.0))  # type: ignore[arg-type]
 
 
 def test_time_goes_by_tokens_where_any_are_written_and_else_by_the_call() -> None:

@@ -42,8 +42,8 @@ class Stage:
     home: Path
     notes: Path
 
-    def opened(self, backend: str, **options: str) -> Backend:
-        given = {"python": str(self.python), **options}
+    def opened(self, backend: str, **options: str | int | float | bool) -> Backend:
+        given: dict[str, str | int | float | bool] = {"python": str(self.python), **options}
         return open_backend(
             ModelSpec(backend=backend, name=str(TINY), options=given), BackendContext(self.home)
         )
@@ -234,6 +234,14 @@ def test_the_model_is_passed_on_as_the_server_calls_things(stage: Stage) -> None
 
 
 def test_server_args_are_a_command_line() -> None:
-    given = {"a_b": 1, "c": True, "d": False, "e": None, "f": {"g": [1]}, "h": ["x", 2], "i": "text"}
+    given: dict[str, Any] = {
+        "a_b": 1,
+        "c": True,
+        "d": False,
+        "e": None,
+        "f": {"g": [1]},
+        "h": ["x", 2],
+        "i": "text",
+    }
     assert flags(given) == ["--a-b=1", "--c", '--f={"g": [1]}', "--h", "x", "2", "--i=text"]
     assert ServerOptions.model_validate({"server_args": '["--x", "1"]'}).more_arguments == ["--x", "1"]

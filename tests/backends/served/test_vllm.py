@@ -40,7 +40,11 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def opened(model: Path = TINY) -> Backend:
-    options = {"python": str(vllm_python()), "enforce_eager": True, "max_length": 256}
+    options: dict[str, str | int | float | bool] = {
+        "python": str(vllm_python()),
+        "enforce_eager": True,
+        "max_length": 256,
+    }
     spec = ModelSpec(backend="vllm-server", name=str(model), options=options)
     return open_backend(spec, BackendContext(Path(os.environ["ASSAY_HOME"])))
 

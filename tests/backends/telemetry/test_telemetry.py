@@ -66,7 +66,7 @@ class Seen:
     def metrics(self) -> dict[str, list[Any]]:
         """The points of each metric."""
         data = self._reader.get_metrics_data()
-        points = defaultdict(list)
+        points: dict[str, list[Any]] = defaultdict(list)
         for resource in data.resource_metrics if data else ():
             for metric in resource.scope_metrics[0].metrics:
                 points[metric.name] += metric.data.data_points

@@ -190,7 +190,7 @@ def test_without_calls_there_are_no_figures() -> None:
 
 
 def test_the_lines_show_a_row_for_each_time_and_the_rates() -> None:
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"first_token": 0.0421, "finished": 2.0, "tokens_in": 3000},
         {"started": 1234.5, "finished": 1236.5, "attempts": 2, "failures": ["transient"]},
     ]

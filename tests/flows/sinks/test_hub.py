@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,7 +26,7 @@ def publish(result: EvaluationResult, sink: str = f"hub:{NAME}") -> str:
     return open_sink(sink).publish(result)
 
 
-def card(hub: Hub) -> tuple[dict[str, object], str]:
+def card(hub: Hub) -> tuple[dict[str, Any], str]:
     _, front, body = hub.dataset(NAME).files["README.md"].decode().split("---\n", 2)
     return yaml.safe_load(front), body
 
@@ -256,7 +257,7 @@ def test_a_model_card_is_asked_for_once(
     model.commit("card", {"README.md": b"---\nlicense: mit\n---\n# A model\n"})
     run = other_run("20990101T000000-bbbbbb")
     spec = yaml.safe_load((run.folder / "spec.yaml").read_text())
-    (run.folder / "spec.yaml").write_text(yaml.safe_dump({**spec, "model": "hf:org/model"}))
+    Path(str(run.folder), "spec.yaml").write_text(yaml.safe_dump({**spec, "model": "hf:org/model"}))
     command = [sys.executable, "flows/publish.py", str(run.folder), "--to", f"hub:{NAME}?model_card=pr"]
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_a_run_that_is_not_published_ends_in_a_state_that_says_so(
     from flows.pipeline.evaluate_flow import evaluate_flow
 
     monkeypatch.setenv("HF_TOKEN", READS)
-    state = evaluate_flow(spec=spec(tmp_path, f"hub:{NAME}"), return_state=True)
+    state: Any = evaluate_flow(spec=spec(tmp_path, f"hub:{NAME}"), return_state=True)
     assert state.is_completed()
     assert state.name == "NotPublished"
     assert f"hub:{NAME}" in state.message

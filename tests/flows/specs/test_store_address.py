@@ -58,8 +58,9 @@ def test_a_variable_that_holds_the_url_is_looked_up_when_the_store_is_opened(
 @pytest.mark.usefixtures("prefect_server")
 def test_a_secret_block_that_holds_the_url_is_looked_up_when_the_store_is_opened() -> None:
     from prefect.blocks.system import Secret
+    from pydantic import SecretStr
 
-    Secret(value=WITH_PASSWORDS[0]).save("answers-of-tests", overwrite=True)
+    Secret[str](value=SecretStr(WITH_PASSWORDS[0])).save("answers-of-tests", overwrite=True)
     assert store_place("secret:answers-of-tests") == WITH_PASSWORDS[0]
     with pytest.raises(SpecError, match=r"^--store: secret:no-such-place: .* no Secret block"):
         store_place("secret:no-such-place")

@@ -1,7 +1,6 @@
 """What changed since an earlier run of a suite: what is a regression, what not, and what cannot be said."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,8 @@ from flows.comparing.difference import Difference
 from flows.specs.suite import SuiteSpec
 from flows.suites.changes import Change, Changes
 from flows.suites.result import SuiteResult
-from metrics.statistics.paired import Interval, Paired
+from metrics.statistics.intervals import Interval
+from metrics.statistics.paired import Paired
 from tests.support.lab import Lab
 from tests.support.nights import DOCS, TASK, Nights
 
@@ -20,7 +20,7 @@ SPEC = SuiteSpec.model_validate(
 
 
 @pytest.fixture
-def nights(lab: Lab) -> Iterator[Nights]:
+def nights(lab: Lab) -> Nights:
     return Nights(lab)
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_was_tidied_away_is_skipped(nights: Nights) -> None:
     spec = nights.spec(nights.model("m", wrong=0))
     first = nights.run(spec)
     second = nights.run(spec)
-    shutil.rmtree(second.folder / "runs")
+    shutil.rmtree(str(second.folder / "runs"))
     third = nights.run(spec)
     assert [one.since for one in third.changes.changes] == [first.folder.name]
 

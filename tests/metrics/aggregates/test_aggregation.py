@@ -1,6 +1,7 @@
 """Aggregations and groups: fixed values, worked out by hand or with scikit-learn, sacrebleu and lm-eval."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -45,15 +46,15 @@ TEXTS = [
         ("bypass", [None], 999),
     ],
 )
-def test_an_aggregation_has_its_value(name, items, expected):
+def test_an_aggregation_has_its_value(name: str, items: Any, expected: Any) -> None:
     assert aggregation(name)(items) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_perplexity_beyond_the_floats_is_infinite():
+def test_a_perplexity_beyond_the_floats_is_infinite() -> None:
     assert aggregation("perplexity")([-1e6]) == math.inf
 
 
-def test_several_references_help_a_translation():
+def test_several_references_help_a_translation() -> None:
     items = [
         (["the cat sat", "the cat sat on a mat"], "the cat sat on a mat"),
         (["x", TEXTS[1][1]], TEXTS[1][1]),
@@ -79,41 +80,41 @@ def test_several_references_help_a_translation():
         ("maen", [1.0], "did you mean 'mean'"),
     ],
 )
-def test_values_that_cannot_be_aggregated_are_a_metric_error(name, items, message):
+def test_values_that_cannot_be_aggregated_are_a_metric_error(name: str, items: Any, message: str) -> None:
     with pytest.raises(MetricError, match=message):
         aggregation(name)(items)
 
 
-def test_every_registered_metric_has_an_aggregation():
+def test_every_registered_metric_has_an_aggregation() -> None:
     assert {definition.aggregation for definition in METRICS.values()} <= set(AGGREGATIONS)
     assert not metric("ter").higher_is_better
     with pytest.raises(MetricError, match="did you mean 'acc_norm'"):
         metric("acc_nrm")
 
 
-def test_a_group_weighs_its_tasks_by_size_or_not():
+def test_a_group_weighs_its_tasks_by_size_or_not() -> None:
     assert weighted_mean([0.5, 1.0], [1, 3]) == 0.875
     assert weighted_mean([0.5, 1.0], [1, 3], weight_by_size=False) == 0.75
     assert pooled_stderr([0.1, 0.2], [11, 21]) == pytest.approx(math.sqrt((10 * 0.11 + 20 * 0.84) / 30 / 32))
     assert unweighted_stderr([0.3, 0.4]) == pytest.approx(0.25)
 
 
-def test_a_group_has_no_standard_error_where_a_task_has_none():
+def test_a_group_has_no_standard_error_where_a_task_has_none() -> None:
     assert aggregate_group([0.5, 1.0], [0.1, None], [2, 2]) == GroupScore(0.75, None)
     assert aggregate_group([0.5, 1.0], [0.3, 0.4], [2, 9], weight_by_size=False).stderr == pytest.approx(0.25)
 
 
-def test_a_group_of_tasks_without_documents_is_a_metric_error():
+def test_a_group_of_tasks_without_documents_is_a_metric_error() -> None:
     with pytest.raises(MetricError, match="a task with documents"):
         aggregate_group([0.5], [None], [0])
 
 
-def test_a_group_without_tasks_is_a_metric_error():
+def test_a_group_without_tasks_is_a_metric_error() -> None:
     with pytest.raises(MetricError, match="one size per task"):
         weighted_mean([], [])
 
 
-def test_the_brier_score_takes_documents_with_different_numbers_of_choices():
+def test_the_brier_score_takes_documents_with_different_numbers_of_choices() -> None:
     items = [(0, [0.5, 0.5]), (1, [0.2, 0.6, 0.2]), (3, [0.1, 0.2, 0.3, 0.4])]
     terms = [0.5, 0.24, 0.5]
     assert aggregation("brier_score")(items) == pytest.approx(sum(terms) / 3)

@@ -2,6 +2,8 @@
 
 import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,20 +23,20 @@ pytestmark = [
 WORDS = ["the", "cat", "sat", "on", "a", "mat", ",", "dogs", "bark", ".", "at", "night"]
 
 
-def oracle(name):
+def oracle(name: str) -> Any:
     import lm_eval.api.metrics  # noqa: F401
     from lm_eval.api.registry import get_aggregation
 
     return get_aggregation("matthews_corrcoef" if name == "mcc" else name)
 
 
-def sentences(generator):
+def sentences(generator: random.Random) -> Any:
     return " ".join(generator.choices(WORDS, k=generator.randint(1, 9)))
 
 
-def corpus(name, seed, n=24):
+def corpus(name: str, seed: int, n: int = 24) -> Any:
     generator = random.Random(seed)
-    kinds = {
+    kinds: dict[str, Callable[[], Any]] = {
         "mean": lambda: generator.choice([0, 1, 1.0, 0.5]),
         "median": generator.random,
         "nanmean": lambda: generator.choice([math.nan, generator.random()]),
@@ -47,20 +49,20 @@ def corpus(name, seed, n=24):
         "brier_score": lambda: (generator.randint(0, 4), [generator.random() for _ in range(5)]),
         "bypass": lambda: None,
     }
-    translation = lambda: (sentences(generator), sentences(generator))  # noqa: E731
-    return [kinds.get(name, translation)() for _ in range(n)]
+    of_kind: Callable[[], Any] = kinds.get(name, lambda: (sentences(generator), sentences(generator)))
+    return [of_kind() for _ in range(n)]
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", sorted(set(AGGREGATIONS) - {"ece"}))
-def test_an_aggregation_is_lm_evals_to_the_last_digit(name, seed):
+def test_an_aggregation_is_lm_evals_to_the_last_digit(name: str, seed: int) -> None:
     items = corpus(name, seed)
     assert aggregation(name)(items) == oracle(name)(items)
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=8))
-def test_f1_and_mcc_are_lm_evals_or_fail_where_it_fails(items):
+def test_f1_and_mcc_are_lm_evals_or_fail_where_it_fails(items: Any) -> None:
     assert aggregation("mcc")(items) == oracle("mcc")(items)
     try:
         expected = oracle("f1")(items)
@@ -73,13 +75,13 @@ def test_f1_and_mcc_are_lm_evals_or_fail_where_it_fails(items):
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-700, 700), min_size=1, max_size=9))
-def test_means_are_lm_evals(items):
+def test_means_are_lm_evals(items: Any) -> None:
     for name in ("mean", "median", "nanmean"):
         assert aggregation(name)(items) == oracle(name)(items)
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf", "chrf++", "ter"])
-def test_several_references_are_lm_evals(name):
+def test_several_references_are_lm_evals(name: str) -> None:
     generator = random.Random(4)
     items = [
         ([sentences(generator) for _ in range(generator.randint(1, 3))], sentences(generator))
@@ -88,14 +90,14 @@ def test_several_references_are_lm_evals(name):
     assert aggregation(name)(items) == oracle(name)(items)
 
 
-def lm_eval_stderr(name, items, iterations):
+def lm_eval_stderr(name: str, items: Any, iterations: int) -> Any:
     from lm_eval.api.metrics import stderr_for_metric
 
     return stderr_for_metric(oracle(name), iterations)(items)
 
 
 @pytest.fixture(autouse=True)
-def _one_process(monkeypatch):
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISABLE_MULTIPROC", "1")
 
 
@@ -115,7 +117,7 @@ def _one_process(monkeypatch):
         ("ter", 100),
     ],
 )
-def test_a_bootstrap_is_lm_evals(name, iterations):
+def test_a_bootstrap_is_lm_evals(name: str, iterations: int) -> None:
     items = corpus(name, seed=iterations)
     expected = lm_eval_stderr(name, items, iterations)
     assert stderr(name, items, metric="any", iterations=iterations) == pytest.approx(
@@ -124,7 +126,7 @@ def test_a_bootstrap_is_lm_evals(name, iterations):
 
 
 @pytest.mark.slow
-def test_a_bootstrap_of_two_chunks_is_lm_evals_for_f1():
+def test_a_bootstrap_of_two_chunks_is_lm_evals_for_f1() -> None:
     items = corpus("f1", seed=1)
     assert stderr("f1", items, metric="f1", iterations=2000) == pytest.approx(
         lm_eval_stderr("f1", items, 2000), rel=1e-12
@@ -132,7 +134,7 @@ def test_a_bootstrap_of_two_chunks_is_lm_evals_for_f1():
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf++", "ter"])
-def test_a_bootstrap_over_different_numbers_of_references_is_lm_evals(name):
+def test_a_bootstrap_over_different_numbers_of_references_is_lm_evals(name: str) -> None:
     generator = random.Random(8)
     items = [([sentences(generator) for _ in range(k)], sentences(generator)) for k in (3, 1, 2, 3, 3)]
     assert stderr(name, items, metric=name) == pytest.approx(lm_eval_stderr(name, items, 100), rel=1e-12)
@@ -140,12 +142,12 @@ def test_a_bootstrap_over_different_numbers_of_references_is_lm_evals(name):
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=30))
-def test_the_standard_error_of_a_mean_is_lm_evals(items):
+def test_the_standard_error_of_a_mean_is_lm_evals(items: Any) -> None:
     assert stderr("mean", items, metric="acc") == lm_eval_stderr("mean", items, 100_000)
 
 
 @pytest.mark.parametrize("name", ["weighted_perplexity", "bits_per_byte", "brier_score", "bypass"])
-def test_in_compat_what_has_no_standard_error_in_lm_eval_has_none(name):
+def test_in_compat_what_has_no_standard_error_in_lm_eval_has_none(name: str) -> None:
     from lm_eval.api.metrics import stderr_for_metric
 
     assert stderr_for_metric(oracle(name), 100_000) is None
@@ -157,7 +159,7 @@ def test_in_compat_what_has_no_standard_error_in_lm_eval_has_none(name):
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5), st.integers(2, 5000)), min_size=1, max_size=20),
     st.booleans(),
 )
-def test_group_scores_are_lm_evals(tasks, weight_by_size):
+def test_group_scores_are_lm_evals(tasks: Any, weight_by_size: bool) -> None:
     from lm_eval.api import metrics as reference
 
     values, stderrs, sizes = (list(column) for column in zip(*tasks, strict=True))

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from metrics.aggregates.repeats import reduction
 from metrics.errors import MetricError
 
 
-def reduced(name, scores, answers=None):
+def reduced(name: str, scores: Any, answers: Any = None) -> Any:
     return reduction(name)(scores, [""] * len(scores) if answers is None else answers)
 
 
@@ -27,13 +28,13 @@ def reduced(name, scores, answers=None):
         ("pass@2", np.array([1, 0, 0, 0]), 0.5),
     ],
 )
-def test_a_reduction_has_its_value(name, scores, expected):
+def test_a_reduction_has_its_value(name: str, scores: Any, expected: Any) -> None:
     assert reduced(name, scores) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("right", range(7))
 @pytest.mark.parametrize("k", [1, 2, 5, 6])
-def test_pass_at_k_is_the_share_of_all_draws_of_k_repeats_with_a_right_one(right, k):
+def test_pass_at_k_is_the_share_of_all_draws_of_k_repeats_with_a_right_one(right: int, k: int) -> None:
     scores = [1] * right + [0] * (6 - right)
     draws = list(itertools.combinations(scores, k))
     assert reduced(f"pass@{k}", scores) == pytest.approx(statistics.mean(map(max, draws)))
@@ -53,15 +54,17 @@ def test_pass_at_k_is_the_share_of_all_draws_of_k_repeats_with_a_right_one(right
         ([None, "", ""], 0.2),
     ],
 )
-def test_the_majority_has_the_score_of_the_most_frequent_answer_and_of_ties_the_first(answers, expected):
+def test_the_majority_has_the_score_of_the_most_frequent_answer_and_of_ties_the_first(
+    answers: Any, expected: Any
+) -> None:
     assert reduced("majority", [0.1, 0.2, 0.2], answers) == expected
 
 
-def test_a_tie_is_won_by_the_answer_met_first():
+def test_a_tie_is_won_by_the_answer_met_first() -> None:
     assert reduced("majority", [0, 1, 1, 0], ["b", "a", "a", "b"]) == 0
 
 
-def test_what_needs_no_number_takes_pairs():
+def test_what_needs_no_number_takes_pairs() -> None:
     pairs = [["gold", "a"], ["gold", "b"], ["gold", "b"]]
     assert reduced("first", pairs) == ["gold", "a"]
     assert reduced("majority", pairs, ["a", "b", "b"]) == ["gold", "b"]
@@ -79,7 +82,7 @@ def test_what_needs_no_number_takes_pairs():
         ("mean", [["gold", "a"]], "cannot use scores like"),
     ],
 )
-def test_scores_that_cannot_be_reduced_are_a_metric_error(name, scores, message):
+def test_scores_that_cannot_be_reduced_are_a_metric_error(name: str, scores: Any, message: str) -> None:
     with pytest.raises(MetricError, match=message):
         reduced(name, scores)
 
@@ -94,11 +97,11 @@ def test_scores_that_cannot_be_reduced_are_a_metric_error(name, scores, message)
         ("first@2", "Unknown reduction"),
     ],
 )
-def test_an_unknown_reduction_is_told_by_name(name, message):
+def test_an_unknown_reduction_is_told_by_name(name: str, message: str) -> None:
     with pytest.raises(MetricError, match=message):
         reduction(name)
 
 
-def test_scores_and_answers_must_belong_together():
+def test_scores_and_answers_must_belong_together() -> None:
     with pytest.raises(MetricError, match="2 scores of 1 answers"):
         reduction("mean")([1, 0], ["a"])

@@ -1,5 +1,7 @@
 """Which choice a generated text names."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,13 +48,13 @@ LETTERED = ["A", "B", "a rose", "ice"]
         ("anything", [], None),
     ],
 )
-def test_a_text_names_a_choice(text, choices, expected):
+def test_a_text_names_a_choice(text: str, choices: Any, expected: Any) -> None:
     assert matching_choice(text, choices) == expected
 
 
 @given(st.lists(st.text(max_size=8), max_size=6), st.text(max_size=12))
-def test_what_is_named_is_a_choice_and_a_choice_names_itself(choices, text):
+def test_what_is_named_is_a_choice_and_a_choice_names_itself(choices: Any, text: str) -> None:
     assert matching_choice(text, choices) in [*choices, None]
     for choice in {one.strip() for one in choices} - {""}:
         if [one.strip() for one in choices].count(choice) == 1:
-            assert matching_choice(choice, choices).strip() == choice
+            assert (matching_choice(choice, choices) or "").strip() == choice

@@ -1,5 +1,7 @@
 """What the filters read out of responses, with the results lm-eval gives for the same input."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from metrics.filters.filters import FILTERS, apply_pipeline, build_filter, filte
 LETTERS = {"choices": ["Guilty", "Guilty of Romance", "not guilty."]}
 
 
-def one(name, responses, doc=None, **options):
+def one(name: str, responses: Any, doc: Any = None, **options: Any) -> Any:
     return build_filter(name, options)([responses], [doc or {}])[0]
 
 
@@ -51,7 +53,9 @@ def one(name, responses, doc=None, **options):
         ("custom", {"filter_fn": lambda responses, docs: map(len, responses)}, ["a", "b"], 2),
     ],
 )
-def test_a_filter_reads_what_lm_eval_reads(name, options, responses, expected):
+def test_a_filter_reads_what_lm_eval_reads(
+    name: str, options: dict[str, Any], responses: Any, expected: Any
+) -> None:
     assert one(name, responses, **options) == expected
 
 
@@ -69,11 +73,11 @@ def test_a_filter_reads_what_lm_eval_reads(name, options, responses, expected):
         ({"fallback": None}, "", None),
     ],
 )
-def test_multi_choice_regex_names_the_choice(options, response, expected):
+def test_multi_choice_regex_names_the_choice(options: dict[str, Any], response: str, expected: Any) -> None:
     assert one("multi_choice_regex", [response], LETTERS, **options) == [expected]
 
 
-def test_a_pipeline_applies_its_filters_in_order():
+def test_a_pipeline_applies_its_filters_in_order() -> None:
     pipeline = [
         build_filter("regex", {"regex_pattern": r"\d+", "group_select": -1}),
         build_filter("take_first", {}),
@@ -81,24 +85,24 @@ def test_a_pipeline_applies_its_filters_in_order():
     assert apply_pipeline(pipeline, [["1 2", "x"], ["x"]], [{}, {}]) == ["2", "[invalid]"]
 
 
-def test_a_filter_after_take_first_sees_letters_as_in_lm_eval():
+def test_a_filter_after_take_first_sees_letters_as_in_lm_eval() -> None:
     pipeline = [build_filter("take_first", {}), build_filter("uppercase", {})]
     assert apply_pipeline(pipeline, [["ab"]], [{}]) == [["A", "B"]]
 
 
 @pytest.mark.parametrize("name", ["regex", "take_first", "majority_vote", "lowercase", "map"])
-def test_a_filter_over_values_that_are_no_responses_says_so(name):
+def test_a_filter_over_values_that_are_no_responses_says_so(name: str) -> None:
     pipeline = [build_filter("map", {}), build_filter("take_first", {}), build_filter(name, {})]
     with pytest.raises(MetricError, match="must come last"):
         apply_pipeline(pipeline, [["a"]], [{}])
 
 
-def test_a_class_of_task_code_is_a_filter():
+def test_a_class_of_task_code_is_a_filter() -> None:
     class Suffix:
-        def __init__(self, suffix):
+        def __init__(self, suffix: str) -> None:
             self.suffix = suffix
 
-        def apply(self, responses, docs):
+        def apply(self, responses: Any, docs: Any) -> Any:
             return ([response + self.suffix for response in values] for values in responses)
 
     assert filter_from_class(Suffix, {"suffix": "!"})([["a"]], [{}]) == [["a!"]]
@@ -123,7 +127,9 @@ def test_a_class_of_task_code_is_a_filter():
         ("regex_pos", {"regex_pattern": "a"}, "no effect"),
     ],
 )
-def test_a_wrong_configuration_is_told_when_the_filter_is_built(name, options, message):
+def test_a_wrong_configuration_is_told_when_the_filter_is_built(
+    name: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(MetricError, match=message):
         build_filter(name, options)
 
@@ -140,23 +146,25 @@ def test_a_wrong_configuration_is_told_when_the_filter_is_built(name, options, m
         ("multi_choice_regex", {}, ["a"], "choices"),
     ],
 )
-def test_a_response_a_filter_cannot_read_is_a_metric_error(name, options, responses, message):
+def test_a_response_a_filter_cannot_read_is_a_metric_error(
+    name: str, options: dict[str, Any], responses: Any, message: str
+) -> None:
     with pytest.raises(MetricError, match=message):
         one(name, responses, **options)
 
 
 @pytest.mark.parametrize("choices", [None, 5, [1, 2], ["a", None]])
-def test_choices_that_are_no_texts_are_a_metric_error(choices):
+def test_choices_that_are_no_texts_are_a_metric_error(choices: Any) -> None:
     with pytest.raises(MetricError, match="document 0 needs a field `choices` with a list of texts"):
         build_filter("multi_choice_regex", {})([["a"]], [{"choices": choices}])
 
 
-def test_regexes_that_are_no_list_are_a_metric_error():
+def test_regexes_that_are_no_list_are_a_metric_error() -> None:
     with pytest.raises(MetricError, match="regexes_to_ignore: must be a list of regular expressions, not 5"):
         build_filter("multi_choice_regex", {"regexes_to_ignore": 5})
 
 
-def test_a_filter_that_loses_a_document_is_a_metric_error():
+def test_a_filter_that_loses_a_document_is_a_metric_error() -> None:
     loses = build_filter("custom", {"filter_fn": lambda responses, docs: responses[1:]})
     with pytest.raises(MetricError, match="returned 1 values"):
         apply_pipeline([loses], [["a"], ["b"]], [{}, {}])
@@ -185,7 +193,9 @@ OPTIONS = st.fixed_dictionaries(
     responses=st.lists(st.text(max_size=20), max_size=3),
     choices=st.lists(st.text(max_size=6), max_size=30),
 )
-def test_no_text_makes_a_filter_raise_anything_but_a_metric_error(name, options, responses, choices):
+def test_no_text_makes_a_filter_raise_anything_but_a_metric_error(
+    name: str, options: dict[str, Any], responses: Any, choices: Any
+) -> None:
     try:
         values = one(name, responses, {"choices": choices}, **options)
     except MetricError:
@@ -198,5 +208,5 @@ def test_no_text_makes_a_filter_raise_anything_but_a_metric_error(name, options,
     name=st.sampled_from(["regex", "multi_choice_regex", "format_span", "regex_pos", "remove_whitespace"]),
     responses=st.lists(st.text(max_size=60), min_size=1, max_size=3),
 )
-def test_the_extracting_filters_take_any_text(name, responses):
+def test_the_extracting_filters_take_any_text(name: str, responses: Any) -> None:
     assert len(one(name, responses, LETTERS)) == len(responses)

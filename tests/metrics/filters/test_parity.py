@@ -3,6 +3,7 @@
 import contextlib
 import re
 import types
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ regex_options = {
     "group_select": st.integers(-2, 2),
     "fallback": st.sampled_from(["[invalid]", " none ", ""]),
 }
-STEPS = st.one_of(
+STEPS: st.SearchStrategy[Any] = st.one_of(
     st.tuples(st.just("regex"), st.fixed_dictionaries({}, optional=regex_options)),
     st.tuples(
         st.just("map"),
@@ -43,7 +44,7 @@ STEPS = st.one_of(
 )
 
 
-def oracle(steps, values, docs):
+def oracle(steps: Any, values: Any, docs: Any) -> Any:
     from lm_eval.api.registry import get_filter
 
     for name, options in steps:
@@ -52,7 +53,7 @@ def oracle(steps, values, docs):
     return values
 
 
-def compare(steps, values, docs):
+def compare(steps: Any, values: Any, docs: Any) -> None:
     pipeline = [build_filter(name, options) for name, options in steps]
     try:
         expected = oracle(steps, values, docs)
@@ -65,19 +66,19 @@ def compare(steps, values, docs):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _filters_are_registered():
+def _filters_are_registered() -> None:
     import lm_eval.filters  # noqa: F401
 
 
 @settings(deadline=None, max_examples=400)
 @given(step=STEPS, values=responses)
-def test_a_filter_gives_lm_evals_values(step, values):
+def test_a_filter_gives_lm_evals_values(step: Any, values: Any) -> None:
     compare([step], values, [{}] * len(values))
 
 
 @settings(deadline=None, max_examples=300)
 @given(steps=st.lists(STEPS, min_size=2, max_size=4), values=responses)
-def test_a_pipeline_gives_lm_evals_values(steps, values):
+def test_a_pipeline_gives_lm_evals_values(steps: Any, values: Any) -> None:
     compare(steps, values, [{}] * len(values))
 
 
@@ -93,7 +94,7 @@ choice_options = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_the_first_k_are_lm_evals(k):
+def test_the_first_k_are_lm_evals(k: int) -> None:
     compare([("take_first_k", {"k": k})], [["a", "b"], ["c", "d"]], [{}, {}])
 
 
@@ -104,7 +105,7 @@ def test_the_first_k_are_lm_evals(k):
     before=st.sampled_from([[], [("take_first", {})], [("regex", {"regex_pattern": ".*b"})]]),
     options=choice_options,
 )
-def test_the_choice_read_is_lm_evals(documents, before, options):
+def test_the_choice_read_is_lm_evals(documents: Any, before: Any, options: dict[str, Any]) -> None:
     values = [[text] for text, _ in documents]
     docs = [{"choices": choices} for _, choices in documents]
     compare([*before, ("multi_choice_regex", options)], values, docs)
@@ -112,11 +113,11 @@ def test_the_choice_read_is_lm_evals(documents, before, options):
 
 @settings(deadline=None, max_examples=100)
 @given(values=st.lists(st.lists(st.text("[]()', aD", max_size=30), min_size=1, max_size=2), min_size=1))
-def test_tags_are_lm_evals(values):
+def test_tags_are_lm_evals(values: Any) -> None:
     compare([("regex_pos", {})], values, [{}] * len(values))
 
 
-def test_every_filter_of_lm_eval_is_here_but_decontaminate():
+def test_every_filter_of_lm_eval_is_here_but_decontaminate() -> None:
     from lm_eval.api.registry import filter_registry
 
     from metrics.filters.filters import FILTERS

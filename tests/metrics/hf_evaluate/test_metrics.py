@@ -118,11 +118,11 @@ def test_rouge_over_a_corpus_does_not_depend_on_what_was_drawn_before() -> None:
     meant = [f"{word} is said" for word in "abcdxyzw"]
     np.random.seed(7)
     first = compute("rouge", corpus, meant, rouge_types=["rouge1"])
-    state = np.random.get_state()[1]
+    state = np.random.get_state(legacy=False)["state"]["key"]
     np.random.seed(8)
     assert compute("rouge", corpus, meant, rouge_types=["rouge1"]) == first
     np.random.seed(7)
-    assert (np.random.get_state()[1] == state).all()
+    assert (np.random.get_state(legacy=False)["state"]["key"] == state).all()
     each = compute("rouge", corpus, meant, rouge_types=["rouge1"], use_aggregator=False)["rouge1"]
     assert len(each) == 8
     assert first["rouge1"] == pytest.approx(np.mean(each), abs=0.02)

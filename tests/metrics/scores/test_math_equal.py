@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ pytest.importorskip("math_verify", reason="compares answers with math_verify, wh
 ENDLESS = "9^{9^{9^{9}}}"
 
 
-def equal(gold, prediction, **options):
+def equal(gold: Any, prediction: str, **options: Any) -> Any:
     return text_scores("math_equal", gold, prediction, options)
 
 
@@ -60,7 +62,7 @@ def equal(gold, prediction, **options):
         ("No solution", "No solution"),
     ],
 )
-def test_the_same_answer_is_equal_however_it_is_written(gold, prediction):
+def test_the_same_answer_is_equal_however_it_is_written(gold: Any, prediction: str) -> None:
     assert equal(gold, prediction) == 1.0
 
 
@@ -86,16 +88,16 @@ def test_the_same_answer_is_equal_however_it_is_written(gold, prediction):
         ("", ""),
     ],
 )
-def test_another_answer_is_not_equal(gold, prediction):
+def test_another_answer_is_not_equal(gold: Any, prediction: str) -> None:
     assert equal(gold, prediction) == 0.0
 
 
-def test_of_several_targets_one_is_enough():
+def test_of_several_targets_one_is_enough() -> None:
     assert text_scores("math_equal", ["1", "1/2"], "0.5", {}, multiple_targets=True) == 1.0
     assert text_scores("math_equal", ["1", "2"], "0.5", {}, multiple_targets=True) == 0.0
 
 
-def test_a_runaway_answer_is_given_up_in_time_and_told(caplog):
+def test_a_runaway_answer_is_given_up_in_time_and_told(caplog: pytest.LogCaptureFixture) -> None:
     equal("1", "1.0")
     start = time.monotonic()
     assert equal("7", ENDLESS, timeout=0.5) == 0.0
@@ -104,7 +106,7 @@ def test_a_runaway_answer_is_given_up_in_time_and_told(caplog):
     assert equal("1/2", "0.5") == 1.0
 
 
-def test_the_limit_holds_outside_the_main_thread():
+def test_the_limit_holds_outside_the_main_thread() -> None:
     scores = []
     threads = [
         threading.Thread(target=lambda said=said: scores.append(equal("2", said, timeout=0.5)))
@@ -117,7 +119,7 @@ def test_the_limit_holds_outside_the_main_thread():
     assert sorted(scores) == [0.0, 1.0]
 
 
-def test_its_process_ends_with_the_one_that_asked():
+def test_its_process_ends_with_the_one_that_asked() -> None:
     code = (
         "import os, psutil\n"
         "from metrics.scores.math_equal import math_equal\n"
@@ -145,7 +147,7 @@ for line in sys.stdin:
 """
 
 
-def test_an_interrupted_question_leaves_no_answer_to_the_next(tmp_path):
+def test_an_interrupted_question_leaves_no_answer_to_the_next(tmp_path: Path) -> None:
     (tmp_path / "echo.py").write_text(ECHO)
     worker = Worker(tmp_path / "echo.py")
     assert worker.ask([0, "first"]) == "first"
@@ -155,19 +157,19 @@ def test_an_interrupted_question_leaves_no_answer_to_the_next(tmp_path):
     assert worker.ask([0, "third"]) == "third"
 
 
-def test_a_process_that_does_not_start_is_a_metric_error(tmp_path):
+def test_a_process_that_does_not_start_is_a_metric_error(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit(3)")
     with pytest.raises(MetricError, match=r"broken\.py did not start"):
         Worker(tmp_path / "broken.py").ask([])
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "5", True, float("nan"), float("inf"), None])
-def test_a_wrong_timeout_is_a_metric_error(timeout):
+def test_a_wrong_timeout_is_a_metric_error(timeout: Any) -> None:
     with pytest.raises(MetricError, match="timeout"):
         equal("1", "2", timeout=timeout)
 
 
-def test_without_the_package_the_error_names_the_extra(monkeypatch):
+def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MetricError, match=r"pip install 'assay-eval\[math\]'"):
         equal("1", "2")

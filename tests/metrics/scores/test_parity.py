@@ -1,6 +1,7 @@
 """Scores of documents against lm-eval's `process_results`."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,18 +28,27 @@ golds = st.integers(-1, 6)
 
 
 @pytest.fixture(scope="module")
-def oracle():
+def oracle() -> Any:
     """lm-eval's scoring of one document, without the data set that its constructor wants."""
     from lm_eval.api.registry import get_metric
     from lm_eval.api.task import ConfigurableTask
 
-    class Oracle(ConfigurableTask):
-        def __init__(self, output_type, metrics, gold, choices=None, multiple=False, options=None):
+    class Oracle(ConfigurableTask):  # type: ignore[misc]
+        def __init__(
+            self,
+            output_type: str,
+            metrics: Any,
+            gold: Any,
+            choices: Any = None,
+            multiple: bool = False,
+            options: Any = None,
+        ) -> None:
             self.OUTPUT_TYPE = output_type
             self._config = SimpleNamespace(process_results=None, doc_to_choice=None)
             self._metric_fn_list = {name: get_metric(name) for name in metrics}
             self._metric_fn_kwargs = {name: options or {} for name in metrics}
-            self._aggregation_list, self._higher_is_better = {}, {}
+            self._aggregation_list: dict[str, Any] = {}
+            self._higher_is_better: dict[str, Any] = {}
             self.multiple_input, self.multiple_target = 0, multiple
             self.doc_to_target = lambda doc: gold
             self.doc_to_choice = lambda doc: choices
@@ -46,7 +56,7 @@ def oracle():
     return lambda results, *args, **kwargs: Oracle(*args, **kwargs).process_results({}, results)
 
 
-def plain(scores):
+def plain(scores: Any) -> Any:
     return {
         name: tuple(np.asarray(part).tolist() for part in value) if isinstance(value, tuple) else value
         for name, value in scores.items()
@@ -58,7 +68,7 @@ def plain(scores):
     st.lists(st.tuples(logprobs, st.booleans(), st.text(min_size=1, max_size=5)), min_size=2, max_size=5),
     st.data(),
 )
-def test_choice_scores_are_lm_evals(oracle, answers, data):
+def test_choice_scores_are_lm_evals(oracle: Any, answers: Any, data: Any) -> None:
     lls, greedy, choices = (list(column) for column in zip(*answers, strict=True))
     multiple = data.draw(st.booleans())
     if multiple:
@@ -81,7 +91,7 @@ def test_choice_scores_are_lm_evals(oracle, answers, data):
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.tuples(logprobs, logprobs), min_size=2, max_size=5), st.integers(0, 4))
-def test_mutual_information_is_lm_evals(oracle, pairs, gold):
+def test_mutual_information_is_lm_evals(oracle: Any, pairs: Any, gold: Any) -> None:
     lls, unconditional = (list(column) for column in zip(*pairs, strict=True))
     choices = ["x"] * len(lls)
     results = [(ll, False) for ll in lls + unconditional]
@@ -99,7 +109,7 @@ def test_mutual_information_is_lm_evals(oracle, pairs, gold):
 
 @settings(deadline=None)
 @given(logprobs, st.booleans(), texts)
-def test_likelihood_scores_are_lm_evals(oracle, ll, greedy, text):
+def test_likelihood_scores_are_lm_evals(oracle: Any, ll: Any, greedy: Any, text: str) -> None:
     names = DEFAULT_METRICS["loglikelihood"]
     assert loglikelihood_scores(ll, greedy, names) == oracle([(ll, greedy)], "loglikelihood", names, "")
     names = DEFAULT_METRICS["loglikelihood_rolling"]
@@ -119,7 +129,7 @@ EXACT_MATCH_OPTIONS = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=500)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=4), EXACT_MATCH_OPTIONS)
-def test_exact_match_is_lm_evals(pairs, options):
+def test_exact_match_is_lm_evals(pairs: Any, options: dict[str, Any]) -> None:
     from lm_eval.api.metrics import exact_match_hf_evaluate
 
     for mirrored in (pairs, [(text, text.upper()) for text, _ in pairs]):
@@ -142,7 +152,9 @@ def test_exact_match_is_lm_evals(pairs, options):
         {"ignore_case": True, "regexes_to_ignore": ["b", "c"]},
     ],
 )
-def test_exact_match_has_the_corners_of_numpys_texts(gold, prediction, options):
+def test_exact_match_has_the_corners_of_numpys_texts(
+    gold: Any, prediction: Any, options: dict[str, Any]
+) -> None:
     from lm_eval.api.metrics import exact_match_hf_evaluate
 
     expected = exact_match_hf_evaluate([prediction], [gold], **options)["exact_match"]
@@ -155,7 +167,9 @@ def test_exact_match_has_the_corners_of_numpys_texts(gold, prediction, options):
     prediction=texts | st.sampled_from(["1", "12", "2.0"]) | st.lists(texts, min_size=1, max_size=3),
     options=EXACT_MATCH_OPTIONS,
 )
-def test_a_generated_text_is_scored_as_in_lm_eval(oracle, gold, prediction, options):
+def test_a_generated_text_is_scored_as_in_lm_eval(
+    oracle: Any, gold: Any, prediction: Any, options: dict[str, Any]
+) -> None:
     if isinstance(prediction, list):
         options = {}
     expected = oracle([prediction], "generate_until", ["exact_match"], gold, options=options)
@@ -167,19 +181,21 @@ def test_a_generated_text_is_scored_as_in_lm_eval(oracle, gold, prediction, opti
 
 @settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=3), texts, EXACT_MATCH_OPTIONS)
-def test_several_targets_are_scored_as_in_lm_eval(oracle, gold, prediction, options):
+def test_several_targets_are_scored_as_in_lm_eval(
+    oracle: Any, gold: Any, prediction: Any, options: dict[str, Any]
+) -> None:
     expected = oracle([prediction], "generate_until", ["exact_match"], gold, multiple=True, options=options)
     ours = text_scores("exact_match", gold, prediction, options, multiple_targets=True)
     assert ours == expected["exact_match"]
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf", "chrf++", "ter", "acc", "f1", "bypass"])
-def test_metrics_over_the_corpus_pass_on_what_lm_eval_does(oracle, name):
+def test_metrics_over_the_corpus_pass_on_what_lm_eval_does(oracle: Any, name: str) -> None:
     expected = oracle(["said"], "generate_until", [name], "gold", options={"ignore_case": True})
     assert {name: text_scores(name, "gold", "said", {"ignore_case": True})} == expected
 
 
-def test_the_registered_metrics_are_lm_evals():
+def test_the_registered_metrics_are_lm_evals() -> None:
     import lm_eval.api.metrics  # noqa: F401
     from lm_eval.api import registry
 

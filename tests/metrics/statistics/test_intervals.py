@@ -1,16 +1,24 @@
 """Confidence intervals: published values, the equation they solve, and how often they hold."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from metrics.errors import MetricError
-from metrics.statistics.intervals import interval
+from metrics.statistics.intervals import Interval, interval
 from metrics.statistics.stderr import stderr
 
 
-def shares(right, n):
+def an_interval(value: float, values: Sequence[Any], level: float = 0.95) -> Interval:
+    found = interval(value, 0.1, values, level=level)
+    assert found is not None
+    return found
+
+
+def shares(right: int, n: int) -> Any:
     return [1] * right + [0] * (n - right)
 
 
@@ -19,28 +27,29 @@ def shares(right, n):
     # Newcombe (1998), "Two-sided confidence intervals for the single proportion", table I, method 3.
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_a_share_has_wilsons_interval(right, n, low, high):
+def test_a_share_has_wilsons_interval(right: int, n: int, low: float, high: float) -> None:
     found = interval(right / n, 0.1, shares(right, n))
     assert found == pytest.approx((low, high), abs=5e-5)
 
 
-def test_wilsons_ends_are_as_far_from_the_share_as_their_own_standard_error_says():
-    for end in interval(0.7, 0.1, shares(7, 10), level=0.9):
+def test_wilsons_ends_are_as_far_from_the_share_as_their_own_standard_error_says() -> None:
+    for end in an_interval(0.7, shares(7, 10), level=0.9):
         assert abs(0.7 - end) == pytest.approx(1.6448536 * math.sqrt(end * (1 - end) / 10))
 
 
-def test_wilsons_interval_stays_within_its_bounds_to_the_last_digit():
+def test_wilsons_interval_stays_within_its_bounds_to_the_last_digit() -> None:
     for n in range(1, 300):
-        assert interval(0.0, 0.1, shares(0, n)).low >= 0.0
-        assert interval(1.0, 0.1, shares(n, n)).high <= 1.0
+        assert an_interval(0.0, shares(0, n)).low >= 0.0
+        assert an_interval(1.0, shares(n, n)).high <= 1.0
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_an_interval_holds_as_often_as_its_level_says(share):
+def test_an_interval_holds_as_often_as_its_level_says(share: float) -> None:
     generator, holds = np.random.default_rng(1), 0
     for _ in range(1000):
         values = (generator.random(60) < share).astype(int).tolist()
         found = interval(np.mean(values), stderr("mean", values, metric="acc"), values)
+        assert found is not None
         holds += found.low <= share <= found.high
     assert holds / 1000 == pytest.approx(0.95, abs=0.02)
 
@@ -55,16 +64,18 @@ def test_an_interval_holds_as_often_as_its_level_says(share):
         (0.4, [0, 1, 1], False),
     ],
 )
-def test_what_is_no_share_of_independent_documents_has_the_normal_interval(value, values, clustered):
+def test_what_is_no_share_of_independent_documents_has_the_normal_interval(
+    value: Any, values: Any, clustered: bool
+) -> None:
     found = interval(value, 0.1, values, clustered=clustered)
     assert found == pytest.approx((value - 0.1959964, value + 0.1959964))
 
 
-def test_a_higher_level_is_a_wider_interval():
+def test_a_higher_level_is_a_wider_interval() -> None:
     assert interval(12.0, 2.0, level=0.99) == pytest.approx((12 - 2 * 2.5758293, 12 + 2 * 2.5758293))
 
 
-def test_only_a_bounded_metric_is_cut_at_its_bounds():
+def test_only_a_bounded_metric_is_cut_at_its_bounds() -> None:
     assert interval(0.9, 0.1, bounded=True) == pytest.approx((0.7040036, 1.0))
     assert interval(0.1, 0.1, bounded=True) == pytest.approx((0.0, 0.2959964))
     assert interval(1.0, 0.1) == pytest.approx((0.8040036, 1.1959964))
@@ -73,11 +84,11 @@ def test_only_a_bounded_metric_is_cut_at_its_bounds():
 @pytest.mark.parametrize(
     ("value", "error"), [(0.5, None), (math.inf, 1.0), (0.5, math.nan), (math.inf, math.nan)]
 )
-def test_without_a_standard_error_there_is_no_interval(value, error):
+def test_without_a_standard_error_there_is_no_interval(value: Any, error: Any) -> None:
     assert interval(value, error, [0, 1]) is None
 
 
 @pytest.mark.parametrize("level", [0, 1, 95])
-def test_a_level_beyond_its_range_is_a_metric_error(level):
+def test_a_level_beyond_its_range_is_a_metric_error(level: Any) -> None:
     with pytest.raises(MetricError, match="between 0 and 1"):
         interval(0.5, 0.1, level=level)

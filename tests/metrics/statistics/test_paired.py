@@ -123,7 +123,7 @@ def test_several_tasks_are_a_weighted_mean_with_the_errors_of_independent_parts(
     alone = [paired([part]) for part in parts]
     found = paired(parts)
     assert found.difference == pytest.approx((3 * alone[0].difference + alone[1].difference) / 4)
-    assert found.stderr == pytest.approx(math.hypot(3 * alone[0].stderr, alone[1].stderr) / 4)  # type: ignore[operator]
+    assert found.stderr == pytest.approx(math.hypot(3 * alone[0].stderr, alone[1].stderr) / 4)  # type: ignore[operator,arg-type]
     assert (found.documents, found.higher, found.lower, found.mcnemar_p) == (5, 3, 1, None)
 
 

@@ -32,7 +32,7 @@ def select(tmp_path: Path, write: Callable[[str, str], Path]) -> Callable[..., S
     return lambda *names: Catalog([tmp_path / "tasks"], tmp_path / "home").select(names)
 
 
-def types(selection: Selection) -> dict[str, str]:
+def types(selection: Selection) -> dict[str, str | None]:
     return {name: file.config.output_type for name, file in selection.tasks.items()}
 
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks_lib.catalog.catalog import Catalog
-from tasks_lib.catalog.selection import Selection
+from tasks_lib.catalog.selection import Selection, TaskFile
 from tasks_lib.code.functions import installed_catalog
 from tasks_lib.errors import TaskError
-from tasks_lib.files.config import ClassConfig
+from tasks_lib.files.config import ClassConfig, TaskConfig
 
 needs_lm_eval = pytest.mark.skipif(
     importlib.util.find_spec("lm_eval") is None, reason="lm-eval is not installed"
@@ -25,6 +25,12 @@ needs_lm_eval = pytest.mark.skipif(
 anywhere = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 Write = Callable[[str, str], Path]
+
+
+def own(file: TaskFile) -> TaskConfig:
+    """What the file of a task that is no class says."""
+    assert isinstance(file.config, TaskConfig)
+    return file.config
 
 
 @pytest.fixture
@@ -185,13 +191,13 @@ def test_a_key_that_is_there_twice_is_a_warning_where_its_file_is_asked_for(
         f"{file}:4: `repeats` is there twice; the last one counts",
         f"{template}:2: `dataset_path` is there twice; the last one counts",
     )
-    assert (selection.tasks["a"].config.repeats, selection.tasks["a"].config.dataset_path) == (2, "d")
+    assert (own(selection.tasks["a"]).repeats, own(selection.tasks["a"]).dataset_path) == (2, "d")
 
 
 def test_a_merged_key_is_not_there_twice(write: Write, select: Callable[..., Selection]) -> None:
     write("a.yaml", "metadata: &more {repeats: 2}\n<<: *more\nrepeats: 3\ntask: a\n")
     selection = select("a")
-    assert (selection.tasks["a"].config.repeats, selection.warnings) == (3, ())
+    assert (own(selection.tasks["a"]).repeats, selection.warnings) == (3, ())
 
 
 def test_a_later_root_replaces_what_an_earlier_one_defines(tmp_path: Path) -> None:
@@ -202,7 +208,7 @@ def test_a_later_root_replaces_what_an_earlier_one_defines(tmp_path: Path) -> No
     catalog = Catalog([tmp_path / "one", tmp_path / "two"], tmp_path / "home")
     assert catalog.select(["y"]).warnings == ()
     assert catalog.select(["x"]).warnings == catalog.warnings
-    assert catalog.select(["x"]).tasks["x"].config.dataset_path == "two"
+    assert own(catalog.select(["x"]).tasks["x"]).dataset_path == "two"
     assert list(catalog.select(["t"]).tasks) == ["x", "y"]
     assert len(catalog.warnings) == 1
 
@@ -392,7 +398,7 @@ def test_a_groups_own_keys_go_to_its_tasks_and_the_nearer_caller_wins(
     write("inner.yaml", "group: inner\ntask: [a, {task: b, repeats: 5}]\nnum_fewshot: 1\nrepeats: 2\n")
     write("outer.yaml", "group: outer\ntask: [inner]\nnum_fewshot: 3\ntag: ignored\n")
     tasks = select("outer").tasks
-    assert [(task.config.num_fewshot, task.config.repeats) for task in tasks.values()] == [(3, 2), (3, 5)]
+    assert [(own(task).num_fewshot, own(task).repeats) for task in tasks.values()] == [(3, 2), (3, 5)]
 
 
 @pytest.mark.usefixtures("letters")
@@ -417,7 +423,7 @@ def test_members_written_inside_a_group_are_named_after_it(
     assert selection.groups["top"].children == ("top::part", "top::other")
     assert selection.groups["top::part"].children == ("a", "top::part::own")
     assert selection.groups["top::part"].group_alias == "Part"
-    assert selection.tasks["top::other"].config.dataset_path == "shared"
+    assert own(selection.tasks["top::other"]).dataset_path == "shared"
     assert selection.tasks["top::other"].path == file
 
 
@@ -428,7 +434,7 @@ def test_a_group_may_call_a_known_group_with_overrides(
     write("inner.yaml", "group: inner\ntask: [a]\n")
     write("outer.yaml", "group: outer\ntask: [{group: inner, group_alias: In, num_fewshot: 2}]\n")
     selection = select("outer")
-    assert selection.tasks["a"].config.num_fewshot == 2
+    assert own(selection.tasks["a"]).num_fewshot == 2
     assert selection.groups["inner"].group_alias == "In"
 
 
@@ -450,7 +456,7 @@ def test_a_task_with_other_overrides_is_another_one_under_the_groups_name(
     write("g.yaml", "group: g\ntask: [a]\nnum_fewshot: 1\n")
     write("h.yaml", "group: h\ntask: [{task: a, num_fewshot: 2}]\n")
     selection = select("g", "h")
-    assert {name: task.config.num_fewshot for name, task in selection.tasks.items()} == {"a": 1, "h::a": 2}
+    assert {name: own(task).num_fewshot for name, task in selection.tasks.items()} == {"a": 1, "h::a": 2}
     assert selection.groups["h"].children == ("h::a",)
     assert selection.tasks["h::a"].config.task == "h::a"
 
@@ -462,8 +468,8 @@ def test_a_task_asked_for_by_name_keeps_it(
 ) -> None:
     write("g.yaml", "group: g\ntask: [a]\nnum_fewshot: 1\n")
     selection = select(*order)
-    assert selection.tasks["a"].config.num_fewshot is None
-    assert selection.tasks["g::a"].config.num_fewshot == 1
+    assert own(selection.tasks["a"]).num_fewshot is None
+    assert own(selection.tasks["g::a"]).num_fewshot == 1
 
 
 @pytest.mark.usefixtures("letters")

@@ -19,7 +19,7 @@ from tasks_lib.files.yaml_files import read_yaml
 from tests.support.anything import mostly, yaml_texts, yaml_values
 
 # There is a test for each key.
-few = settings(max_examples=max(10, settings.default.max_examples // 4))
+few = settings(max_examples=max(10, settings().max_examples // 4))
 
 PARTS = sorted(
     {

@@ -214,7 +214,11 @@ class Takes(Asked):
     def doc_to_text(self, doc, *_):
         return " ".join(self.words)
 """
-    keys = {"spice": "salt", "how": FunctionRef(made.folder, "functions.upper"), "metadata": {"v": "2"}}
+    keys: dict[str, Any] = {
+        "spice": "salt",
+        "how": FunctionRef(made.folder, "functions.upper"),
+        "metadata": {"v": "2"},
+    }
     assert prompts(task(made, code, **keys))[0] == "salt made X 2"
 
 

@@ -16,8 +16,8 @@ ROWS: list[dict[str, Any]] = [
     {"stem": "What is cold?", "options": ["fire", "ice", "tea"], "gold": 1, "right": "ice"},
 ]
 FIELDS = {"doc_to_text": "stem", "doc_to_choice": "options", "doc_to_target": "gold"}
-CHOICES = {**FIELDS, "output_type": "multiple_choice"}
-TEMPLATES = {**CHOICES, "doc_to_text": "Question: {{stem}}\nAnswer:"}
+CHOICES: dict[str, Any] = {**FIELDS, "output_type": "multiple_choice"}
+TEMPLATES: dict[str, Any] = {**CHOICES, "doc_to_text": "Question: {{stem}}\nAnswer:"}
 
 
 @pytest.fixture
@@ -138,7 +138,10 @@ def test_a_plain_field_is_the_question_as_it_is(made: TaskMaker) -> None:
 
 
 def test_choices_that_are_labels_themselves_are_not_listed(made: TaskMaker) -> None:
-    own = {**CHOICES, "doc_to_text": "{{stem}}\nA. {{options[0]}}\nB. {{options[1]}}\nAnswer:"}
+    own: dict[str, Any] = {
+        **CHOICES,
+        "doc_to_text": "{{stem}}\nA. {{options[0]}}\nB. {{options[1]}}\nAnswer:",
+    }
     task = made.task(format="mcqa", **{**own, "doc_to_choice": ["A", "B"]})
     assert prompts(task)[0] == "Question: What is red?\nA. a rose\nB. grass\nAnswer:"
 
@@ -250,7 +253,7 @@ def test_a_regex_scorer_extracts_the_answer(made: TaskMaker) -> None:
 
 def test_a_scorer_keeps_the_tasks_own_metrics(made: TaskMaker) -> None:
     metric = {"metric": "exact_match", "regexes_to_ignore": [","], "ignore_case": False}
-    own = {"doc_to_text": "stem", "doc_to_target": "right", "metric_list": [metric]}
+    own: dict[str, Any] = {"doc_to_text": "stem", "doc_to_target": "right", "metric_list": [metric]}
     assert exact(made.task(scorer="first_token", **own), "i,c,e", "i,c,e")[1] == {"exact_match": 1.0}
     assert exact(made.task(scorer="first_token", **own), "ICE", "ICE")[1] == {"exact_match": 0.0}
 

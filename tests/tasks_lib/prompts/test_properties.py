@@ -19,7 +19,7 @@ from tests.support.task_maker import TaskMaker, prompts, requests
 
 FIELDS = ("question", "answer", "choices", "label")
 # Without what Jinja reads or, as "\r", writes otherwise; and no field.
-beside = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="{}\r"), max_size=6).filter(
+beside = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}\r"), max_size=6).filter(
     lambda text: text not in FIELDS
 )
 delimiters = st.sampled_from(["", " ", "\n", "\n\n", " : "]) | beside
@@ -114,7 +114,7 @@ def test_a_prompt_is_what_the_rules_write(
     maker: TaskMaker,
     docs: list[dict[str, Any]],
     shots: list[dict[str, Any]],
-    keys: dict[str, str],
+    keys: dict[str, Any],
     instruction: str,
 ) -> None:
     maker.data(docs)

@@ -454,7 +454,7 @@ class Same(ContextSampler):
 """
 
 
-def examples(made: TaskMaker, name: str, seed: int = 5, **keys: object) -> list[list[str]]:
+def examples(made: TaskMaker, name: str, seed: int = 5, **keys: Any) -> list[list[str]]:
     """The examples before each document, by a sampler class."""
     (made.folder / "functions.py").write_text(SAMPLER)
     sampler = {"sampler": FunctionRef(made.folder, f"functions.{name}")}
