@@ -42,7 +42,7 @@ class BatchApi:
     def upload(self, content: bytes) -> str:
         """Hand in a file of lines; its id. A file costs nothing before a batch is made of it."""
 
-        async def call(_: int) -> str:
+        async def call() -> str:
             timeout = self._options.timeout
             reply = await self._http.upload("/files", {"purpose": "batch"}, content, timeout=timeout)
             return text_at(reply.content, "id")
@@ -59,9 +59,13 @@ class BatchApi:
             "metadata": {MARKER: marker},
         }
 
-        async def call(number: int) -> str:
-            if number > 1 and (found := await self._find(marker, since)):
+        was_sent = False
+
+        async def call() -> str:
+            nonlocal was_sent
+            if was_sent and (found := await self._find(marker, since)):
                 return found
+            was_sent = True
             reply = await self._http.post("/batches", body, timeout=self._options.timeout)
             return State.of(reply.content).batch
 
@@ -69,12 +73,12 @@ class BatchApi:
 
     def find(self, marker: str, since: float) -> str | None:
         """The id of the batch with a marker, if there is one; it was not made before `since`."""
-        return self._done(self._looking, lambda _: self._find(marker, since))
+        return self._done(self._looking, lambda: self._find(marker, since))
 
     def look(self, batch: str) -> State:
         """Where a batch is."""
 
-        async def call(_: int) -> State:
+        async def call() -> State:
             reply = await self._http.get(f"/batches/{batch}", timeout=self._options.timeout)
             return State.of(reply.content)
 
@@ -83,7 +87,7 @@ class BatchApi:
     def lines(self, file: str) -> list[Line]:
         """The lines of a file of results."""
 
-        async def call(_: int) -> list[Line]:
+        async def call() -> list[Line]:
             content = await self._http.content(f"/files/{file}/content", timeout=self._options.timeout)
             return list(lines_in(content))
 
@@ -103,23 +107,22 @@ class BatchApi:
                 return None
             after = f"&after={page[-1].batch}"
 
-    def _done(self, policy: RetryPolicy, call: Callable[[int], Awaitable[T]]) -> T:
+    def _done(self, policy: RetryPolicy, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return _waited_for(self._tried(policy, call))
         except CallFailed as error:
             raise BackendStopped(error.failure.message) from error
 
-    async def _tried(self, policy: RetryPolicy, call: Callable[[int], Awaitable[T]]) -> T:
-        """What a call gives, which gets to know the number of its try."""
-        async for attempt in policy.retrying(self._note_failure):
-            with attempt:
-                try:
-                    result = await call(attempt.retry_state.attempt_number)
-                except Malformed as error:
-                    raise self._http.failed("malformed", str(error)) from error
-                self._is_away = False
-                return result
-        raise AssertionError("the last try returns or raises")
+    async def _tried(self, policy: RetryPolicy, call: Callable[[], Awaitable[T]]) -> T:
+        async def attempt() -> T:
+            try:
+                return await call()
+            except Malformed as error:
+                raise self._http.failed("malformed", str(error)) from error
+
+        result: T = await policy.retrying(self._note_failure)(attempt)
+        self._is_away = False
+        return result
 
     def _note_failure(self, error: CallFailed) -> None:
         if not self._is_away:

@@ -20,9 +20,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from backends.errors import BackendError
 from backends.requests import Response
+from backends.retrying import PATIENT, Patience, Retrier
 from backends.store.database import connect, explained, initialise, is_away, shown
 from backends.store.payload import Codec
-from backends.store.retrying import PATIENT, Patience, Retrier
 
 T = TypeVar("T")
 

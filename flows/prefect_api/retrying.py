@@ -1,17 +1,18 @@
 """Calls of Prefect's API that outlive a server which is away for a while, as Prefect's own do not all."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from backends.retrying import Patience, tried
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 # A server that is upgraded, with its database migrated, is away for some minutes.
-MOST_SECONDS = 600.0
-FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+PATIENCE = Patience(seconds=600.0, first=0.5, longest=10.0)
 
 
 def patient(call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
@@ -19,13 +20,7 @@ def patient(call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
 
     Raises httpx.HTTPError when it still does not, and at once for what trying again does not help.
     """
-    retrying = Retrying(
-        retry=retry_if_exception(is_away),
-        stop=stop_after_delay(MOST_SECONDS),
-        wait=wait_random_exponential(FIRST_WAIT, LONGEST_WAIT),
-        reraise=True,
-    )
-    return retrying(call, *arguments, **named)
+    return tried(partial(call, *arguments, **named), PATIENCE, is_away)
 
 
 def is_away(error: BaseException) -> bool:

@@ -11,9 +11,9 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from flows.common.errors import LostShard, SpecError
+from flows.prefect_api.retrying import patient
 from flows.runners import child_flow
 from flows.specs.runner_text import Runner
 from flows.steps.step import Incomplete
@@ -25,8 +25,6 @@ CHILDREN = 2
 TRIES = 3
 # A child takes some seconds to start: a look each second does not hold it up, and costs the server little.
 LOOK_SECONDS = 1
-# As long as a server may take to be restarted, with its database.
-AWAY_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +59,13 @@ class PoolCluster:
 
     def _child(self, mark: str, parameters: Mapping[str, Any]) -> Any:
         """A child run that has ended. mark: by it a child is found again after the server was away."""
-        for attempt in Retrying(
-            retry=retry_if_exception(_is_away),
-            stop=stop_after_delay(AWAY_SECONDS),
-            wait=wait_fixed(LOOK_SECONDS),
-            reraise=True,
-        ):
-            with attempt:
-                return run_deployment(
-                    _deployment(self.pool),
-                    parameters=dict(parameters),
-                    poll_interval=LOOK_SECONDS,
-                    idempotency_key=mark,
-                )
-        raise AssertionError("tenacity gives what was returned, or raises")
+        return patient(
+            run_deployment,
+            _deployment(self.pool),
+            parameters=dict(parameters),
+            poll_interval=LOOK_SECONDS,
+            idempotency_key=mark,
+        )
 
 
 @contextmanager
@@ -93,13 +84,6 @@ def connect(where: Runner, _lanes: int) -> Iterator[PoolCluster]:
     except httpx.HTTPError as error:
         raise SpecError(f"--runner: no Prefect server answers at {PREFECT_API_URL.value()}") from error
     yield PoolCluster(where.address, where.whole("children", CHILDREN))
-
-
-def _is_away(error: BaseException) -> bool:
-    """Whether the server may answer later what it did not now."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= 500
-    return isinstance(error, httpx.TransportError)
 
 
 def _deployment(pool: str) -> str:

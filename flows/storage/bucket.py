@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
-from backends.store.retrying import ONCE, PATIENT, Patience, Retrier
+from backends.retrying import ONCE, PATIENT, Patience, Retrier
 from flows.common.errors import ResultError, SpecError
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class BucketPath:
     """An object of a bucket, or what the keys of several objects begin with.
 
     What has no object raises FileNotFoundError when it is read. Any other failure is a ResultError that
-    names the object; one that may pass is first waited for (`backends.store.retrying`).
+    names the object; one that may pass is first waited for (`backends.retrying`).
     """
 
     bucket: str

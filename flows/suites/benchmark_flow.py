@@ -18,12 +18,11 @@ from flows.suites.artifacts import show
 from flows.suites.model_processes import run_models
 from flows.suites.result import SuiteResult
 from flows.suites.run import SuiteRun
-from flows.suites.webhook import Hook, Patience
+from flows.suites.webhook import Hook
 from tasks_lib.catalog.catalog import Catalog
 
 REGRESSION = "Regression"
 MOST_SAID = 8  # in the message of a state, which stands in one line
-HOOK_PATIENCE = Patience()
 
 
 @flow(name="benchmark", flow_run_name="benchmark {suite}")
@@ -81,7 +80,7 @@ def _tell(hook: Hook, result: SuiteResult) -> None:
     """Post the regressions; a hook that is away costs a line in the log."""
     try:
         link = None if not is_lasting() else flow_run.ui_url
-        hook.post({**result.alarm(), "flow_run": link}, HOOK_PATIENCE)
+        hook.post({**result.alarm(), "flow_run": link})
     except httpx.HTTPError as error:
         reason = str(error).replace(hook.url, hook.shown)
         _say(f"warning: the webhook at {hook.shown} was not told: {type(error).__name__}: {reason}")

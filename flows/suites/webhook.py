@@ -2,23 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from backends.retrying import Patience, tried
 from flows.common.errors import SpecError
 from flows.prefect_api.retrying import is_away
 from flows.prefect_api.secret_blocks import referenced
 
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How hard it is tried: in all a minute and a half at most, since a run's end waits for it."""
-
-    attempts: int = 4
-    first_wait: float = 2.0  # seconds; the others are twice as long each
-    timeout: float = 15.0  # seconds a call; a service that is well takes less than one
+# In all a minute and a half at most, since a run's end waits for it.
+PATIENCE = Patience(seconds=60.0, first=2.0, longest=15.0)
+_TIMEOUT = 15.0  # seconds a call; a service that is well takes less than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +42,17 @@ class Hook:
             raise SpecError(f"webhook: {shown} is no http:// or https:// URL")
         return cls(url)
 
-    def post(self, message: Mapping[str, Any], patience: Patience) -> None:
+    def post(self, message: Mapping[str, Any]) -> None:
         """Post a message; tried again where the service is away. Raises httpx.HTTPError."""
-        retrying = Retrying(
-            retry=retry_if_exception(is_away),
-            stop=stop_after_attempt(patience.attempts),
-            wait=wait_exponential(patience.first_wait, exp_base=2),
-            reraise=True,
-        )
-        retrying(self._post, message, patience.timeout)
+        tried(partial(self._post, message), PATIENCE, is_away)
 
     @property
     def shown(self) -> str:
         """The webhook without what is secret in it."""
         return httpx.URL(self.url).host
 
-    def _post(self, message: Mapping[str, Any], timeout: float) -> None:
-        httpx.post(self.url, json=message, timeout=timeout).raise_for_status()
+    def _post(self, message: Mapping[str, Any]) -> None:
+        httpx.post(self.url, json=message, timeout=_TIMEOUT).raise_for_status()
 
 
 def _is_web(url: str) -> bool:

@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 import yaml
 
+from backends.retrying import Patience
 from flows.benchmark import benchmark, main
 from flows.specs.suite import SuiteSpec
 from flows.suites import model_process
 from flows.suites.result import SuiteResult
-from flows.suites.webhook import Patience
 from tests.support.http_stub import http_stub
 from tests.support.lab import Lab
 from tests.support.nights import TASK, Nights
@@ -44,9 +44,7 @@ def nights(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_HOME", str(lab.home))
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
-        patch.setattr(
-            "flows.suites.benchmark_flow.HOOK_PATIENCE", Patience(attempts=2, first_wait=0.01, timeout=5.0)
-        )
+        patch.setattr("flows.suites.webhook.PATIENCE", Patience(seconds=0.5, first=0.01, longest=0.1))
         yield Nights(lab)
 
 

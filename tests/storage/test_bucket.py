@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from backends.model_string import ModelSpec
-from backends.store.retrying import Patience, Retrier
+from backends.retrying import Patience, Retrier
 from flows.common.errors import ResultError, SpecError
 from flows.results.run_folder import RunFolder
 from flows.storage import bucket

@@ -11,8 +11,8 @@ import pytest
 
 from backends.errors import BackendError
 from backends.requests import Response
+from backends.retrying import ONCE, Patience
 from backends.store.responses import ResponseStore
-from backends.store.retrying import ONCE, Patience
 from tests.backends.store.test_responses import key, start
 from tests.support.servers.postgresql import PostgreSQL
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from backends.retrying import Patience
 from flows.prefect_api.retrying import patient
 
 REQUEST = httpx.Request("POST", "http://127.0.0.1/api/flow_runs/")
@@ -12,8 +13,7 @@ REQUEST = httpx.Request("POST", "http://127.0.0.1/api/flow_runs/")
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.prefect_api.retrying.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("flows.prefect_api.retrying.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("flows.prefect_api.retrying.PATIENCE", Patience(600, first=0.01, longest=0.01))
 
 
 class Server:
@@ -42,7 +42,8 @@ def test_a_server_that_is_restarted_is_waited_for() -> None:
 
 
 def test_a_server_that_does_not_come_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.prefect_api.retrying.MOST_SECONDS", 0.05)
+    brief = Patience(0.05, first=0.01, longest=0.01)
+    monkeypatch.setattr("flows.prefect_api.retrying.PATIENCE", brief)
     with pytest.raises(httpx.ConnectError):
         patient(Server(*(httpx.ConnectError("refused") for _ in range(100))).create, "one")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backends.store.retrying import ONCE, Patience, Retrier
+from backends.retrying import ONCE, Patience, Retrier
 
 BRIEF = Patience(seconds=0.2, first=0.01, longest=0.02)
 
