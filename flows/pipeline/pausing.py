@@ -14,10 +14,9 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from backends.errors import BackendStopped
 from flows.common.errors import ONLY_DEPLOYED, SpecError
 from flows.specs.evaluation import EvaluationSpec
-from flows.steps.step import BudgetSpent
+from flows.steps.records import StoppedBy
 
 # Prefect keeps what a form was given under `suspended-<key of the pause>-response`.
 _KEY, _RESPONSE = "budget", "-response"
@@ -54,9 +53,9 @@ def resumed(spec: EvaluationSpec) -> EvaluationSpec:
     return EvaluationSpec.model_validate({**dict(spec), **budgets})
 
 
-def pause(spec: EvaluationSpec, why: BackendStopped | BudgetSpent) -> NoReturn:
+def pause(spec: EvaluationSpec, stopped_by: StoppedBy, why: str) -> NoReturn:
     """End this process with the run suspended."""
-    if isinstance(why, BudgetSpent):
+    if stopped_by == "budget":
         now = {key: getattr(spec, key) for key in Budgets.model_fields}
         form = Budgets.with_initial_data(f"{why}. A larger budget goes on from there.", **now)
         suspend_flow_run(wait_for_input=form, key=f"{_KEY}-{secrets.token_hex(4)}")

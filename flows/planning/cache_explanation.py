@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from backends.identity import request_key
 from flows.planning.plan import Plan
+from flows.planning.prepared_requests import PreparedRequests, PreparedTask
 from flows.planning.step_keys import Parts, prepare_parts
 from flows.results.run_folder import safe_name
 from flows.storage.files import write_text
@@ -22,7 +22,7 @@ def identity(plan: Plan, task: str) -> Parts:
     return flat
 
 
-def remember(plan: Plan, task: str) -> None:
+def save_identity(plan: Plan, task: str) -> None:
     """Keep the identity under which a task was asked."""
     write_text(plan.home.identities / f"{safe_name(task)}.json", json.dumps(identity(plan, task), indent=1))
 
@@ -33,11 +33,11 @@ def was_finished(plan: Plan, task: str) -> bool:
     return before is not None and before["fingerprint"] == dict(plan.backend.fingerprint)
 
 
-def explain(plan: Plan, task: str, digests: list[str]) -> str:
-    """One or more lines on the task's requests, given their digests."""
-    keys = [request_key(plan.model_key, digest) for digest in digests]
-    stored = plan.store.has_many(keys)
-    missing = sum(key not in stored for key in keys)
+def explain(plan: Plan, prepared: PreparedTask) -> str:
+    """A line on the task's requests."""
+    task, requests = prepared.task, PreparedRequests.of(plan, prepared.whole)
+    keys, lacking = requests.keys, requests.missing()
+    missing = sum(key in lacking for key in keys)
     line = f"{task}: {len(keys) - missing} of {len(keys)} answers are in the store"
     if not missing:
         return line
@@ -49,7 +49,7 @@ def explain(plan: Plan, task: str, digests: list[str]) -> str:
 
 
 def _last(plan: Plan, task: str) -> Parts | None:
-    """The identity that `remember` kept."""
+    """The identity that `save_identity` kept."""
     file = plan.home.identities / f"{safe_name(task)}.json"
     try:
         before: Parts = json.loads(file.read_text(encoding="utf-8"))

@@ -22,12 +22,12 @@ def experience_of(task: str, calls: pa.Table) -> Experience:
     )
 
 
-def remember(plan: Plan, of_tasks: Iterable[Experience], requests_per_second: float | None) -> None:
+def save(plan: Plan, of_tasks: Iterable[Experience], requests_per_second: float | None) -> None:
     """Keep what the calls of a run took, by task, beside what other tasks of the model took before."""
     asked = [one for one in of_tasks if one.prompts]
     if not asked:
         return
-    before, _ = recall(plan)
+    before, _ = load(plan)
     experience = Experience(
         prompts=sum(one.prompts for one in asked),
         prompt_bytes=sum(one.prompt_bytes for one in asked),
@@ -40,7 +40,7 @@ def remember(plan: Plan, of_tasks: Iterable[Experience], requests_per_second: fl
     write_text(path, json.dumps(kept))
 
 
-def recall(plan: Plan) -> tuple[Experience, float | None]:
+def load(plan: Plan) -> tuple[Experience, float | None]:
     """What calls of the model took, and how many a second were answered; nothing where there were none."""
     try:
         text = (plan.home.experience / f"{plan.model_key}.json").read_text(encoding="utf-8")

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backends.identity import request_key
 from backends.money.estimates import Experience
 from backends.money.prices import Price, Usage, cost
 from backends.requests import Request
 from backends.text.generation_settings import settings_of
-from flows.planning import requests_file
-from flows.planning.call_history import recall
+from flows.planning import call_history
 from flows.planning.plan import Plan, forget_plans, plan_for
-from flows.planning.prepared_requests import prepared
+from flows.planning.prepared_requests import PreparedRequests
 from flows.specs.evaluation import EvaluationSpec
 
 
@@ -76,23 +74,21 @@ def estimate(spec: EvaluationSpec) -> Estimate:
     forget_plans()
     plan = plan_for(spec)
     plan.check()
-    experience, rate = recall(plan)
+    experience, rate = call_history.load(plan)
     price = next(iter(plan.prices.values()))
     tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]
     return Estimate(tasks, rate, experience.prompts > 0)
 
 
 def _estimated(plan: Plan, task: str, experience: Experience, price: Price | None) -> TaskEstimate:
-    total, wanted = 0, dict[str, Request]()
-    for _, _, digest, request in requests_file.read(prepared(plan, task)):
-        total += 1
-        wanted[request_key(plan.model_key, digest)] = request
-    stored = plan.store.has_many(list(wanted))
-    usages = [_usage(request, task, experience) for key, request in wanted.items() if key not in stored]
+    requests = PreparedRequests.before_run(plan, task)
+    missing = requests.missing()
+    wanted = {one.key: one.request for one in requests if one.key in missing}
+    usages = [_usage(request, task, experience) for request in wanted.values()]
     costs = [cost(price, usage) for usage in usages]
     return TaskEstimate(
         task,
-        total,
+        len(requests.keys),
         len(usages),
         sum(usage.tokens_in for usage in usages),
         sum(usage.tokens_out for usage in usages),

@@ -1,10 +1,8 @@
 """Whether a run that may not ask its model has the answers it needs."""
 
-from backends.identity import request_key
 from flows.common.errors import SpecError
-from flows.planning import requests_file
 from flows.planning.plan import Plan
-from flows.planning.prepared_requests import prepared
+from flows.planning.prepared_requests import PreparedRequests
 
 
 def check_stored(plan: Plan) -> None:
@@ -31,6 +29,5 @@ def check_stored(plan: Plan) -> None:
 
 def _missing(plan: Plan, task: str) -> tuple[int, int]:
     """How many of a task's requests have no answer in the store, and how many there are."""
-    digests = requests_file.digests(prepared(plan, task))
-    wanted = {request_key(plan.model_key, digest) for digest in digests}
-    return len(wanted) - len(plan.store.has_many(list(wanted))), len(wanted)
+    requests = PreparedRequests.before_run(plan, task)
+    return len(requests.missing()), len(set(requests.keys))

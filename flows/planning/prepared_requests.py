@@ -1,15 +1,133 @@
-"""A task's requests before a run: written as the step `prepare` writes them."""
+"""What is asked of a model for a task: its requests on disk, the keys of their answers, and the answers.
 
+`PreparedTask` and `Piece` are records, which steps hand on as JSON; `PreparedRequests` reads what they name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from backends.identity import request_key
+from backends.requests import Request, RequestKind, Response
 from flows.planning import requests_file, step_keys
 from flows.planning.plan import Plan
+from flows.storage.step_files import File
+
+# Answers that are in memory at once.
+_CHUNK = 2000
 
 
-def prepared(plan: Plan, task: str) -> Path:
-    """The task's requests file, made if it is not there. Raises TaskError."""
-    path = plan.steps.prepared / f"{step_keys.key_of(step_keys.prepare_parts(plan, task))}.parquet"
-    if not path.exists():
-        builder = plan.task(task).builder
-        requests_file.write(path, builder, builder.repeats)
-    return path
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The part of a shard that is one task's: rows of its requests file, which is one of its files."""
+
+    task: str
+    files: Mapping[str, File]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTask:
+    """A task whose requests are written.
+
+    key: of the step that wrote them. files: the requests, and what is attached to them. digest: of all
+    requests. requests, kinds, docs: how many there are. original: documents of the task, without a limit.
+    made: the identity of documents that its own Python made.
+    """
+
+    task: str
+    key: str
+    files: Mapping[str, File]
+    digest: str
+    requests: int
+    kinds: Mapping[RequestKind, int]
+    docs: int
+    original: int
+    made: str
+    num_fewshot: int
+
+    @property
+    def whole(self) -> Piece:
+        """All its requests."""
+        return Piece(self.task, self.files, 0, self.requests)
+
+
+def cut_pieces(prepared: Iterable[PreparedTask], shard: range) -> list[Piece]:
+    """The part of each task's requests that is in a shard of them all, one after the other."""
+    pieces, first = [], 0
+    for one in prepared:
+        start, stop = max(shard.start - first, 0), min(shard.stop - first, one.requests)
+        if start < stop:
+            pieces.append(Piece(one.task, one.files, start, stop))
+        first += one.requests
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """A request of a document. key: of its answer."""
+
+    doc_id: int
+    index: int
+    key: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequests:
+    """Requests of a task, in the order of its documents, and what the response store has for them.
+
+    rows: of the requests file; None for all.
+    """
+
+    plan: Plan
+    path: Path
+    rows: range | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, piece: Piece) -> Self:
+        """The requests of a piece, their files fetched."""
+        path = plan.steps.fetch_all(piece.files)["requests"]
+        return cls(plan, path, range(piece.start, piece.stop))
+
+    @classmethod
+    def before_run(cls, plan: Plan, task: str) -> Self:
+        """All requests of a task, written as the step `prepare` writes them if they are not there. Raises
+        TaskError."""
+        path = plan.steps.prepared / f"{step_keys.key_of(step_keys.prepare_parts(plan, task))}.parquet"
+        if not path.exists():
+            builder = plan.task(task).builder
+            requests_file.write(path, builder, builder.repeats)
+        return cls(plan, path)
+
+    def __iter__(self) -> Iterator[PreparedRequest]:
+        for doc_id, index, digest, request in requests_file.read(self.path, self.rows):
+            yield PreparedRequest(doc_id, index, request_key(self.plan.model_key, digest), request)
+
+    @property
+    def digests(self) -> list[str]:
+        """What each request asks, whichever the model."""
+        return requests_file.digests(self.path, self.rows)
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of the answer to each; equal requests have one answer."""
+        return [request_key(self.plan.model_key, digest) for digest in self.digests]
+
+    @property
+    def kinds(self) -> Counter[RequestKind]:
+        """How many there are of each kind."""
+        return requests_file.kinds(self.path, self.rows)
+
+    def missing(self) -> set[str]:
+        """The keys of the answers that the store, which may be an earlier copy of itself, does not have."""
+        keys = self.keys
+        return set(keys) - self.plan.store.has_many(keys)
+
+    def answers(self, keys: Sequence[str]) -> Iterator[dict[str, Response]]:
+        """The stored answers of some of the keys, a part at a time."""
+        for start in range(0, len(keys), _CHUNK):
+            yield self.plan.store.get_many(keys[start : start + _CHUNK])

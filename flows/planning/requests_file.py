@@ -105,8 +105,8 @@ def digests(path: Path, rows: range | None = None) -> list[str]:
     return column
 
 
-def kinds(path: Path, rows: range) -> Counter[RequestKind]:
-    """How many requests of each kind the rows in a range have."""
+def kinds(path: Path, rows: range | None = None) -> Counter[RequestKind]:
+    """How many requests of each kind the rows in a range have, or all."""
     return Counter(_table(path, rows, ["kind"])["kind"].to_pylist())
 
 

@@ -6,13 +6,14 @@ writes gets a new number in `CODE`.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from flows.planning.plan import Plan
+from flows.storage.step_files import File
 
-CODE = {"load_model": 1, "prepare": 5, "infer": 2, "score": 5}
+CODE = {"load_model": 2, "prepare": 6, "infer": 3, "score": 6}
 
 Parts = Mapping[str, Any]
 
@@ -54,7 +55,7 @@ def infer_key(plan: Plan, digests: str) -> str:
     )
 
 
-def score_key(plan: Plan, prepared: Iterable[str], gaps: Mapping[str, list[dict[str, str]]]) -> str:
+def score_key(plan: Plan, prepared: Iterable[str], unanswered: Mapping[str, Sequence[File]]) -> str:
     """What decides the scores of tasks: how they were asked and who answered, and what has no answer."""
     return key_of(
         {
@@ -62,7 +63,9 @@ def score_key(plan: Plan, prepared: Iterable[str], gaps: Mapping[str, list[dict[
             "model": plan.model_key,
             "store": plan.store.identity,
             "prepared": list(prepared),
-            "without answers": {task: [file["sha256"] for file in files] for task, files in gaps.items()},
+            "without answers": {
+                task: [file["sha256"] for file in files] for task, files in unanswered.items()
+            },
             "min_coverage": plan.spec.min_coverage,
         }
     )

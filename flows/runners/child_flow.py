@@ -11,15 +11,20 @@ from typing import Any
 
 from prefect import flow
 from prefect.states import Failed
+from pydantic import TypeAdapter
 
+from backends.errors import BackendError
 from flows.common.errors import USER_ERRORS
+from flows.planning.prepared_requests import Piece
 from flows.prefect_api.step_records import result_storage
 from flows.specs.evaluation import EvaluationSpec
-from flows.steps.infer import Piece, infer
-from flows.steps.step import Incomplete
+from flows.steps.infer import infer
+from flows.steps.records import ShardResult
 from flows.steps.worker_context import Origin, check_shared
 from flows.storage.files import Place, write_text
 from flows.storage.step_files import StepFiles, step_files
+
+_RESULT = TypeAdapter(ShardResult)
 
 
 @flow(name="infer_shards", flow_run_name="infer_shards {key}", persist_result=False)
@@ -38,14 +43,11 @@ def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Or
     state = step(spec=spec, pieces=pieces, key=key, origin=origin, return_state=True)
     result = state.result(raise_on_failure=False)
     if isinstance(result, USER_ERRORS):
-        result = Incomplete({}, {piece.task: f"{piece.task}: {result}" for piece in pieces})
-    if isinstance(result, Incomplete):
-        outcome = {"done": result.done, "failures": result.failures}
+        write_text(outcome_file(files, key), json.dumps({"error": str(result)}))
     elif isinstance(result, Exception):
         raise result
     else:
-        outcome = {"done": result, "failures": {}}
-    write_text(outcome_file(files, key), json.dumps(outcome))
+        write_text(outcome_file(files, key), json.dumps({"result": _RESULT.dump_python(result, mode="json")}))
     return None
 
 
@@ -59,10 +61,12 @@ def parameters(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Orig
     }
 
 
-def read_outcome(files: StepFiles, key: str) -> Any:
-    """What the step `infer` gave in a child run; an Incomplete where tasks failed in it."""
+def read_outcome(files: StepFiles, key: str) -> ShardResult | BackendError:
+    """What the step `infer` gave in a child run."""
     outcome = json.loads(outcome_file(files, key).read_text(encoding="utf-8"))
-    return Incomplete(**outcome) if outcome["failures"] else outcome["done"]
+    if "error" in outcome:
+        return BackendError(outcome["error"])
+    return _RESULT.validate_python(outcome["result"])
 
 
 def outcome_file(files: StepFiles, key: str) -> Place:

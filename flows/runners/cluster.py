@@ -4,13 +4,17 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from prefect import State, Task
 
 from flows import __version__
 from flows.common.errors import USER_ERRORS, ResultError, SpecError
 from flows.specs.evaluation import EvaluationSpec
 from flows.steps.worker_context import Origin, check_shared
 from flows.storage.files import write_text
+
+R = TypeVar("R")
 
 
 class Cluster(Protocol):
@@ -29,7 +33,7 @@ class Cluster(Protocol):
     @property
     def scale(self) -> int: ...
 
-    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+    def run(self, step: Task[..., R], parameters: dict[str, Any]) -> State[R]:
         """Have a worker run a step; its final state. Raises LostShard where no worker could end it."""
         ...
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import distributed
 from distributed.client import ClosedClientError
+from prefect import State, Task
 from prefect_dask import DaskTaskRunner
 
 from flows.common.errors import LostShard, SpecError
@@ -33,9 +34,10 @@ class DaskCluster:
         # One more each, which waits at the worker, so that no worker waits for the run's process.
         self.at_once = sum(min(own, lanes) + 1 for own in threads)
 
-    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+    def run(self, step: Task[..., Any], parameters: dict[str, Any]) -> State[Any]:
         try:
-            return self._runner.submit(step, parameters).wrapped_future.result()
+            state: State[Any] = self._runner.submit(step, parameters).wrapped_future.result()
+            return state
         except distributed.KilledWorker as error:
             raise LostShard(
                 f"Dask gave a shard up: {error.allowed_failures + 1} workers died while they asked it, "

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from prefect import State, Task
 from prefect_ray import RayTaskRunner
 from prefect_ray.context import remote_options
 
@@ -25,14 +26,15 @@ class RayCluster:
             raise SpecError(f"--runner: the Ray cluster has no room for a worker with gpus={self._gpus:g}")
         self.processes = self.at_once = min(where.whole("workers", room), room)
 
-    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+    def run(self, step: Task[..., Any], parameters: dict[str, Any]) -> State[Any]:
         # Ray ends a process that had a GPU after one task, unless told otherwise; ours keeps its model.
         with remote_options(num_gpus=self._gpus, max_calls=0):
             future = self._runner.submit(step, parameters)
         try:
-            return ray.get(future.wrapped_future)
+            state: State[Any] = ray.get(future.wrapped_future)
         except ray.exceptions.RayError as error:
             raise LostShard(f"Ray gave a shard up: {str(error).splitlines()[0]}") from error
+        return state
 
     def try_out(self, function: Callable[..., str], *arguments: str) -> Mapping[str, str]:
         try:

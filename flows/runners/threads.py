@@ -13,7 +13,7 @@ from backends.stop import until
 Work = Callable[[], None]
 
 
-class Here(Executor):
+class SameThread(Executor):
     """Runs what it is given at once, in the thread that gives it."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -22,7 +22,7 @@ class Here(Executor):
         return done
 
 
-class Lanes(Executor):
+class DaemonThreads(Executor):
     """Runs what it is given in threads that no process waits for when it ends, as it does for those of a
     pool: after Ctrl-C nobody is to wait for an endpoint."""
 
@@ -61,15 +61,15 @@ class Lanes(Executor):
 
 
 @contextmanager
-def lanes(count: int, patience: float) -> Iterator[Executor]:
+def threads(count: int, patience: float) -> Iterator[Executor]:
     """What asks up to `count` shards at once. When the block ends, so does what is still being asked.
 
     patience: seconds to wait, then, for the threads to store what was answered.
     """
-    stop, asking = Event(), Here() if count == 1 else Lanes(count, patience)
+    stop, executor = Event(), SameThread() if count == 1 else DaemonThreads(count, patience)
     with until(stop):
         try:
-            yield asking
+            yield executor
         finally:
             stop.set()
-            asking.shutdown()
+            executor.shutdown()

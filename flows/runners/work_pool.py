@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from prefect import State, Task
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
+from backends.errors import BackendError
 from flows.common.errors import LostShard, SpecError
 from flows.prefect_api.retrying import patient
 from flows.runners import child_flow
 from flows.specs.runner_text import Runner
-from flows.steps.step import Incomplete
+from flows.steps.records import ShardResult
+from flows.steps.step import failure
 from flows.storage.step_files import StepFiles, step_files
 
 # Child runs at a time, where nothing else is said: as many as a worker of a small machine may have.
@@ -40,7 +43,7 @@ class PoolCluster:
     def at_once(self) -> int:
         return self.processes
 
-    def run(self, step: Any, parameters: dict[str, Any]) -> Any:
+    def run(self, step: Task[..., Any], parameters: dict[str, Any]) -> State[Any]:
         origin, key = parameters["origin"], parameters["key"]
         for number in range(1, TRIES + 1):
             try:
@@ -94,6 +97,7 @@ def _files(parameters: Mapping[str, Any]) -> StepFiles:
     return step_files(parameters["origin"].home_here, parameters["spec"].output)
 
 
-def _state(result: Any) -> Any:
-    failed = isinstance(result, Incomplete)
-    return Failed(message=str(result), data=result) if failed else Completed(data=result)
+def _state(result: ShardResult | BackendError) -> State[Any]:
+    if isinstance(result, BackendError):
+        return Failed(message=str(result), data=result)
+    return failure(result) if result.failed else Completed(data=result)

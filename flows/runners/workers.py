@@ -3,25 +3,27 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, cast
 
+from prefect import State, Task
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
 from flows.common.errors import LostShard
-from flows.planning import requests_file
 from flows.planning.plan import Plan
+from flows.planning.prepared_requests import Piece, PreparedRequests
 from flows.reporting.reporter import reporter
 from flows.runners.cluster import Cluster
 from flows.runners.registry import connected
 from flows.runners.shared_limits import shared_limits
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.runner_text import Runner
-from flows.steps.infer import Piece
-from flows.steps.step import Incomplete
+from flows.steps.records import ShardResult
 from flows.steps.stop_mark import calling_off
 from flows.steps.worker_context import Origin
-from flows.storage.step_files import StepFiles
+
+# The step `infer`, as a run shows and keeps it.
+InferStep = Task[..., ShardResult]
 
 
 class Workers(Protocol):
@@ -40,13 +42,13 @@ class Workers(Protocol):
     @property
     def patience(self) -> float: ...
 
-    def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
+    def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
         """Have a shard asked by the step `infer`; its final state."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class FlowProcess:
     """The flow's own process. What was answered is stored long before its patience ends; a disk or a server
     that hangs is left alone, then."""
 
@@ -56,20 +58,21 @@ class Here:
     scale: int = 1
     patience: float = 5.0
 
-    def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
-        return step(spec=self.spec, pieces=pieces, key=key, return_state=True)
+    def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
+        state = step(spec=self.spec, pieces=pieces, key=key, return_state=True)
+        return cast(State[ShardResult], state)  # which its type does not say for parameters of any kind
 
 
 @dataclass(frozen=True, slots=True)
 class OnCluster:
-    """Other processes, which store what was answered by themselves. spec: as each of them has it, with its
-    share of what an endpoint may be asked."""
+    """Other processes, which store what was answered by themselves. spec: the plan's, as each of them has it,
+    with its share of what an endpoint may be asked."""
 
+    plan: Plan
     cluster: Cluster
     spec: EvaluationSpec
     origin: Origin
     at_once: int
-    files: StepFiles
     patience: float = 0.0
 
     @property
@@ -80,30 +83,24 @@ class OnCluster:
     def scale(self) -> int:
         return self.cluster.scale
 
-    def infer(self, step: Any, pieces: Sequence[Piece], key: str) -> Any:
+    def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
         given = {"spec": self.spec, "pieces": pieces, "key": key, "origin": self.origin}
         try:
             state = self.cluster.run(step, given)
         except LostShard as error:
             return Crashed(message=str(error), data=error)
-        if state.name != "Cached":
-            self._report(pieces, state.result(raise_on_failure=False))
+        result = state.result(raise_on_failure=False)
+        if state.name != "Cached" and isinstance(result, ShardResult):
+            self._report(pieces, result)
         return state
 
-    def _report(self, pieces: Sequence[Piece], result: Any) -> None:
+    def _report(self, pieces: Sequence[Piece], result: ShardResult) -> None:
         """Tell whoever watches the run of a shard that was asked where nobody watches."""
-        if isinstance(result, Incomplete):
-            result = result.done
-        if isinstance(result, Exception):
-            return
         for piece in pieces:
-            of_task = result[piece.task]
-            share = of_task["seconds"] / self.at_once
-            for kind, count in requests_file.kinds(
-                self.files.fetch(piece.files["requests"]), piece.rows
-            ).items():
-                if of_task["asked"]:
-                    reporter().answered(kind, count, share)
+            share = result.done[piece.task]
+            for kind, count in PreparedRequests.of(self.plan, piece).kinds.items():
+                if share.asked:
+                    reporter().answered(kind, count, share.seconds / self.at_once)
                 else:
                     reporter().reused(kind, count)
 
@@ -112,10 +109,10 @@ class OnCluster:
 def workers_of(plan: Plan) -> Iterator[Workers]:
     """The workers of a run, within its flow. Raises SpecError where they cannot be had."""
     if Runner.parse(plan.spec.runner).is_local:
-        yield Here(plan.spec, plan.backend.capabilities.shards_at_once)
+        yield FlowProcess(plan.spec, plan.backend.capabilities.shards_at_once)
         return
     with connected(plan) as cluster:
         spec, most = shared_limits(plan, cluster.processes)
         origin = Origin.of(plan, f"{flow_run.id}-{flow_run.run_count}")
         with calling_off(plan.steps, origin.run):
-            yield OnCluster(cluster, spec, origin, min(most, cluster.at_once), plan.steps)
+            yield OnCluster(plan, cluster, spec, origin, min(most, cluster.at_once))

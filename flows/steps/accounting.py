@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from backends.money.estimates import Experience
-from flows.planning.call_history import experience_of, remember
+from flows.planning import call_history
 from flows.planning.plan import Plan
 from flows.results.call_totals import COLUMNS, TOKENS, Tally
 from flows.results.performance import performance
@@ -49,7 +49,7 @@ class Taken:
         timed = calls.filter(compute.is_valid(calls["enqueued"]))  # answers of old stores have no times
         names = compute.unique(calls["asked"]).to_pylist()
         costs = {name: _cost(calls.filter(_is(calls["asked"], name))) for name in names}
-        return cls(Tally.of(timed), costs, experience_of(task, timed))
+        return cls(Tally.of(timed), costs, call_history.experience_of(task, timed))
 
 
 def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[
     nothing = Tally.of(COLUMNS.empty_table())
     target = plan.spec.latency_target
     run = performance(Tally.together([nothing, *(one.tally for one in taken.values())]), target)
-    remember(plan, [one.experience for one in taken.values()], run["requests_per_second"])
+    call_history.save(plan, [one.experience for one in taken.values()], run["requests_per_second"])
     return {
         "performance": {
             "run": run,

@@ -2,64 +2,38 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from time import monotonic, time
 from typing import Any
 
-from backends.identity import request_key
+from prefect import State
+
 from backends.money.purse import Purse, paying
 from backends.protocol import Batch, ask
 from backends.requests import Call, Request, Response
 from backends.telemetry.telemetry import telemetry
-from flows.planning import requests_file
 from flows.planning.plan import Plan, plan_for
+from flows.planning.prepared_requests import Piece, PreparedRequests
 from flows.reporting.reporter import reporter
 from flows.specs.evaluation import EvaluationSpec
 from flows.steps import account_limit
-from flows.steps.step import BudgetSpent, Incomplete, References, step
+from flows.steps.records import ShardResult, TaskShare
+from flows.steps.step import ended, step
 from flows.steps.worker_context import Origin, asking, plan_of
 from flows.storage.files import write_text
 from flows.storage.step_files import File
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The part of a shard that is one task's: rows of its requests file, which is one of its files."""
-
-    task: str
-    files: Mapping[str, File]
-    start: int
-    stop: int
-
-    @property
-    def rows(self) -> range:
-        return range(self.start, self.stop)
-
-
-def cut_pieces(prepared: References, shard: range) -> list[Piece]:
-    """The part of each task's requests file that is in a shard of them all, one after the other."""
-    pieces, first = [], 0
-    for name, one in prepared.items():
-        start, stop = max(shard.start - first, 0), min(shard.stop - first, one["requests"])
-        if start < stop:
-            pieces.append(Piece(name, one["files"], start, stop))
-        first += one["requests"]
-    return pieces
-
-
 @step("infer", retries=2)
 def infer(
     spec: EvaluationSpec, pieces: Sequence[Piece], key: str, origin: Origin | None = None
-) -> References:
-    """Answer the requests of a shard; by task the counts of those asked now and of those found in the store,
-    and the seconds that the model was asked.
+) -> ShardResult | State[ShardResult]:
+    """Answer the requests of a shard, those that have no answer in the store. Answers are stored as they
+    come; what has none is said in a file that the tasks' shares name.
 
     origin: where this process asks for the flow run of another.
-    Raises Incomplete, naming the tasks, where some requests have no answer (BudgetSpent where one was not
-    asked for that reason); the others' answers are stored, and what became of those is in the file that the
-    tasks' references name.
     """
     shard = _Shard.read(plan_for(spec) if origin is None else plan_of(spec, origin), pieces)
     missing = shard.missing()
@@ -70,51 +44,33 @@ def infer(
     ):
         started = monotonic()
         unanswered = shard.answer(missing)
-        seconds = monotonic() - started if missing else 0.0
-    done = {
-        task: {
-            "requests": len(keys),
-            "asked": len(keys & missing.keys()),
-            "seconds": seconds * len(keys & missing.keys()) / max(len(missing), 1),
-            "files": {},
-        }
-        for task, keys in shard.tasks.items()
-    }
-    if not unanswered:
-        return done
-    path = shard.plan.steps.unanswered / f"{key}.json"
-    write_text(path, json.dumps({key: _why(response) for key, response in unanswered.items()}))
-    failures = {
-        task: _reason(unanswered, keys) for task, keys in shard.tasks.items() if keys & unanswered.keys()
-    }
-    unanswered_file = shard.plan.steps.add(path)
-    for task in failures:
-        done[task]["files"] = {"unanswered": unanswered_file}
-    is_spent = any(response.status == "skipped" for response in unanswered.values())
-    raise (BudgetSpent if is_spent else Incomplete)(done, failures)
+        seconds = monotonic() - started
+    return ended(shard.result(missing, unanswered, seconds, key))
 
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """The requests of a shard by their keys, and the keys of each task."""
+    """The requests of a shard by their keys, the keys of each task, and which task pays for a request: the
+    first that has it."""
 
     plan: Plan
     requests: Mapping[str, Request]
     tasks: Mapping[str, set[str]]
+    payers: Mapping[str, str]
 
     @classmethod
     def read(cls, plan: Plan, pieces: Sequence[Piece]) -> "_Shard":
         requests: dict[str, Request] = {}
         tasks: dict[str, set[str]] = defaultdict(set)
+        payers: dict[str, str] = {}
         for piece in pieces:
-            path = plan.steps.fetch_all(piece.files)["requests"]
-            for _, _, digest, request in requests_file.read(path, piece.rows):
-                answer_key = request_key(plan.model_key, digest)
-                if answer_key in requests:
-                    reporter().reused(request.kind, 1)
-                requests[answer_key] = request
-                tasks[piece.task].add(answer_key)
-        return cls(plan, requests, tasks)
+            for one in PreparedRequests.of(plan, piece):
+                if one.key in requests:
+                    reporter().reused(one.request.kind, 1)
+                requests[one.key] = one.request
+                tasks[piece.task].add(one.key)
+                payers.setdefault(one.key, piece.task)
+        return cls(plan, requests, tasks, payers)
 
     def missing(self) -> dict[str, Request]:
         """What the store does not have."""
@@ -122,6 +78,33 @@ class _Shard:
         for kind, count in Counter(self.requests[key].kind for key in stored).items():
             reporter().reused(kind, count)
         return {key: request for key, request in self.requests.items() if key not in stored}
+
+    def result(
+        self, missing: Collection[str], unanswered: Mapping[str, Response], seconds: float, key: str
+    ) -> ShardResult:
+        """What became of the shard. key: of the step, which names the file of what has no answer."""
+        asked = Counter(self.payers[one] for one in missing)
+        failed = {
+            task: _reason(unanswered, own) for task, own in self.tasks.items() if own & unanswered.keys()
+        }
+        file = self._note(unanswered, key) if unanswered else None
+        done = {
+            task: TaskShare(
+                requests=len(own),
+                asked=asked[task],
+                seconds=seconds * asked[task] / max(len(missing), 1),
+                unanswered=file if task in failed else None,
+            )
+            for task, own in self.tasks.items()
+        }
+        is_spent = any(response.status == "skipped" for response in unanswered.values())
+        return ShardResult(done, failed, "budget" if is_spent else None)
+
+    def _note(self, unanswered: Mapping[str, Response], key: str) -> File:
+        """Write down why requests have no answer."""
+        path = self.plan.steps.unanswered / f"{key}.json"
+        write_text(path, json.dumps({one: _why(response) for one, response in unanswered.items()}))
+        return self.plan.steps.add(path)
 
     def answer(self, missing: Mapping[str, Request]) -> dict[str, Response]:
         """Ask for what is missing, kind by kind, and store it batch by batch; gives what has no answer."""
@@ -139,14 +122,12 @@ class _Shard:
         return unanswered
 
     def _batches(self, keys: Sequence[str]) -> Generator[Batch, None, None]:
-        """Answers as they come; where a budget is spent, the rest is skipped. The first task that has a
-        request pays for it."""
+        """Answers as they come; where a budget is spent, the rest is skipped."""
         requests, budget = [self.requests[key] for key in keys], self.plan.budget
         if budget is None:
             yield from ask(self.plan.backend, requests)
             return
-        payers = {key: task for task in reversed(list(self.tasks)) for key in self.tasks[task]}
-        purse = Purse(budget, self.plan.prices, [payers[key] for key in keys])
+        purse = Purse(budget, self.plan.prices, [self.payers[key] for key in keys])
         asking = _asking if self.plan.backend.capabilities.offers else _metered
         yield from asking(self.plan, requests, purse)
 

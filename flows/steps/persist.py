@@ -14,7 +14,7 @@ from flows.results.results_json import Tables
 from flows.results.run_folder import RunFolder
 from flows.specs.evaluation import EvaluationSpec
 from flows.steps.accounting import figures
-from flows.steps.step import References
+from flows.steps.records import LoadedModel, ScoredTask
 
 # What results say of a task's requests, as `score` counted them.
 USAGE = (
@@ -35,8 +35,8 @@ USAGE = (
 def persist(
     spec: EvaluationSpec,
     folder: str,
-    model: Mapping[str, Any],
-    scored: References,
+    model: LoadedModel,
+    scored: Mapping[str, ScoredTask],
     failed: Mapping[str, str],
     facts: Mapping[str, Any],
 ) -> str:
@@ -45,18 +45,18 @@ def persist(
     model: what `load_model` said. scored: what `score` wrote. facts: times and counts of the run.
     """
     plan, run = plan_for(spec), RunFolder.at(folder)
-    scores = {name: _read(plan.steps.fetch(one["files"]["scores"])) for name, one in scored.items()}
+    scores = {name: _read(plan.steps.fetch(one.files["scores"])) for name, one in scored.items()}
     tables = Tables(plan.selection, scores)
     content = {
         **tables.sections(),
-        "config": _config(plan, model["described"]),
+        "config": _config(plan, model.described),
         "date": facts["started"],
         "total_evaluation_time_seconds": str(facts["seconds"]),
         "assay": {
             "version": __version__,
             "failed": dict(failed),
-            "model_key": model["model_key"],
-            "fingerprint": model["fingerprint"],
+            "model_key": model.model_key,
+            "fingerprint": dict(model.fingerprint),
             "answers_from": plan.spec.answers_from,
             "python": platform.python_version(),
             "tasks": {name: _usage(one) for name, one in scores.items()},

@@ -1,22 +1,28 @@
 """Responses to scores: read the answers from the store, filter, score and aggregate them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prefect import State
+
 from backends.requests import Request, Response
 from backends.simple.base import cut_at_stop
 from backends.text.thinking import thinking_as_answer
 from flows.planning.plan import Plan, plan_for
+from flows.planning.prepared_requests import PreparedTask
 from flows.results.calls_file import write_calls
 from flows.results.run_folder import safe_name
 from flows.results.samples_file import write_samples
 from flows.specs.evaluation import EvaluationSpec
-from flows.steps.step import References, for_each, step
-from flows.steps.task_answers import Answers, read_answers
+from flows.steps.records import Scored, ScoredTask
+from flows.steps.step import ended, for_each, step
+from flows.steps.task_answers import TaskAnswers, read_answers
 from flows.storage.files import write_text
+from flows.storage.step_files import File
 from tasks_lib.code.random_state import seeded
 from tasks_lib.errors import TaskError
 from tasks_lib.scoring.scorer import Answered, MetricScore
@@ -24,27 +30,28 @@ from tasks_lib.scoring.scorer import Answered, MetricScore
 
 @step("score")
 def score(
-    spec: EvaluationSpec, prepared: References, gaps: dict[str, list[dict[str, str]]], key: str
-) -> References:
-    """For each prepared task references to its scores (JSON), samples and calls (Parquet).
-
-    gaps: by task, the files that say which requests have no answer.
-    """
+    spec: EvaluationSpec,
+    prepared: Sequence[PreparedTask],
+    unanswered: Mapping[str, Sequence[File]],
+    key: str,
+) -> Scored | State[Scored]:
+    """Score prepared tasks. unanswered: by task, the files that say which requests have no answer."""
     plan = plan_for(spec)
-    folder = plan.steps.scored / key
-    return for_each(prepared, lambda name: _score(plan, name, prepared[name], gaps.get(name, []), folder))
+    folder, by_name = plan.steps.scored / key, {one.task: one for one in prepared}
+    return ended(
+        Scored(*for_each(by_name, lambda name: _score(plan, by_name[name], unanswered.get(name, ()), folder)))
+    )
 
 
-def _score(
-    plan: Plan, name: str, prepared: dict[str, Any], gaps: list[dict[str, str]], folder: Path
-) -> dict[str, Any]:
+def _score(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File], folder: Path) -> ScoredTask:
+    name = prepared.task
     task = plan.task(name)
-    if task.documents.evaluated.made != prepared["made"]:
+    if task.documents.evaluated.made != prepared.made:
         raise TaskError(
             f"{name}: its Python has made other documents now than those that were asked about; "
             f"does it draw at random, or go through a set?"
         )
-    answers = read_answers(plan, name, prepared, gaps)
+    answers = read_answers(plan, prepared, unanswered)
     answers.check_coverage(name, plan.spec.min_coverage)
     answered = answers.answered
     compat = plan.ask_options.compat
@@ -60,8 +67,8 @@ def _score(
     }
     write_samples(files["samples"], samples)
     write_calls(files["calls"], answers.calls)
-    write_text(files["scores"], json.dumps(_scores(plan, name, prepared, scores, answers)))
-    return {"files": {what: plan.steps.add(file) for what, file in files.items()}}
+    write_text(files["scores"], json.dumps(_scores(plan, prepared, scores, answers)))
+    return ScoredTask({what: plan.steps.add(file) for what, file in files.items()})
 
 
 def _as_lm_eval(one: Answered) -> Answered:
@@ -75,20 +82,20 @@ def _as_lm_eval(one: Answered) -> Answered:
 
 
 def _scores(
-    plan: Plan, name: str, prepared: dict[str, Any], scores: list[MetricScore], answers: Answers
+    plan: Plan, prepared: PreparedTask, scores: list[MetricScore], answers: TaskAnswers
 ) -> dict[str, Any]:
     """What the results say of a task; `flows.results.results_json` gives it lm-eval's form."""
-    task = plan.task(name)
+    task = plan.task(prepared.task)
     metrics = task.scorer.metrics
     responses = [response for one in answers.answered for repeats in one.responses for response in repeats]
     return {
         "scores": [asdict(one) for one in scores],
         "higher_is_better": {key: metric.higher_is_better for key, metric in metrics.items()},
         "version": task.version,
-        "original": prepared["original"],
+        "original": prepared.original,
         "effective": len(answers.answered),
-        "num_fewshot": prepared["num_fewshot"],
-        "requests": prepared["requests"],
+        "num_fewshot": prepared.num_fewshot,
+        "requests": prepared.requests,
         "docs": answers.docs,
         "docs_answered": len(answers.answered),
         **{status: answers.count(status) for status in ("truncated", "refused", "failed", "skipped")},

@@ -1,10 +1,12 @@
-"""What all steps share: how a Prefect task is made of them, and how one says that some tasks failed."""
+"""What all steps share: how a Prefect task is made of them, and how one ends in which some tasks failed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from prefect import Task, task
+from prefect import State, Task, task
 from prefect.context import TaskRunContext
+from prefect.states import Failed
+from prefect.transactions import get_transaction
 
 from backends.errors import BackendError
 from metrics.errors import MetricError
@@ -13,38 +15,23 @@ from tasks_lib.errors import TaskError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A step's result: JSON references to what it wrote, by evaluation task.
-References = dict[str, dict[str, Any]]
+
+class Partial(Protocol):
+    """A result that says of some evaluation tasks why they failed."""
+
+    @property
+    def failed(self) -> Mapping[str, str]: ...
 
 
-class Incomplete(RuntimeError):
-    """Some of a step's evaluation tasks failed; the step is not cached, and the others go on.
-
-    done: the references of those that did not. failures: a message for each that did.
-    """
-
-    def __init__(self, done: References, failures: Mapping[str, str]) -> None:
-        super().__init__("; ".join(failures.values()))
-        self.done = done
-        self.failures = dict(failures)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Incomplete, (self.done, self.failures))
+PartialT = TypeVar("PartialT", bound=Partial)
 
 
-class BudgetSpent(Incomplete):
-    """What some requests lack is a budget that allows more."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (BudgetSpent, (self.done, self.failures))
-
-
-def step(name: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Task[P, R]]:
+def step(name: str, *, retries: int = 0) -> Callable[[Callable[P, R | State[R]]], Task[P, R]]:
     """Make a function a step. It must have a parameter `key`, by which its result is cached.
 
     retries: how often Prefect runs it again after an error of the machine (not one the user has to mend).
     """
-    return task(
+    made = task(
         name=name,
         cache_key_fn=_key,
         persist_result=True,
@@ -53,20 +40,34 @@ def step(name: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Task[P, R
         retry_delay_seconds=2,
         retry_condition_fn=_may_pass,
     )
+    return cast(Callable[[Callable[P, R | State[R]]], Task[P, R]], made)
 
 
-def for_each(names: Iterable[str], make: Callable[[str], dict[str, Any]]) -> References:
-    """`make` for each evaluation task; raises Incomplete after the last if some failed."""
-    done: References = {}
-    failures: dict[str, str] = {}
+def ended(result: PartialT) -> PartialT | State[PartialT]:
+    """What a step returns: where tasks failed in it, it shows as failed and is not cached; whoever called it
+    gets the result all the same."""
+    if not result.failed:
+        return result
+    if transaction := get_transaction():
+        transaction.write_on_commit = False
+    return failure(result)
+
+
+def failure(result: PartialT) -> State[PartialT]:
+    """The state of a step in which tasks failed."""
+    return Failed(message="; ".join(result.failed.values()), data=result)
+
+
+def for_each(names: Iterable[str], make: Callable[[str], R]) -> tuple[dict[str, R], dict[str, str]]:
+    """`make` for each evaluation task: what it gave, and why it failed for others."""
+    done: dict[str, R] = {}
+    failed: dict[str, str] = {}
     for name in names:
         try:
             done[name] = make(name)
         except (TaskError, MetricError, BackendError) as error:
-            failures[name] = str(error)
-    if failures:
-        raise Incomplete(done, failures)
-    return done
+            failed[name] = str(error)
+    return done, failed
 
 
 def _key(_: TaskRunContext, parameters: dict[str, Any]) -> str:

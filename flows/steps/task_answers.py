@@ -1,24 +1,24 @@
 """The answers to a prepared task: its requests, and what store or record of failures say of each."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from backends.identity import request_key
 from backends.requests import Call, Response
-from flows.planning import requests_file
 from flows.planning.plan import Plan
+from flows.planning.prepared_requests import PreparedRequests, PreparedTask
 from flows.results.calls_file import Asked
+from flows.storage.step_files import File
 from tasks_lib.errors import TaskError
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.scoring.scorer import Answered
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class TaskAnswers:
     """answered: the documents all of whose requests have answers. calls: all requests. docs: how many
     documents were asked about."""
 
@@ -40,32 +40,26 @@ class Answers:
             )
 
 
-def read_answers(
-    plan: Plan, task: str, prepared: Mapping[str, Any], gaps: Sequence[Mapping[str, str]]
-) -> Answers:
-    """What there is for the requests of a task. gaps: the files that say what has no answer, and why.
+def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File]) -> TaskAnswers:
+    """What there is for the requests of a task. unanswered: the files that say what has no answer, and why.
 
     Raises TaskError where answers are missing that were there before.
     """
-    rows = list(requests_file.read(plan.steps.fetch_all(prepared["files"])["requests"]))
-    keys = [request_key(plan.model_key, digest) for _, _, digest, _ in rows]
-    responses = plan.store.get_many(keys)
-    unanswered = {key: why for gap in gaps for key, why in _read(plan.steps.fetch(gap)).items()}
-    found = {**unanswered, **responses}
-    if lost := len(set(keys) - found.keys()):
-        raise TaskError(f"{task}: {lost} answers are no longer in the response store; run again")
-    calls = [
-        Asked(doc_id, index, request, found[key])
-        for (doc_id, index, _, request), key in zip(rows, keys, strict=True)
-    ]
-    docs = plan.task(task).builder.selected
+    requests = PreparedRequests.of(plan, prepared.whole)
+    found = {key: why for file in unanswered for key, why in _read(plan.steps.fetch(file)).items()}
+    for responses in requests.answers(requests.keys):
+        found |= responses
+    if lost := len(set(requests.keys) - found.keys()):
+        raise TaskError(f"{prepared.task}: {lost} answers are no longer in the response store; run again")
+    calls = [Asked(one.doc_id, one.index, one.request, found[one.key]) for one in requests]
+    docs = plan.task(prepared.task).builder.selected
     by_doc = [(doc_id, list(own)) for doc_id, own in groupby(calls, key=lambda call: call.doc_id)]
     answered = [
         _answered(docs[doc_id], doc_id, own)
         for doc_id, own in by_doc
         if all(call.response.is_scorable for call in own)
     ]
-    return Answers(answered, calls, len(by_doc))
+    return TaskAnswers(answered, calls, len(by_doc))
 
 
 def _answered(doc: Any, doc_id: int, calls: Sequence[Asked]) -> Answered:

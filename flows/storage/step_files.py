@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from flows.common.errors import ResultError
 from flows.storage.bucket import BucketPath
@@ -75,9 +74,9 @@ class StepFiles:
         """The files of several references, of which one may need another beside it."""
         return {what: self.fetch(file) for what, file in files.items()}
 
-    def are_intact(self, references: Iterable[Mapping[str, Any]]) -> bool:
-        """Whether all files of references are there with the content they were written with."""
-        return all(self._is_intact(file) for one in references for file in one["files"].values())
+    def are_intact(self, files: Iterable[File]) -> bool:
+        """Whether files are there with the content they were written with."""
+        return all(map(self._is_intact, files))
 
     def _is_intact(self, file: File) -> bool:
         try:

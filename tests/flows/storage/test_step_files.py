@@ -20,13 +20,13 @@ def test_a_referenced_file_is_intact_until_it_changes_or_goes(steps: StepFiles) 
     write_text(file, "content")
     written = json.loads(json.dumps(steps.add(file)))
     assert steps.fetch(written) == file
-    assert steps.are_intact([{"files": {"what": written}}])
+    assert steps.are_intact([written])
     write_text(file, "Content")
-    assert not steps.are_intact([{"files": {"what": written}}])
+    assert not steps.are_intact([written])
     write_text(file, "content")
-    assert steps.are_intact([{"files": {"one": written, "other": written}}])
+    assert steps.are_intact([written, written])
     file.unlink()
-    assert not steps.are_intact([{"files": {"what": written}}])
+    assert not steps.are_intact([written])
 
 
 def test_nothing_is_made_before_it_is_written(steps: StepFiles) -> None:
