@@ -1,29 +1,19 @@
 """What every backend offers, and nothing else is asked of it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from backends.money.prices import Offer
+from backends.money.purse import Purse
 from backends.requests import MediaKind, Request, RequestKind, Response
-from backends.stop import check_going_on
+from backends.stop import LOOK_SECONDS, Sign, Stopped
 
 # Answers as they come: pairs of the request's position in the sequence that was given and its response.
 Batch = list[tuple[int, Response]]
 ChatMessage = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A model that is paid for by the token.
-
-    asked: as in `Call.asked`. model, address: its name and where it is, by which price lists know it. share:
-    of the listed price that is paid (a batch costs half).
-    """
-
-    asked: str
-    model: str
-    address: str
-    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +27,12 @@ class Capabilities:
     thinking: whether it parts thinking from answer where a request's generation parameters say
         `end_of_thinking` (`backends.text.thinking`).
     instead: why other kinds are not answered, and what the user can do.
-    offers: the models that are paid for, if any. Only a backend with offers asks the purse in use before each
-        call (`backends.money.purse`); others can be stopped between two batches.
+    offers: the models that are paid for, if any. Only a backend with offers asks the context's purse before
+        each call; others can be stopped between two batches.
     limits: what the user allows all processes that ask together, by option of the model string.
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
         that may be asked from several threads, and that heed themselves whether answers are still wanted
-        (`backends.stop`), so that none that came is lost.
+        (`AskContext.stop`), so that none that came is lost.
     calls_at_once: the most calls to an account that all shards together may have in flight; None where there
         is no account, as of a model of this machine.
     """
@@ -58,12 +48,55 @@ class Capabilities:
     calls_at_once: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AskContext:
+    """What holds while some requests are asked.
+
+    purse: pays for each of them, by its position; None where nobody counts.
+    places: the most of them that may be under way at once; None for as many as the backend allows.
+    stop: the sign that their answers are wanted no more; None where they are wanted to the last.
+    """
+
+    purse: Purse | None = None
+    places: int | None = None
+    stop: Sign | None = None
+
+    def at(self, positions: Sequence[int]) -> "AskContext":
+        """The context of some of the requests, in another order."""
+        return self if self.purse is None else replace(self, purse=self.purse.at(positions))
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+    def check_going_on(self) -> None:
+        """Raise Stopped where answers are wanted no more."""
+        if self.is_stopped:
+            raise Stopped
+
+    def rest(self, seconds: float) -> None:
+        """Sleep; raises Stopped within `LOOK_SECONDS` of the sign."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            self.check_going_on()
+            time.sleep(min(left, LOOK_SECONDS))
+
+
+UNBOUND = AskContext()
+
+
 class Backend(Protocol):
     """One opened model. Its constructor stores; nothing is loaded before it is needed.
 
-    The three asking methods take any number of requests of one kind and yield batches of answers as soon as
-    each is there, in any order, every request exactly once. The caller makes each batch durable before it
-    asks for the next, so a batch is what can be lost when the process is killed.
+    A user's own is such a class, named as `custom:package.module:Class?option=value`; the options are its
+    constructor's keywords. Where each answer depends on its request alone, `backends.simple.base` has the
+    rest:
+
+        class Shouting(SimpleBackend):
+            fingerprint = {"backend": "shouting", "version": "1"}
+
+            def answer(self, request):
+                return Response(text=request.prompt.upper())
     """
 
     @property
@@ -82,11 +115,14 @@ class Backend(Protocol):
         it answers them. Raises BackendError where it will not."""
         ...
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]: ...
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
+        """Answers to any number of requests, of any of the kinds that are offered.
 
-    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]: ...
-
-    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]: ...
+        They come in batches as soon as each is there, in any order, every request exactly once. The caller
+        makes each batch durable before it asks for the next, so a batch is what can be lost when the process
+        is killed.
+        """
+        ...
 
     def chat_template(self) -> str | None:
         """The text of the chat template in use, or None if the model has none."""
@@ -102,15 +138,26 @@ class Backend(Protocol):
         ...
 
 
-def ask(backend: Backend, requests: Sequence[Request]) -> Iterator[Batch]:
-    """Send requests of one kind to the method that answers them. Raises Stopped, after what was answered,
-    where answers are wanted no more."""
-    methods = {
-        "loglikelihood": backend.loglikelihood,
-        "loglikelihood_rolling": backend.loglikelihood_rolling,
-        "generate_until": backend.generate_until,
-    }
-    for batch in methods[requests[0].kind](requests):
+def ask(backend: Backend, requests: Sequence[Request], context: AskContext = UNBOUND) -> Iterator[Batch]:
+    """The backend's answers. Raises Stopped, after what was answered, where answers are wanted no more."""
+    for batch in backend.ask(requests, context):
         yield batch
         if backend.capabilities.shards_at_once == 1:
-            check_going_on()
+            context.check_going_on()
+
+
+def positions_by_kind(requests: Sequence[Request]) -> Mapping[RequestKind, list[int]]:
+    """Where the requests of each kind are, in the order in which the kinds come first."""
+    positions: defaultdict[RequestKind, list[int]] = defaultdict(list)
+    for position, request in enumerate(requests):
+        positions[request.kind].append(position)
+    return positions
+
+
+def kind_by_kind(
+    requests: Sequence[Request], answers: Callable[[RequestKind, Sequence[Request]], Iterator[Batch]]
+) -> Iterator[Batch]:
+    """Answers by position, those of one kind after those of another."""
+    for kind, positions in positions_by_kind(requests).items():
+        for batch in answers(kind, [requests[position] for position in positions]):
+            yield [(positions[number], response) for number, response in batch]

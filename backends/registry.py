@@ -17,6 +17,7 @@ from backends.errors import BackendError
 from backends.model_string import ModelSpec, Option, written
 from backends.protocol import Backend
 from backends.table import ANY_NAME, BACKENDS, CUSTOM, Entry, nearest
+from backends.three_methods import KINDS, ThreeMethods, own_methods
 
 _PROTOCOL = tuple(name for name in vars(Backend) if not name.startswith("_"))
 
@@ -45,7 +46,9 @@ def open_backend(spec: ModelSpec, context: BackendContext) -> Backend:
     if spec.backend == CUSTOM:
         del given["name"]  # the import path, which the class knows
     with secrets_from(context.secrets):
-        return cast(Backend, opener(**_arguments(spec, opener, given)))
+        opened = cast(Backend, opener(**_arguments(spec, opener, given)))
+    kinds = own_methods(type(opened)) if spec.backend == CUSTOM else []
+    return ThreeMethods(opened, kinds) if kinds else opened
 
 
 def load_object(path: str) -> Any:
@@ -91,7 +94,8 @@ def _custom_class(path: str) -> type:
         raise BackendError(
             f"custom:{path} is no class; a backend is a class with the methods of backends.protocol"
         )
-    missing = [name for name in _PROTOCOL if not hasattr(found, name)]
+    offered = {*dir(found), *({"ask"} if set(KINDS) <= set(own_methods(found)) else ())}
+    missing = [name for name in _PROTOCOL if name not in offered]
     if missing:
         raise BackendError(
             f"custom:{path} is no backend: it lacks {', '.join(missing)} (see backends/protocol.py)"

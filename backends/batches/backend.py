@@ -17,8 +17,7 @@ from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.question import Question
 from backends.identity import fingerprint_key
-from backends.money.purse import purse_in_use
-from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind
 
 # A batch may take a day whatever its size, so all there is is handed in at once: as many shards as a run with
@@ -55,12 +54,7 @@ class BatchBackend:
     def load(self, kinds: Collection[RequestKind]) -> None:
         self._single.load(kinds)
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        raise NotImplementedError(self._remote.instead)
-
-    loglikelihood_rolling = loglikelihood
-
-    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
         """Equal requests are asked once. What was handed in before, by whomever, is waited for."""
         positions: defaultdict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
@@ -68,11 +62,11 @@ class BatchBackend:
         digests = list(positions)
         asked = self._remote.questions([requests[positions[digest][0]] for digest in digests])
         wanted = {}
-        for digest, question in zip(digests, asked, strict=True):
+        for digest, (question,) in zip(digests, asked, strict=True):
             assert isinstance(question, Question), "a chat takes every prompt"
             wanted[digest] = Wanted(question, tuple(positions[digest]))
-        payments = Payments(purse_in_use(), self._remote.asked)
-        yield from Asking(self._desk, wanted, payments).answers()
+        payments = Payments(context.purse, self._remote.asked)
+        yield from Asking(self._desk, wanted, payments, context).answers()
 
     def chat_template(self) -> str | None:
         return self._single.chat_template()

@@ -21,9 +21,8 @@ from backends.calls.endpoint_options import merged_body
 from backends.calls.failure import RETRIED, CallFailed
 from backends.errors import BackendStopped
 from backends.money.budget import Spent
-from backends.protocol import Batch
+from backends.protocol import AskContext, Batch
 from backends.requests import Response
-from backends.stop import check_going_on, rest
 
 log = logging.getLogger("assay")
 
@@ -45,10 +44,13 @@ class Desk:
 class Asking:
     """The requests of one call of the backend, by digest, until each is answered."""
 
-    def __init__(self, desk: Desk, wanted: Mapping[str, Wanted], payments: Payments) -> None:
+    def __init__(
+        self, desk: Desk, wanted: Mapping[str, Wanted], payments: Payments, context: AskContext
+    ) -> None:
         self._desk = desk
         self._wanted = wanted
         self._payments = payments
+        self._context = context
         self._left: dict[str, Failures] = dict.fromkeys(wanted, ())
         self._open: dict[str, Pending] = {}
         self._collected = set[str]()
@@ -59,7 +61,7 @@ class Asking:
         """Answers by position, a batch's together. They are taken for durable when the next are asked for."""
         try:
             while self._left or self._open:
-                check_going_on()
+                self._context.check_going_on()
                 if skipped := self._hand_in():
                     yield self._placed(skipped)
                 ended = self._ended()
@@ -69,7 +71,7 @@ class Asking:
                         with self._desk.ledger.locked():
                             self._desk.ledger.forget(answers.keys())
                 if not ended and (self._left or self._open):
-                    rest(self._desk.options.poll)
+                    self._context.rest(self._desk.options.poll)
         finally:
             self._payments.release_all()
             self._tell_what_goes_on()

@@ -23,9 +23,9 @@ from backends.errors import BackendError
 from backends.money.budget import Spent
 from backends.money.purse import Purse
 from backends.money.reservations import Size, Spending
-from backends.protocol import Batch
+from backends.protocol import UNBOUND, AskContext, Batch
 from backends.requests import Call, Response
-from backends.stop import LOOK_SECONDS, Stopped, is_stopped
+from backends.stop import LOOK_SECONDS, Stopped
 
 Item = TypeVar("Item")
 Answer = tuple[int, Response]
@@ -65,27 +65,24 @@ class Engine(Generic[Item]):
         self._window = Window(at_once + max(1, round(at_once * _UNSTORED)))
         self._spending = Spending()
 
-    def ask(
-        self, items: Sequence[Item], purse: Purse | None = None, places: int | None = None
-    ) -> Iterator[Batch]:
+    def ask(self, items: Sequence[Item], context: AskContext = UNBOUND) -> Iterator[Batch]:
         """Answers by the items' positions, each once. Those of a batch are taken for durable when the next is
         asked for. An item without an answer has a response that says why: `failed`, or `skipped` where the
-        purse has nothing left for it. places: the most of these items that may be under way at once, within
-        what the engine allows.
+        purse has nothing left for it.
 
         Raises BackendStopped, or another BackendError where calls cannot be made at all, after what was
         answered; likewise Stopped where answers are wanted no more, and no call is made then. Leaving the
         iterator ends the calls that are in flight.
         """
         loop, answers = engine_loop(), SimpleQueue[Answer | None]()
-        own = Window(len(items) if places is None else places)
-        asked = _Asked(items, answers.put, purse, own)
+        own = Window(len(items) if context.places is None else context.places)
+        asked = _Asked(items, answers.put, context.purse, own)
         asking = loop.start(self._answer_all(asked))
         asking.add_done_callback(lambda _: answers.put(None))
         try:
             has_ended = False
             while not has_ended:
-                if is_stopped():
+                if context.is_stopped:
                     loop.soon(asked.stop)
                 found = list(_available(answers))
                 has_ended = None in found

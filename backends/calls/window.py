@@ -1,9 +1,5 @@
 """How many requests may be under way at once, from their first try until their answers are stored."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 from backends.calls.waiters import Turns
 
 
@@ -31,22 +27,3 @@ class Window:
         self._free += places
         if self._free:
             self._turns.next()
-
-
-_places: ContextVar[int | None] = ContextVar("places", default=None)
-
-
-@contextmanager
-def allowing(places: int | None) -> Iterator[None]:
-    """Whatever is asked within the block has no more than so many requests under way at once; None
-    for as many as the engine allows."""
-    token = _places.set(places)
-    try:
-        yield
-    finally:
-        _places.reset(token)
-
-
-def places_allowed() -> int | None:
-    """How many requests whoever asks may have under way; None for as many as the engine allows."""
-    return _places.get()

@@ -1,21 +1,19 @@
 """Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from backends.calls.engine import Engine, Route
-from backends.calls.window import places_allowed
-from backends.endpoints.endpoint_model import Asked, Remote
+from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
 from backends.endpoints.probe import Away
 from backends.endpoints.question import Question
 from backends.errors import BackendError
 from backends.model_files.tokenization import Unanswerable
-from backends.money.purse import purse_in_use
 from backends.money.reservations import Size
-from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind, Response
 from backends.text.rolling import sums
 
@@ -75,23 +73,25 @@ class EndpointBackend:
                     raise
                 log.warning("%s", error)
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        asked = _side_by_side(remote.questions(requests) for remote in self.remotes)
-        return self._answers(asked, range(len(requests)))
-
-    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        """All windows of all texts at once; a text is answered with its last window."""
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
+        """Whatever the kinds; all windows of a long text at once, which is answered with its last one."""
+        asked = [remote.questions(requests) for remote in self.remotes]
+        answered: Batch = []
+        items: list[Item] = []
         owners: list[int] = []
-        items: list[tuple[Asked, ...]] = []
-        for number, request in enumerate(requests):
-            windows = _side_by_side(remote.windows(request.prompt) for remote in self.remotes)
-            if not windows:
-                yield [(number, Response(logprob=0.0))]
-            items += windows
-            owners += [number] * len(windows)
-        yield from sums(owners, self._answers(items, owners))
-
-    generate_until = loglikelihood
+        for position, questions in enumerate(zip(*asked, strict=True)):
+            reasons = [one.reason for own in questions for one in own if isinstance(one, Unanswerable)]
+            if reasons:
+                answered.append((position, Response(status="failed", error=reasons[0])))
+            elif not questions[0]:
+                answered.append((position, Response(logprob=0.0)))
+            else:
+                for side_by_side in zip(*questions, strict=True):
+                    items.append(tuple(one for one in side_by_side if isinstance(one, Question)))
+                    owners.append(position)
+        if answered:
+            yield answered
+        yield from sums(owners, self._engine.ask(items, context.at(owners)))
 
     def chat_template(self) -> str | None:
         first = self.remotes[0]
@@ -119,30 +119,6 @@ class EndpointBackend:
     @property
     def _calls_at_once(self) -> int:
         return max(remote.options.max_concurrency for remote in self.remotes)
-
-    def _answers(self, asked: Sequence[tuple[Asked, ...]], owners: Sequence[int]) -> Iterator[Batch]:
-        """Answers by position; what one of the models cannot be asked has a failure at once.
-
-        owners: for each, the position of the request that it is for.
-        """
-        refused: Batch = []
-        items: dict[int, Item] = {}
-        for position, questions in enumerate(asked):
-            reasons = [one.reason for one in questions if isinstance(one, Unanswerable)]
-            if reasons:
-                refused.append((position, Response(status="failed", error=reasons[0])))
-            else:
-                items[position] = tuple(one for one in questions if isinstance(one, Question))
-        if refused:
-            yield refused
-        positions, purse = list(items), purse_in_use()
-        own = None if purse is None else purse.at([owners[position] for position in positions])
-        for batch in self._engine.ask(list(items.values()), own, places_allowed()):
-            yield [(positions[number], response) for number, response in batch]
-
-
-def _side_by_side(asked: Iterable[Sequence[Asked]]) -> list[tuple[Asked, ...]]:
-    return list(zip(*asked, strict=True))
 
 
 def _route(remote: Remote, position: int) -> Route[Item]:

@@ -1,7 +1,7 @@
 """One model at one endpoint: which questions requests become, and the route that answers them."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -18,7 +18,8 @@ from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.endpoints.timed_call import Answerer
 from backends.model_files.tokenization import Query, Unanswerable
 from backends.model_files.tokens import EndpointTokens
-from backends.protocol import Offer
+from backends.money.prices import Offer
+from backends.protocol import positions_by_kind
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings, settings_of
 
@@ -103,25 +104,34 @@ class Remote:
         self.gate.revive()
         await greet(self.http)
         if scores:
-            await check_logprobs(self.asked, self.questions, self._answer)
+            await check_logprobs(self.asked, self._single_questions, self._answer)
 
     async def _answer(self, question: Question) -> Response:
         retrying = self.retry.retrying(lambda _: None)
         response: Response = await retrying(self.gate.through, partial(self.answerer.answer, question))
         return response
 
-    def questions(self, requests: Sequence[Request]) -> list[Asked]:
-        """What is asked for requests of one kind, `loglikelihood` or `generate_until`."""
-        if requests and requests[0].kind == "generate_until":
-            return self._generations(requests)
-        if self.tokens is not None:
-            return [self._scoring(query) for query in self.tokens.tokenization.queries(requests)]
-        return [self._text_scoring(request) for request in requests]
+    def questions(self, requests: Sequence[Request]) -> list[Sequence[Asked]]:
+        """What is asked for each request: one question, but of a long text those of its windows, whose
+        log-likelihoods add up to the text's."""
+        asked: dict[int, Sequence[Asked]] = {}
+        for kind, positions in positions_by_kind(requests).items():
+            own = self._questions(kind, [requests[position] for position in positions])
+            asked |= zip(positions, own, strict=True)
+        return [asked[position] for position in range(len(requests))]
 
-    def windows(self, text: str) -> list[Asked]:
-        """The questions whose log-likelihoods add up to that of a text."""
-        assert self.tokens is not None, "offered only with a tokenizer"
-        return [self._scoring(query) for query in self.tokens.tokenization.windows(text)]
+    def _single_questions(self, requests: Sequence[Request]) -> list[Asked]:
+        return [question for (question,) in self.questions(requests)]
+
+    def _questions(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Sequence[Asked]]:
+        if kind == "generate_until":
+            return ((one,) for one in self._generations(requests))
+        if self.tokens is None:
+            return ((self._text_scoring(request),) for request in requests)
+        tokenization = self.tokens.tokenization
+        if kind == "loglikelihood":
+            return ((self._scoring(query),) for query in tokenization.queries(requests))
+        return ([self._scoring(query) for query in tokenization.windows(one.prompt)] for one in requests)
 
     def _generations(self, requests: Sequence[Request]) -> list[Asked]:
         settings = [settings_of(request.generation, eos=None) for request in requests]

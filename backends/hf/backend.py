@@ -17,7 +17,7 @@ from backends.model_files.fingerprint import (
     model_identity,
 )
 from backends.model_files.source import Source, locate
-from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
 
@@ -139,47 +139,8 @@ class HFBackend:
             "add_bos_token": "default" if self.add_bos_token is None else str(self.add_bos_token),
         }
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        from backends.model_files.tokenization import Query, Unanswerable
-
-        asked = self._tokenization.queries(requests)
-        refusals = [(i, _failed(query)) for i, query in enumerate(asked) if isinstance(query, Unanswerable)]
-        if refusals:
-            yield refusals
-        queries = [(i, query) for i, query in enumerate(asked) if isinstance(query, Query)]
-        for scores in self._loglikelihoods.scores([query for _, query in queries]):
-            yield [
-                (
-                    queries[score.number][0],
-                    Response(
-                        logprob=score.logprob,
-                        is_greedy=score.is_greedy,
-                        tokens_in=queries[score.number][1].length,
-                        seconds=score.seconds,
-                    ),
-                )
-                for score in scores
-            ]
-
-    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        waiting: list[tuple[int, Any]] = []
-        for number, request in enumerate(requests):
-            windows = self._tokenization.windows(request.prompt)
-            if not windows:
-                yield [(number, Response(logprob=0.0))]
-            waiting += [(number, window) for window in windows]
-            if len(waiting) >= WINDOWS_AT_ONCE or number == len(requests) - 1:
-                yield self._sums(waiting)
-                waiting = []
-
-    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        groups: dict[str, list[tuple[int, Request]]] = {}
-        for number, request in enumerate(requests):
-            key = json.dumps(request.generation, sort_keys=True)
-            groups.setdefault(key, []).append((number, request))
-        for group in groups.values():
-            settings = settings_of(group[0][1].generation, eos=self.tokenizer.eos_token)
-            yield from self._generations.texts(group, settings)
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
+        return kind_by_kind(requests, self._answers)
 
     def chat_template(self) -> str | None:
         return template_of(self.tokenizer, self.name)
@@ -206,6 +167,57 @@ class HFBackend:
             "torch": version("torch"),
             "transformers": version("transformers"),
         }
+
+    def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
+        match kind:
+            case "loglikelihood":
+                return self._scores(requests)
+            case "loglikelihood_rolling":
+                return self._rolling_scores(requests)
+            case "generate_until":
+                return self._texts(requests)
+
+    def _scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        from backends.model_files.tokenization import Query, Unanswerable
+
+        asked = self._tokenization.queries(requests)
+        refusals = [(i, _failed(query)) for i, query in enumerate(asked) if isinstance(query, Unanswerable)]
+        if refusals:
+            yield refusals
+        queries = [(i, query) for i, query in enumerate(asked) if isinstance(query, Query)]
+        for scores in self._loglikelihoods.scores([query for _, query in queries]):
+            yield [
+                (
+                    queries[score.number][0],
+                    Response(
+                        logprob=score.logprob,
+                        is_greedy=score.is_greedy,
+                        tokens_in=queries[score.number][1].length,
+                        seconds=score.seconds,
+                    ),
+                )
+                for score in scores
+            ]
+
+    def _rolling_scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        waiting: list[tuple[int, Any]] = []
+        for number, request in enumerate(requests):
+            windows = self._tokenization.windows(request.prompt)
+            if not windows:
+                yield [(number, Response(logprob=0.0))]
+            waiting += [(number, window) for window in windows]
+            if len(waiting) >= WINDOWS_AT_ONCE or number == len(requests) - 1:
+                yield self._sums(waiting)
+                waiting = []
+
+    def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        groups: dict[str, list[tuple[int, Request]]] = {}
+        for number, request in enumerate(requests):
+            key = json.dumps(request.generation, sort_keys=True)
+            groups.setdefault(key, []).append((number, request))
+        for group in groups.values():
+            settings = settings_of(group[0][1].generation, eos=self.tokenizer.eos_token)
+            yield from self._generations.texts(group, settings)
 
     @cached_property
     def _tokenization(self) -> "Tokenization":

@@ -11,12 +11,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backends.errors import BackendError
-from backends.protocol import Offer
 from backends.table import nearest
 
 GIVEN = "given"
 _MILLION = 1_000_000
 _KEYS = ("in", "out", "cached", "hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that is paid for by the token.
+
+    asked: as in `Call.asked`. model, address: its name and where it is, by which price lists know it. share:
+    of the listed price that is paid (a batch costs half).
+    """
+
+    asked: str
+    model: str
+    address: str
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,8 @@
-"""What whoever asks may spend on each request: a run's budget, the prices, and which task pays.
-
-Backends are asked by requests alone; the purse is there for the time of the asking (`paying`).
-"""
+"""What whoever asks may spend on each request: a run's budget, the prices, and which task pays."""
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backends.money.budget import Budget, Reservation, Spend, Spent, Wait
@@ -68,21 +63,3 @@ def usage_of(response: Response) -> Usage:
     """What a response took."""
     cached = response.call.tokens_cached if response.call else 0
     return Usage(response.tokens_in, response.tokens_out, cached, response.seconds)
-
-
-_paying: ContextVar[Purse | None] = ContextVar("purse", default=None)
-
-
-@contextmanager
-def paying(purse: Purse) -> Iterator[None]:
-    """Whatever is asked within the block is paid from the purse."""
-    token = _paying.set(purse)
-    try:
-        yield
-    finally:
-        _paying.reset(token)
-
-
-def purse_in_use() -> Purse | None:
-    """The purse of whoever asks; None where nobody counts."""
-    return _paying.get()

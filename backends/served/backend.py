@@ -11,7 +11,7 @@ from typing import Any
 from backends.calls.loop import engine_loop
 from backends.endpoints.backend import SHARDS_AT_ONCE, EndpointBackend
 from backends.model_files.engine_model import EngineModel
-from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind
 from backends.served.options import ServerOptions
 from backends.served.server import Command, Server, started
@@ -26,7 +26,7 @@ class ServedBackend:
     """Any model that a server can load; what is asked and how it is read is as for endpoints, in tokens.
 
     kind: the backend's name. command: how the server is started, by its port and the key it is to ask for.
-    ask: the endpoint that it is, by its address and key. extra_body: what of each request's body the user
+    reach: the endpoint that it is, by its address and key. extra_body: what of each request's body the user
     says, which may decide answers.
     """
 
@@ -37,14 +37,14 @@ class ServedBackend:
         options: ServerOptions,
         *,
         command: Callable[[int, str], Command],
-        ask: Callable[[str, str], EndpointBackend],
+        reach: Callable[[str, str], EndpointBackend],
         extra_body: Mapping[str, Any],
     ) -> None:
         self._kind = kind
         self._model = model
         self._options = options
         self._command = command
-        self._ask = ask
+        self._reach = reach
         self._extra_body = extra_body
         self._starting = threading.Lock()
         self._running: tuple[Server, EndpointBackend] | None = None
@@ -69,14 +69,8 @@ class ServedBackend:
         """Start the server, and see whether it gives what is wanted. Raises BackendError."""
         self._endpoint().load(kinds)
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._endpoint().loglikelihood(requests)
-
-    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._endpoint().loglikelihood_rolling(requests)
-
-    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._endpoint().generate_until(requests)
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
+        return self._endpoint().ask(requests, context)
 
     def chat_template(self) -> str | None:
         return self._model.tokens.template
@@ -101,7 +95,7 @@ class ServedBackend:
         where = f"{self._kind}:{self._model.name}"
         server = started(where, lambda port: self._command(port, key), self._options.start_timeout)
         weakref.finalize(self, server.stop)  # also when the interpreter exits
-        endpoint = self._ask(server.address, key)
+        endpoint = self._reach(server.address, key)
         server.when_lost(partial(_stop, endpoint))
         return server, endpoint
 

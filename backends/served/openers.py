@@ -40,7 +40,7 @@ def open_vllm_server(
         model,
         server,
         command=partial(vllm_command, model, server),
-        ask=partial(_endpoint, dialect, model, _at_full_speed(options), _headers(dialect, options), "/v1"),
+        reach=partial(_endpoint, dialect, model, _at_full_speed(options), _headers(dialect, options), "/v1"),
         extra_body=options.extra_body,
     )
 
@@ -61,7 +61,7 @@ def open_sglang_server(
         model,
         server,
         command=lambda port, key: sglang_command(model, server, port, key, Path(settings.name)),
-        ask=partial(_endpoint, dialect, model, adapted, _headers(dialect, options), ""),
+        reach=partial(_endpoint, dialect, model, adapted, _headers(dialect, options), ""),
         extra_body=options.extra_body,
     )
 

@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import Any
 
 from backends.errors import BackendError
-from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
 from backends.requests import Request, RequestKind, Response
 from backends.text.thinking import without_thinking
 
@@ -45,17 +45,11 @@ class SimpleBackend(ABC):
         """
 
     def answers(self, batch: Sequence[Request]) -> list[Response]:
-        """The responses to a batch, in its order."""
+        """The responses to a batch of one kind, in its order."""
         return [self.answer(request) for request in batch]
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._batches(requests)
-
-    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._batches(requests)
-
-    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._batches(requests)
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
+        return kind_by_kind(requests, lambda _, own: self._batches(own))
 
     def chat_template(self) -> str | None:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backends.model_files.engine_model import EngineModel, place_of
 from backends.model_files.engine_options import VLLMOptions
 from backends.model_files.tokenization import Query, Unanswerable
-from backends.protocol import Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
@@ -54,36 +54,8 @@ class VLLMBackend:
     def load(self, kinds: Collection[RequestKind]) -> None:
         _ = self._engine
 
-    def loglikelihood(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        return self._scores(self._model.tokens.tokenization.queries(requests))
-
-    def loglikelihood_rolling(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        owners: list[int] = []
-        windows: list[Query | Unanswerable] = []
-        for number, request in enumerate(requests):
-            own = self._model.tokens.tokenization.windows(request.prompt)
-            if not own:
-                yield [(number, Response(logprob=0.0))]
-            windows += own
-            owners += [number] * len(own)
-        for batch in sums(owners, self._scores(windows)):
-            yield [(number, replace(response, is_greedy=None)) for number, response in batch]
-
-    def generate_until(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        from backends.vllm.conversion import Asked, generation_job, text_of
-
-        tokens, defaults = self._model.tokens, self._engine.sampling_defaults
-        asked: list[Asked] = []
-        jobs = []
-        for request in requests:
-            settings = settings_of(request.generation, eos=tokens.tokenizer.eos_token)
-            (prompt,) = tokens.prompts([request.prompt], tokens.max_length - settings.max_tokens)
-            asked.append(Asked(settings, len(prompt), self._asked))
-            jobs.append(generation_job(request, settings, prompt, defaults))
-        for outputs in self._engine.outputs(jobs):
-            yield [
-                (position, text_of(asked[position], output, tokens.tokenizer)) for position, output in outputs
-            ]
+    def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
+        return kind_by_kind(requests, self._answers)
 
     def chat_template(self) -> str | None:
         return self._model.tokens.template
@@ -101,6 +73,43 @@ class VLLMBackend:
         from backends.vllm.engine import Engine
 
         return Engine(self._asked, self._arguments(), self._adapter())
+
+    def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
+        match kind:
+            case "loglikelihood":
+                return self._scores(self._model.tokens.tokenization.queries(requests))
+            case "loglikelihood_rolling":
+                return self._rolling_scores(requests)
+            case "generate_until":
+                return self._texts(requests)
+
+    def _rolling_scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        owners: list[int] = []
+        windows: list[Query | Unanswerable] = []
+        for number, request in enumerate(requests):
+            own = self._model.tokens.tokenization.windows(request.prompt)
+            if not own:
+                yield [(number, Response(logprob=0.0))]
+            windows += own
+            owners += [number] * len(own)
+        for batch in sums(owners, self._scores(windows)):
+            yield [(number, replace(response, is_greedy=None)) for number, response in batch]
+
+    def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
+        from backends.vllm.conversion import Asked, generation_job, text_of
+
+        tokens, defaults = self._model.tokens, self._engine.sampling_defaults
+        asked: list[Asked] = []
+        jobs = []
+        for request in requests:
+            settings = settings_of(request.generation, eos=tokens.tokenizer.eos_token)
+            (prompt,) = tokens.prompts([request.prompt], tokens.max_length - settings.max_tokens)
+            asked.append(Asked(settings, len(prompt), self._asked))
+            jobs.append(generation_job(request, settings, prompt, defaults))
+        for outputs in self._engine.outputs(jobs):
+            yield [
+                (position, text_of(asked[position], output, tokens.tokenizer)) for position, output in outputs
+            ]
 
     def _scores(self, asked: Sequence[Query | Unanswerable]) -> Iterator[Batch]:
         """Log-likelihoods by the position of what is asked; what cannot be asked has a failure at once."""

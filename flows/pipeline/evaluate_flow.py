@@ -56,7 +56,11 @@ def _evaluate(spec: EvaluationSpec) -> Any:
     folder = RunFolder.create(plan.spec.output, plan.spec.model, plan.spec.written())
     run_log.note_start(plan, folder)
     steps = StepCalls(plan.spec, result_storage(plan.steps.finished))
-    with showing(plan), workers_of(plan) as workers, threads(workers.at_once, workers.patience) as executor:
+    with (
+        showing(plan),
+        workers_of(plan) as workers,
+        threads(workers.at_once, workers.patience, workers.stop) as executor,
+    ):
         evaluation = Evaluation(plan, folder, steps, Shards(plan, steps, executor, workers))
         evaluation.run()
     run_log.note_end(spec, folder)

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 
-from backends.stop import check_going_on
+from backends.stop import Stopped
 from flows.pipeline.step_calls import StepCalls
 from flows.planning import step_keys
 from flows.planning.plan import Plan, cut_shards
@@ -47,7 +47,8 @@ class Shards:
 
     def _ask(self, name: str, pieces: Sequence[Piece]) -> ShardResult | Exception:
         """Ask a shard; may run in a thread of its own. No worker is started for answers that are there."""
-        check_going_on()
+        if self.workers.stop.is_set():
+            raise Stopped
         requests = [PreparedRequests.of(self.plan, piece) for piece in pieces]
         key = step_keys.infer_key(
             self.plan, step_keys.key_of({"requests": [one.digests for one in requests]})

@@ -8,8 +8,6 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
-from backends.stop import until
-
 Work = Callable[[], None]
 
 
@@ -61,15 +59,14 @@ class DaemonThreads(Executor):
 
 
 @contextmanager
-def threads(count: int, patience: float) -> Iterator[Executor]:
-    """What asks up to `count` shards at once. When the block ends, so does what is still being asked.
+def threads(count: int, patience: float, stop: Event) -> Iterator[Executor]:
+    """What asks up to `count` shards at once. When the block ends, what is still being asked is told so.
 
     patience: seconds to wait, then, for the threads to store what was answered.
     """
-    stop, executor = Event(), SameThread() if count == 1 else DaemonThreads(count, patience)
-    with until(stop):
-        try:
-            yield executor
-        finally:
-            stop.set()
-            executor.shutdown()
+    executor = SameThread() if count == 1 else DaemonThreads(count, patience)
+    try:
+        yield executor
+    finally:
+        stop.set()
+        executor.shutdown()

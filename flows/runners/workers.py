@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Protocol, cast
 
 from prefect import State, Task
@@ -28,7 +29,8 @@ InferStep = Task[..., ShardResult]
 
 class Workers(Protocol):
     """at_once: how many shards are asked at a time, by how many processes. scale: how many times the usual
-    size the shards are. patience: seconds to wait for those that are being asked when the run ends early."""
+    size the shards are. patience: seconds to wait for those that are being asked when the run ends early.
+    stop: set then."""
 
     @property
     def at_once(self) -> int: ...
@@ -41,6 +43,9 @@ class Workers(Protocol):
 
     @property
     def patience(self) -> float: ...
+
+    @property
+    def stop(self) -> Event: ...
 
     def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
         """Have a shard asked by the step `infer`; its final state."""
@@ -57,9 +62,10 @@ class FlowProcess:
     processes: int = 1
     scale: int = 1
     patience: float = 5.0
+    stop: Event = field(default_factory=Event)
 
     def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
-        state = step(spec=self.spec, pieces=pieces, key=key, return_state=True)
+        state = step(spec=self.spec, pieces=pieces, key=key, stop=self.stop, return_state=True)
         return cast(State[ShardResult], state)  # which its type does not say for parameters of any kind
 
 
@@ -74,6 +80,7 @@ class OnCluster:
     origin: Origin
     at_once: int
     patience: float = 0.0
+    stop: Event = field(default_factory=Event)
 
     @property
     def processes(self) -> int:

@@ -11,7 +11,6 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
-from backends.calls.window import allowing
 from flows.common.errors import SpecError
 from flows.planning.plan import Plan
 from flows.specs.evaluation import EvaluationSpec
@@ -28,15 +27,16 @@ def check(spec: EvaluationSpec) -> None:
 
 
 @contextmanager
-def held(plan: Plan, requests: int) -> Iterator[None]:
-    """Within the block so many requests may be asked, as many at once as slots are held. Waits for slots.
+def held(plan: Plan, requests: int) -> Iterator[int | None]:
+    """Within the block so many requests may be asked, as many at once as it gives, for as many slots are
+    held; None where that is not bounded. Waits for slots.
 
     A shard takes its part of the calls the model may have in flight, if the limit is not smaller. A model
     without an account takes one slot.
     """
     name = plan.spec.shared_limit
     if name is None or not requests:
-        yield
+        yield None
         return
     can = plan.backend.capabilities
     places = None
@@ -50,8 +50,8 @@ def held(plan: Plan, requests: int) -> Iterator[None]:
         strict=True,
         raise_on_lease_renewal_failure=False,
     )
-    with holding, allowing(places):
-        yield
+    with holding:
+        yield places
 
 
 def _size(name: str) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 
 from prefect import State
 
-from backends.money.purse import Purse, paying
-from backends.protocol import Batch, ask
+from backends.money.purse import Purse
+from backends.protocol import AskContext, Batch, ask
 from backends.requests import Call, Request, Response
+from backends.stop import Sign
 from backends.telemetry.telemetry import telemetry
 from flows.planning.plan import Plan, plan_for
 from flows.planning.prepared_requests import Piece, PreparedRequests
@@ -28,22 +29,27 @@ from flows.storage.step_files import File
 
 @step("infer", retries=2)
 def infer(
-    spec: EvaluationSpec, pieces: Sequence[Piece], key: str, origin: Origin | None = None
+    spec: EvaluationSpec,
+    pieces: Sequence[Piece],
+    key: str,
+    origin: Origin | None = None,
+    stop: Sign | None = None,
 ) -> ShardResult | State[ShardResult]:
     """Answer the requests of a shard, those that have no answer in the store. Answers are stored as they
     come; what has none is said in a file that the tasks' shares name.
 
-    origin: where this process asks for the flow run of another.
+    origin: where this process asks for the flow run of another. stop: the sign of the run of this process
+    that its answers are wanted no more.
     """
     shard = _Shard.read(plan_for(spec) if origin is None else plan_of(spec, origin), pieces)
     missing = shard.missing()
     kinds = {request.kind for request in missing.values()}
     with (
-        account_limit.held(shard.plan, len(missing)),
-        asking(shard.plan, origin, kinds) if origin and kinds else nullcontext(),
+        account_limit.held(shard.plan, len(missing)) as places,
+        asking(shard.plan, origin, kinds) if origin and kinds else nullcontext(stop) as sign,
     ):
         started = monotonic()
-        unanswered = shard.answer(missing)
+        unanswered = shard.answer(list(missing), AskContext(places=places, stop=sign)) if missing else {}
         seconds = monotonic() - started
     return ended(shard.result(missing, unanswered, seconds, key))
 
@@ -106,30 +112,33 @@ class _Shard:
         write_text(path, json.dumps({one: _why(response) for one, response in unanswered.items()}))
         return self.plan.steps.add(path)
 
-    def answer(self, missing: Mapping[str, Request]) -> dict[str, Response]:
-        """Ask for what is missing, kind by kind, and store it batch by batch; gives what has no answer."""
+    def answer(self, keys: Sequence[str], context: AskContext) -> dict[str, Response]:
+        """Ask for what is missing, and store it batch by batch; gives what has no answer."""
         unanswered: dict[str, Response] = {}
-        for kind in dict.fromkeys(request.kind for request in missing.values()):
-            keys = [key for key, request in missing.items() if request.kind == kind]
-            started = monotonic()
-            with closing(self._batches(keys)) as batches:
-                for batch in batches:
-                    answered = [(keys[position], _timed(response)) for position, response in batch]
-                    unanswered |= {key: response for key, response in answered if not response.is_scorable}
-                    self._store(answered)
-                    reporter().answered(kind, len(batch), monotonic() - started)
-                    started = monotonic()
+        started = monotonic()
+        with closing(self._batches(keys, context)) as batches:
+            for batch in batches:
+                answered = [(keys[position], _timed(response)) for position, response in batch]
+                unanswered |= {key: response for key, response in answered if not response.is_scorable}
+                self._store(answered)
+                seconds = monotonic() - started
+                for kind, count in Counter(self.requests[key].kind for key, _ in answered).items():
+                    reporter().answered(kind, count, seconds * count / len(answered))
+                started = monotonic()
         return unanswered
 
-    def _batches(self, keys: Sequence[str]) -> Generator[Batch, None, None]:
+    def _batches(self, keys: Sequence[str], context: AskContext) -> Generator[Batch, None, None]:
         """Answers as they come; where a budget is spent, the rest is skipped."""
-        requests, budget = [self.requests[key] for key in keys], self.plan.budget
+        backend, budget = self.plan.backend, self.plan.budget
+        requests = [self.requests[key] for key in keys]
         if budget is None:
-            yield from ask(self.plan.backend, requests)
+            yield from ask(backend, requests, context)
             return
         purse = Purse(budget, self.plan.prices, [self.payers[key] for key in keys])
-        asking = _asking if self.plan.backend.capabilities.offers else _metered
-        yield from asking(self.plan, requests, purse)
+        if backend.capabilities.offers:
+            yield from ask(backend, requests, replace(context, purse=purse))
+        else:
+            yield from _metered(ask(backend, requests, context), len(keys), purse)
 
     def _store(self, answered: Sequence[tuple[str, Response]]) -> None:
         """Make answers durable, and tell whoever watches of all."""
@@ -139,19 +148,13 @@ class _Shard:
             telemetry().called(self.requests[key], response, spec.model.backend, spec.model.name)
 
 
-def _asking(plan: Plan, requests: Sequence[Request], purse: Purse) -> Iterator[Batch]:
-    """A backend that asks the purse before each call."""
-    with paying(purse):
-        yield from ask(plan.backend, requests)
-
-
-def _metered(plan: Plan, requests: Sequence[Request], purse: Purse) -> Iterator[Batch]:
-    """A backend of this machine, which is stopped between two batches."""
-    left = dict.fromkeys(range(len(requests)))
+def _metered(batches: Iterator[Batch], count: int, purse: Purse) -> Iterator[Batch]:
+    """The answers of a model of this machine, which is stopped between two batches."""
+    left = dict.fromkeys(range(count))
     if why := purse.spent(left):
         yield [(position, Response(status="skipped", error=why)) for position in left]
         return
-    for batch in ask(plan.backend, requests):
+    for batch in batches:
         for position, response in batch:
             purse.note(position, response)
             del left[position]

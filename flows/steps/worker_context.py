@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Self
 
 from backends.requests import RequestKind
-from backends.stop import check_going_on, until
+from backends.stop import Sign, Stopped
 from flows.common.errors import SpecError
 from flows.planning.plan import Plan, open_plan
 from flows.specs.evaluation import EvaluationSpec
@@ -76,15 +76,16 @@ def _check_store(plan: Plan, origin: Origin) -> None:
 
 
 @contextmanager
-def asking(plan: Plan, origin: Origin, kinds: Collection[RequestKind]) -> Iterator[None]:
-    """Within the block the model may be asked; it is loaded once. Raises BackendError where it will not, and
-    Stopped where the run wants no more answers."""
-    with until(CalledOff(plan.steps, origin.run)):
-        check_going_on()
-        with _opening:
-            _load(plan, frozenset(kinds))
-        with _asking if plan.backend.capabilities.shards_at_once == 1 else nullcontext():
-            yield
+def asking(plan: Plan, origin: Origin, kinds: Collection[RequestKind]) -> Iterator[Sign]:
+    """Within the block the model may be asked; it is loaded once. Gives the sign that the run wants no more
+    answers. Raises BackendError where the model will not load, and Stopped where none are wanted already."""
+    stop = CalledOff(plan.steps, origin.run)
+    if stop.is_set():
+        raise Stopped
+    with _opening:
+        _load(plan, frozenset(kinds))
+    with _asking if plan.backend.capabilities.shards_at_once == 1 else nullcontext():
+        yield stop
 
 
 @lru_cache(maxsize=2)

@@ -124,7 +124,7 @@ def test_an_annotation_only_type_checkers_know_does_not_hinder() -> None:
         ("custom:my_parrots:function", "is no class"),
         (
             "custom:my_parrots:Half",
-            "lacks capabilities, fingerprint, load, loglikelihood_rolling",
+            "lacks capabilities, fingerprint, load, ask, chat_template",
         ),
         ("baseline:randm", "no model 'randm'; did you mean 'random'"),
         ("baseline:random?answer=A", "no option 'answer'"),

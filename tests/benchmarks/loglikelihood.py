@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from backends.hf.backend import HFBackend
+from backends.protocol import UNBOUND
 from backends.requests import Request
 from tests.support.paths import SHARED
 
@@ -62,7 +63,7 @@ def opened(folder: Path, options: argparse.Namespace) -> tuple[Callable[..., Any
     harness = HFLM(str(folder), dtype=options.dtype, device=options.device, batch_size=options.batch_size)
 
     def ours(requests: list[Request]) -> list[Score]:
-        answers = dict(answer for batch in backend.loglikelihood(requests) for answer in batch)
+        answers = dict(answer for batch in backend.ask(requests, UNBOUND) for answer in batch)
         return [(float(answers[i].logprob or 0), bool(answers[i].is_greedy)) for i in range(len(requests))]
 
     def theirs(requests: list[Request]) -> list[Score]:

@@ -47,7 +47,6 @@ def test_a_run_has_no_more_calls_in_flight_than_the_limit_has_slots(
 def test_shards_of_five_runs_never_hold_more_than_all_slots(
     lab: Lab, endpoint: Endpoint, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backends.calls.window import places_allowed
     from flows.planning.plan import plan_for
     from flows.steps import account_limit
 
@@ -58,8 +57,8 @@ def test_shards_of_five_runs_never_hold_more_than_all_slots(
     lock = threading.Lock()
 
     def ask_a_shard() -> None:
-        with account_limit.held(plan, 100):
-            places = places_allowed() or 0
+        with account_limit.held(plan, 100) as places:
+            assert places is not None
             with lock:
                 changes.append(places)
             time.sleep(0.2)
@@ -71,7 +70,6 @@ def test_shards_of_five_runs_never_hold_more_than_all_slots(
         for shard in asking:
             shard.result()
     assert max(accumulate(changes)) == ACCOUNT
-    assert places_allowed() is None
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from backends.endpoints.backend import EndpointBackend
-from backends.protocol import Backend, ask
+from backends.protocol import UNBOUND, AskContext, Backend, ask
 from backends.requests import Call, Request, Response
 from tests.support.endpoints.answers import chat_prompt, text_for
 
@@ -22,9 +22,9 @@ def truth(request: Request) -> str:
     return text_for(chat_prompt([{"role": "user", "content": request.prompt}]))
 
 
-def answers(backend: Backend, requests: Sequence[Request]) -> list[Response]:
+def answers(backend: Backend, requests: Sequence[Request], context: AskContext = UNBOUND) -> list[Response]:
     """The responses in the requests' order; each came exactly once."""
-    found = [answer for batch in ask(backend, requests) for answer in batch]
+    found = [answer for batch in ask(backend, requests, context) for answer in batch]
     assert sorted(position for position, _ in found) == list(range(len(requests)))
     return [response for _, response in sorted(found, key=lambda answer: answer[0])]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.model_string import ModelSpec
-from backends.protocol import Backend, ask
+from backends.protocol import UNBOUND, AskContext, Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from tests.support.endpoints.answers import chat_prompt, text_for
@@ -28,9 +28,11 @@ def opened(endpoint: Endpoint, home: Path, **options: Any) -> Backend:
     )
 
 
-def asked(backend: Backend, requests: Sequence[Request] = REQUESTS) -> list[Response]:
+def asked(
+    backend: Backend, requests: Sequence[Request] = REQUESTS, context: AskContext = UNBOUND
+) -> list[Response]:
     """The responses in the order of their requests; each came once."""
-    found = [one for batch in ask(backend, requests) for one in batch]
+    found = [one for batch in ask(backend, requests, context) for one in batch]
     assert sorted(position for position, _ in found) == list(range(len(requests)))
     return [response for _, response in sorted(found, key=lambda one: one[0])]
 

@@ -6,7 +6,8 @@ import pytest
 
 from backends.money.budget import Budget, Limits
 from backends.money.prices import Price
-from backends.money.purse import Purse, paying
+from backends.money.purse import Purse
+from backends.protocol import AskContext
 from tests.backends.batches.asking import (
     REQUESTS,
     ask_and_stop,
@@ -26,8 +27,9 @@ def purse(tokens: int) -> Purse:
 
 def test_what_is_handed_in_stays_within_the_budget(endpoint: Endpoint, home: Path) -> None:
     used = purse(tokens=150)
-    with paying(used):
-        responses = asked(opened(endpoint, home), [with_limit(request, 64) for request in REQUESTS])
+    responses = asked(
+        opened(endpoint, home), [with_limit(request, 64) for request in REQUESTS], AskContext(used)
+    )
     done = [response for response in responses if response.is_scorable]
     assert 0 < len(done) < len(REQUESTS)
     assert {response.status for response in responses} == {"answer", "skipped"}
@@ -42,8 +44,7 @@ def test_answers_of_an_earlier_start_come_and_are_counted_also_over_the_budget(
 ) -> None:
     ask_and_stop(opened(endpoint, home))
     used = purse(tokens=tokens)
-    with paying(used):
-        responses = asked(opened(endpoint, home))
+    responses = asked(opened(endpoint, home), context=AskContext(used))
     taken = sum(response.tokens_in + response.tokens_out for response in responses)
     assert used.budget.spent().tokens == taken
     assert used.budget.spent().usd == pytest.approx(taken / 1e6)

@@ -16,8 +16,8 @@ from backends.endpoints.probe import Away
 from backends.errors import BackendStopped
 from backends.money.budget import Budget, Limits
 from backends.money.prices import Price
-from backends.money.purse import Purse, paying
-from backends.protocol import ask
+from backends.money.purse import Purse
+from backends.protocol import AskContext, ask
 from tests.support.asking import QUICK, answers, calls, questions, truth
 from tests.support.endpoints.endpoint import Endpoint
 
@@ -127,8 +127,7 @@ def test_a_budget_holds_also_where_the_second_is_dearer(
     backend = EndpointBackend(
         remote(endpoint, "one", max_concurrency=64), remote(secondary, "two", max_concurrency=64)
     )
-    with paying(Purse(budget, prices, ["gsm8k"] * 600)):
-        responses = answers(backend, questions(600))
+    responses = answers(backend, questions(600), AskContext(Purse(budget, prices, ["gsm8k"] * 600)))
     assert {one.status for one in responses} == {"answer", "skipped"}
     assert 1.5 < budget.spent().usd <= 2.0
 

@@ -10,7 +10,8 @@ from backends.endpoints.probe import check_logprobs
 from backends.endpoints.question import Question
 from backends.errors import BackendError
 from backends.money.budget import Budget, Limits
-from backends.money.purse import Purse, paying
+from backends.money.purse import Purse
+from backends.protocol import AskContext
 from backends.requests import Request, RequestKind, Response
 from tests.support.asking import Open, answers, calls
 from tests.support.endpoints.answers import greedy_token, logprob_of, text_of_ids, tokens_of
@@ -175,8 +176,9 @@ class TestTokens:
         backend = opened("openai-completions", tokenizer=str(stories260k), max_length=32)
         requests = [Request("loglikelihood_rolling", text) for text in ("A cat.", self.TEXT, "A dog.")]
         budget = Budget(Limits())
-        with paying(Purse(budget, {}, ["short", "long", "short"])):
-            first, long, last = answers(backend, requests)
+        first, long, last = answers(
+            backend, requests, AskContext(Purse(budget, {}, ["short", "long", "short"]))
+        )
         assert budget.spent("long").tokens == long.tokens_in + long.tokens_out
         assert budget.spent("short").tokens == sum(one.tokens_in + one.tokens_out for one in (first, last))
 

@@ -11,6 +11,7 @@ pytest.importorskip("transformers")
 
 from backends.errors import BackendError
 from backends.hf.backend import HFBackend
+from backends.protocol import ask
 from backends.requests import Request, Response
 from backends.text.generation_settings import Settings, settings_of
 from tests.support.paths import STORIES
@@ -35,7 +36,7 @@ def backend() -> HFBackend:
 
 
 def generate(backend: HFBackend, requests: list[Request]) -> list[Response]:
-    pairs = [pair for batch in backend.generate_until(requests) for pair in batch]
+    pairs = [pair for batch in ask(backend, requests) for pair in batch]
     assert sorted(number for number, _ in pairs) == list(range(len(requests)))
     return [response for _, response in sorted(pairs, key=lambda pair: pair[0])]
 

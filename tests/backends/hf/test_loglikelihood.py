@@ -18,6 +18,7 @@ from backends.hf.batching import Batches  # noqa: E402
 from backends.hf.loglikelihood import sharing_window  # noqa: E402
 from backends.hf.prefix_tree import rows_of  # noqa: E402
 from backends.model_files.tokenization import Query  # noqa: E402
+from backends.protocol import ask  # noqa: E402
 from backends.requests import Request, Response  # noqa: E402
 
 TEXT = "Once upon a time there was a little dog. It said: the sky is blue, and the tree is green. "
@@ -127,7 +128,7 @@ WORKLOADS = {
 def test_scores_are_those_of_lm_eval(folders: Callable[[str], Path], architecture: str) -> None:
     texts = [text for workload in WORKLOADS.values() for text in workload]
     expected = by_harness(harness(folders(architecture)), "loglikelihood", texts)
-    got = answers(HFBackend(str(folders(architecture)), device="cpu").loglikelihood(pairs(texts)))
+    got = answers(ask(HFBackend(str(folders(architecture)), device="cpu"), pairs(texts)))
     assert [a.logprob for a in got] == pytest.approx([logprob for logprob, _ in expected], abs=1e-4)
     assert [a.is_greedy for a in got] == [greedy for _, greedy in expected]
 
@@ -138,7 +139,7 @@ def test_scores_are_those_of_lm_eval(folders: Callable[[str], Path], architectur
 def test_scores_of_a_trained_model_are_those_of_lm_eval(workload: str, stories: Any) -> None:
     model, backend = stories
     expected = by_harness(model, "loglikelihood", WORKLOADS[workload])
-    got = answers(backend.loglikelihood(pairs(WORKLOADS[workload])))
+    got = answers(ask(backend, pairs(WORKLOADS[workload])))
     assert [a.logprob for a in got] == pytest.approx([logprob for logprob, _ in expected], abs=1e-4)
     assert [a.is_greedy for a in got] == [greedy for _, greedy in expected]
 
@@ -152,9 +153,9 @@ def stories() -> Any:
 def test_what_the_model_writes_is_greedy_and_nothing_else_is(stories: Any) -> None:
     _, backend = stories
     (written,) = answers(
-        backend.generate_until([Request("generate_until", "Once upon", generation={"max_gen_toks": 8})])
+        ask(backend, [Request("generate_until", "Once upon", generation={"max_gen_toks": 8})])
     )
-    asked = answers(backend.loglikelihood(pairs([("Once upon", f" {written.text}"), ("Once upon", " blue")])))
+    asked = answers(ask(backend, pairs([("Once upon", f" {written.text}"), ("Once upon", " blue")])))
     assert [a.is_greedy for a in asked] == [True, False]
 
 
@@ -163,7 +164,7 @@ def test_one_text_split_at_two_points_scores_as_each_alone(folders: Callable[[st
     texts = [("the dog", " said: the sky"), ("the dog said: the", " sky"), ("the dog said:", " the sky")]
     model = harness(folders("llama"))
     alone = [by_harness(model, "loglikelihood", [text])[0][0] for text in texts]
-    got = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    got = answers(ask(HFBackend(str(folders("llama")), device="cpu"), pairs(texts)))
     assert [a.logprob for a in got] == pytest.approx(alone, abs=1e-4)
 
 
@@ -177,20 +178,20 @@ def test_rolling_scores_are_those_of_lm_eval(folders: Callable[[str], Path], arc
         harness(folders(architecture)), "loglikelihood_rolling", [(text,) for text in texts]
     )
     backend = HFBackend(str(folders(architecture)), device="cpu")
-    got = answers(backend.loglikelihood_rolling([Request("loglikelihood_rolling", text) for text in texts]))
+    got = answers(ask(backend, [Request("loglikelihood_rolling", text) for text in texts]))
     assert [a.logprob for a in got] == pytest.approx(expected, abs=1e-3, rel=1e-6)
     assert got[2].logprob == 0.0
 
 
 def test_a_context_of_whitespace_only_is_part_of_the_continuation(folders: Callable[[str], Path]) -> None:
     backend = HFBackend(str(folders("llama")), device="cpu")
-    blank, empty = answers(backend.loglikelihood(pairs([("\n", "blue"), ("", "\nblue")])))
+    blank, empty = answers(ask(backend, pairs([("\n", "blue"), ("", "\nblue")])))
     assert blank.logprob == pytest.approx(empty.logprob, abs=1e-6)
 
 
 def test_what_cannot_be_asked_fails_alone(folders: Callable[[str], Path]) -> None:
     texts = [("the dog", " sky"), ("the dog", TEXT * 4), ("the dog", ""), ("the dog", " is blue")]
-    got = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    got = answers(ask(HFBackend(str(folders("llama")), device="cpu"), pairs(texts)))
     assert [a.status for a in got] == ["answer", "failed", "failed", "answer"]
     assert "max_length of 64" in str(got[1].error)
     assert "no token" in str(got[2].error)
@@ -199,19 +200,19 @@ def test_what_cannot_be_asked_fails_alone(folders: Callable[[str], Path]) -> Non
 @pytest.mark.parametrize("batch_size", [1, 2, 100, "auto"])
 def test_the_batch_size_does_not_change_scores(folders: Callable[[str], Path], batch_size: Any) -> None:
     texts = [text for workload in WORKLOADS.values() for text in workload]
-    usual = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    usual = answers(ask(HFBackend(str(folders("llama")), device="cpu"), pairs(texts)))
     backend = HFBackend(str(folders("llama")), device="cpu", batch_size=batch_size)
-    got = answers(backend.loglikelihood(pairs(texts)))
+    got = answers(ask(backend, pairs(texts)))
     assert [a.logprob for a in got] == pytest.approx([a.logprob for a in usual], abs=1e-4)
 
 
 @pytest.mark.parametrize("fits", [1, 3])
 def test_a_batch_that_runs_out_of_memory_is_halved(folders: Callable[[str], Path], fits: int) -> None:
     texts = [(f"The {word} said:", " the sky") for word in TEXT.split()]
-    usual = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    usual = answers(ask(HFBackend(str(folders("llama")), device="cpu"), pairs(texts)))
     backend = HFBackend(str(folders("llama")), device="cpu")
     sizes = with_memory_for(backend.model, fits)
-    got = answers(backend.loglikelihood(pairs(texts)))
+    got = answers(ask(backend, pairs(texts)))
     assert [a.logprob for a in got] == pytest.approx([a.logprob for a in usual], abs=1e-4)
     assert sum(size > fits for size in sizes) <= 4, "a batch is halved, and those after it begin as small"
 
@@ -220,7 +221,7 @@ def test_a_request_that_never_fits_is_an_error_with_a_way_out(folders: Callable[
     backend = HFBackend(str(folders("llama")), device="cpu")
     with_memory_for(backend.model, 0)
     with pytest.raises(BackendError, match="shorter max_length"):
-        answers(backend.loglikelihood(pairs([("the", " dog"), ("a", " dog")])))
+        answers(ask(backend, pairs([("the", " dog"), ("a", " dog")])))
 
 
 def test_another_error_is_not_taken_for_want_of_memory() -> None:
@@ -251,7 +252,7 @@ def test_choices_and_headers_are_read_once(folders: Callable[[str], Path]) -> No
     backend.model.register_forward_pre_hook(
         lambda module, arguments, inputs: read.append(inputs["input_ids"].numel()), with_kwargs=True
     )
-    asked = answers(backend.loglikelihood(pairs(texts)))
+    asked = answers(ask(backend, pairs(texts)))
     assert sum(read) < sum(a.tokens_in for a in asked) / 5
 
 
@@ -266,10 +267,8 @@ def test_an_adapter_changes_scores_as_in_lm_eval(folders: Callable[[str], Path],
     texts = WORKLOADS["a common header"]
     model = models.HFLM(str(folders("llama")), peft=str(tmp_path), device="cpu", dtype="float32")
     expected = by_harness(model, "loglikelihood", texts)
-    got = answers(
-        HFBackend(str(folders("llama")), device="cpu", peft=str(tmp_path)).loglikelihood(pairs(texts))
-    )
-    plain = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    got = answers(ask(HFBackend(str(folders("llama")), device="cpu", peft=str(tmp_path)), pairs(texts)))
+    plain = answers(ask(HFBackend(str(folders("llama")), device="cpu"), pairs(texts)))
     assert [a.logprob for a in got] == pytest.approx([logprob for logprob, _ in expected], abs=1e-4)
     assert [a.logprob for a in got] != pytest.approx([a.logprob for a in plain], abs=1e-2)
 
@@ -286,9 +285,9 @@ def test_models_share_where_they_say_they_can(folders: Callable[[str], Path]) ->
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_the_attention_kernel_does_not_change_scores(folders: Callable[[str], Path], attention: str) -> None:
     texts = WORKLOADS["a common header"]
-    usual = answers(HFBackend(str(folders("llama")), device="cpu").loglikelihood(pairs(texts)))
+    usual = answers(ask(HFBackend(str(folders("llama")), device="cpu"), pairs(texts)))
     backend = HFBackend(str(folders("llama")), device="cpu", attn_implementation=attention)
-    got = answers(backend.loglikelihood(pairs(texts)))
+    got = answers(ask(backend, pairs(texts)))
     assert [a.logprob for a in got] == pytest.approx([a.logprob for a in usual], abs=1e-4)
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("transformers")
 
 from backends.errors import BackendError
 from backends.hf.backend import HFBackend
+from backends.protocol import ask
 from backends.requests import Request, Response
 from backends.text.generation_settings import cut_at_stops
 from backends.text.thinking import parts_of
@@ -43,7 +44,7 @@ def generate(backend: HFBackend, **generation: Any) -> list[Response]:
         Request("generate_until", prompt, generation={"max_gen_toks": LIMIT, **generation})
         for prompt in PROMPTS
     ]
-    found = dict(pair for batch in backend.generate_until(requests) for pair in batch)
+    found = dict(pair for batch in ask(backend, requests) for pair in batch)
     return [found[number] for number in range(len(requests))]
 
 
@@ -100,9 +101,9 @@ def test_a_text_that_ends_without_a_mark_is_an_answer(backend: HFBackend) -> Non
 def test_a_row_does_not_depend_on_the_others_of_its_batch(backend: HFBackend) -> None:
     generation = {"max_gen_toks": LIMIT, "end_of_thinking": ".", "until": ["."]}
     requests = [Request("generate_until", prompt, generation=generation) for prompt in PROMPTS]
-    together = {prompt: answer for batch in backend.generate_until(requests) for prompt, answer in batch}
+    together = {prompt: answer for batch in ask(backend, requests) for prompt, answer in batch}
     for number, request in enumerate(requests):
-        ((_, alone),) = next(iter(backend.generate_until([request])))
+        ((_, alone),) = next(iter(ask(backend, [request])))
         assert (alone.thinking, alone.text) == (together[number].thinking, together[number].text)
 
 

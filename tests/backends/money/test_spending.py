@@ -1,13 +1,14 @@
 """What calls cost stays within the budget of whoever asks."""
 
 import time
+from collections.abc import Mapping
 
 import pytest
 
 from backends.money.budget import Budget, Limits, Spend
 from backends.money.prices import Price
-from backends.money.purse import Purse, paying
-from backends.protocol import ask
+from backends.money.purse import Purse
+from backends.protocol import AskContext, ask
 from backends.requests import Request, Response
 from tests.support.asking import Open, answers, questions, truth
 from tests.support.endpoints.answers import chat_prompt, count_tokens
@@ -31,6 +32,10 @@ def spend_of(responses: list[Response]) -> Spend:
     return Spend((2 * tokens_in + 10 * tokens_out) / 1e6, tokens_in + tokens_out)
 
 
+def paid_from(budget: Budget, count: int, prices: Mapping[str, Price | None] | None = None) -> AskContext:
+    return AskContext(Purse(budget, prices or {}, ["gsm8k"] * count))
+
+
 @pytest.fixture(scope="module")
 def usual() -> Spend:
     """What 500 of the long questions take."""
@@ -50,8 +55,7 @@ def test_a_budget_is_spent_to_the_last_hundredth_and_never_passed(
     limit = getattr(usual, unit)
     budget = Budget(Limits(**{unit: limit}))
     backend = opened(max_concurrency=64)
-    with paying(Purse(budget, {MODEL: PRICE}, ["gsm8k"] * 700)):
-        responses = answers(backend, requests)
+    responses = answers(backend, requests, paid_from(budget, 700, {MODEL: PRICE}))
     done = [one for one in responses if one.status == "answer"]
     assert spend_of(done).tokens == budget.spent().tokens
     assert spend_of(done).usd == pytest.approx(budget.spent().usd)
@@ -64,16 +68,16 @@ def test_a_budget_is_spent_to_the_last_hundredth_and_never_passed(
     larger = Budget(Limits(**{unit: 3 * limit}))
     larger.note("gsm8k", budget.spent())
     rest = [request for request, one in zip(requests, responses, strict=True) if one.status == "skipped"]
-    with paying(Purse(larger, {MODEL: PRICE}, ["gsm8k"] * len(rest))):
-        assert {one.status for one in answers(backend, rest)} == {"answer"}
+    assert {one.status for one in answers(backend, rest, paid_from(larger, len(rest), {MODEL: PRICE}))} == {
+        "answer"
+    }
 
 
 def test_each_task_has_a_budget_of_its_own(opened: Open, endpoint: Endpoint) -> None:
     requests = questions(200)
     payers = ["first" if number % 4 else "second" for number in range(200)]
     budget = Budget(Limits(), Limits(tokens=1500))
-    with paying(Purse(budget, {}, payers)):
-        responses = answers(opened(max_concurrency=8), requests)
+    responses = answers(opened(max_concurrency=8), requests, AskContext(Purse(budget, {}, payers)))
     by_task = {
         name: [one for one, payer in zip(responses, payers, strict=True) if payer == name]
         for name in ("first", "second")
@@ -89,8 +93,9 @@ def test_each_task_has_a_budget_of_its_own(opened: Open, endpoint: Endpoint) -> 
 def test_a_budget_of_time_ends_the_asking(opened: Open, endpoint: Endpoint) -> None:
     endpoint.change(latency=0.05)
     began = time.monotonic()
-    with paying(Purse(Budget(Limits(seconds=0.5)), {}, ["gsm8k"] * 500)):
-        responses = answers(opened(max_concurrency=4), questions(500))
+    responses = answers(
+        opened(max_concurrency=4), questions(500), paid_from(Budget(Limits(seconds=0.5)), 500)
+    )
     assert 0.45 < time.monotonic() - began < 1.5
     statuses = [one.status for one in responses]
     assert 8 <= statuses.count("answer") <= 60
@@ -100,12 +105,10 @@ def test_a_budget_of_time_ends_the_asking(opened: Open, endpoint: Endpoint) -> N
 def test_calls_without_an_answer_leave_the_budget_as_it_was(opened: Open, endpoint: Endpoint) -> None:
     endpoint.change(max_prompt_tokens=1)
     budget = Budget(Limits(tokens=10_000))
-    with paying(Purse(budget, {}, ["gsm8k"] * 40)):
-        assert {one.status for one in answers(opened(), questions(40))} == {"failed"}
+    assert {one.status for one in answers(opened(), questions(40), paid_from(budget, 40))} == {"failed"}
     assert budget.spent() == Spend()
     endpoint.change(max_prompt_tokens=None)
-    with paying(Purse(budget, {}, ["gsm8k"] * 40)):
-        assert {one.status for one in answers(opened(), questions(40))} == {"answer"}
+    assert {one.status for one in answers(opened(), questions(40), paid_from(budget, 40))} == {"answer"}
 
 
 def test_what_was_kept_for_calls_that_nobody_waits_for_is_given_back(
@@ -114,15 +117,12 @@ def test_what_was_kept_for_calls_that_nobody_waits_for_is_given_back(
     endpoint.change(hanging=0.5)
     budget, backend = Budget(Limits(tokens=4_000)), opened(max_concurrency=8)
     for _ in range(5):
-        with paying(Purse(budget, {}, ["gsm8k"] * 100)):
-            next(ask(backend, questions(100)))
+        next(ask(backend, questions(100), paid_from(budget, 100)))
     endpoint.change(hanging=0.0)
-    with paying(Purse(budget, {}, ["gsm8k"] * 50)):
-        assert {one.status for one in answers(backend, questions(50))} == {"answer"}
+    assert {one.status for one in answers(backend, questions(50), paid_from(budget, 50))} == {"answer"}
 
 
 def test_marks_are_logged_once(opened: Open, endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
-    with paying(Purse(Budget(Limits(tokens=4_000)), {}, ["gsm8k"] * 400)):
-        answers(opened(), questions(400))
+    answers(opened(), questions(400), paid_from(Budget(Limits(tokens=4_000)), 400))
     lines = [record.getMessage() for record in caplog.records]
     assert [line.split(" ")[0] for line in lines] == ["50", "80", "95"]

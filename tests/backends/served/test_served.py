@@ -20,7 +20,7 @@ from backends.errors import BackendError, BackendStopped
 from backends.model_files.loading import load_tokenizer
 from backends.model_files.source import locate
 from backends.model_string import ModelSpec
-from backends.protocol import Backend
+from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from backends.served.options import ServerOptions, flags
@@ -74,8 +74,7 @@ def none_runs(processes: Sequence[int]) -> bool:
 
 
 def answer(backend: Backend, request: Request) -> Response:
-    ask = backend.generate_until if request.kind == "generate_until" else backend.loglikelihood
-    ((_, response),) = [pair for batch in ask([request]) for pair in batch]
+    ((_, response),) = [pair for batch in ask(backend, [request]) for pair in batch]
     return response
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 
 from backends.errors import BackendError
 from backends.model_string import ModelSpec
-from backends.protocol import Backend
+from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request
 from tests.support.paths import ROOT, TINY
@@ -87,5 +87,5 @@ def answer(backend: Backend) -> str:
     request = Request(
         "generate_until", "Question: What is 3 + 4?\nAnswer:", generation={"until": ["."], "max_gen_toks": 20}
     )
-    ((_, response),) = next(backend.generate_until([request]))
+    ((_, response),) = next(ask(backend, [request]))
     return (response.text or "").strip()

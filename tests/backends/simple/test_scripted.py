@@ -107,7 +107,7 @@ def test_a_tables_fingerprint_is_its_content_not_its_place(tmp_path: Path) -> No
 
 def test_the_log_names_each_batch_before_it_is_answered(tmp_path: Path) -> None:
     log = tmp_path / "asked.log"
-    batches = ScriptedBackend("hash", batch_size=8, log=log).generate_until(GENERATE)
+    batches = ask(ScriptedBackend("hash", batch_size=8, log=log), GENERATE)
     for count in (8, 16):
         assert len(next(batches)) == 8
         assert log.read_text().splitlines() == [request.digest() for request in GENERATE[:count]]

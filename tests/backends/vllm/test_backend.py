@@ -119,7 +119,7 @@ def test_what_adds_no_token_has_no_score(vllm: Backend) -> None:
 
 def test_leaving_early_leaves_the_engine_ready(vllm: Backend) -> None:
     requests = [text(QUESTION * length, max_gen_toks=40) for length in range(1, 40)]
-    next(vllm.generate_until(requests))
+    next(ask(vllm, requests))
     (response,) = answers(vllm, [text(QUESTION, until=["."])])
     assert response.text == " 3 + 4 = 7"
 
