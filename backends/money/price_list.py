@@ -7,7 +7,7 @@ what is written to a cache on demand) are left out.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import genai_prices
@@ -20,11 +20,14 @@ from backends.money.prices import Price
 _STEP, _STEPS_A_DAY = timedelta(minutes=30), 48
 
 
-def listed_price(model: str, provider: str | None, at: datetime) -> Price | None:
-    """A model's dearest price of the day that starts at a time; None where the list does not have it.
+def listed_price(model: str, provider: str | None, at: datetime | None = None) -> Price | None:
+    """A model's price; None where the list does not have it, or only what is read or only what is written.
 
-    Nor has it one where it lists nothing, or only what is read or only what is written.
+    model: its name as the provider calls it. provider: an id of genai-prices' (`openai`, `openrouter`, ...);
+    None for the one that the name alone points to. at: when the calls are made; now, if it is not said. Where
+    a price depends on the time of day, the dearest of the following day counts, so that a budget holds.
     """
+    at = at or datetime.now(UTC)
     try:
         found = genai_prices.calc_price(genai_prices.Usage(), model, provider_id=provider)
     except LookupError:

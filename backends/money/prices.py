@@ -1,13 +1,8 @@
-"""What tokens cost: the price the user gives, else the one the public list of `genai-prices` has.
-
-The list is a package's data: nothing is looked up on the network, and a price is as old as the package. A
-model that it does not know, or of which it lists only a part, has no price here; that is never 0.
-"""
+"""What tokens cost."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from backends.errors import BackendError
@@ -92,34 +87,6 @@ def cost(price: Price | None, usage: Usage) -> float | None:
     fresh = usage.tokens_in - usage.tokens_cached
     tokens = fresh * price.input + usage.tokens_cached * cached + usage.tokens_out * price.output
     return tokens / _MILLION + usage.seconds / 3600 * price.hour + price.request
-
-
-def price_of(
-    model: str, provider: str | None, given: Price | None, *, at: datetime | None = None
-) -> Price | None:
-    """A model's price: what the user gave, else the listed one, else None.
-
-    model: its name as the provider calls it. provider: an id of genai-prices' (`openai`, `openrouter`, ...);
-    None for the one that the name alone points to. at: when the calls are made; now, if it is not said. Where
-    a price depends on the time of day, the dearest of the following day counts, so that a budget holds.
-    """
-    if given is not None:
-        return given
-    # A quarter of a second, for a list that runs of local models need not read.
-    from backends.money.price_list import listed_price
-
-    return listed_price(model, provider, at or datetime.now(UTC))
-
-
-def offered_price(offer: Offer, given: Price | None) -> Price | None:
-    """What an offer costs: what the user gave, else what is listed for the model there, else None."""
-    if given is not None:
-        return given
-    from backends.money.price_list import provider_at
-
-    provider = provider_at(offer.address)
-    listed = None if provider is None else price_of(offer.model, provider, None)
-    return listed if listed is None or offer.share == 1 else listed.at_share(offer.share)
 
 
 def parse_price(fields: Mapping[str, Any]) -> Price:

@@ -14,7 +14,8 @@ from backends.endpoints.fallbacks import chained
 from backends.identity import fingerprint_key
 from backends.model_string import ModelSpec, task_arguments
 from backends.money.budget import NO_LIMITS, Budget, Limits
-from backends.money.prices import Price, offered_price, parse_price
+from backends.money.price_lookup import offered_price
+from backends.money.prices import Price, parse_price
 from backends.protocol import Backend
 from backends.registry import BackendContext, open_backend
 from backends.requests import RequestKind

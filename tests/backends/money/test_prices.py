@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.errors import BackendError
-from backends.money.prices import Price, Usage, cost, parse_price, price_of
+from backends.money.price_list import listed_price
+from backends.money.price_lookup import offered_price
+from backends.money.prices import Offer, Price, Usage, cost, parse_price
 
 NIGHT, DAY = datetime(2026, 3, 2, 18, 0, tzinfo=UTC), datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 TOKENS = st.integers(0, 2_000_000)
@@ -33,25 +35,27 @@ def test_hours_and_calls_cost_beside_tokens() -> None:
 
 
 def test_an_unknown_price_is_unknown_and_not_nothing() -> None:
-    assert price_of("a-model-of-my-own", None, None) is None
-    assert price_of("gpt-4o", "a-provider-of-my-own", None) is None
+    assert listed_price("a-model-of-my-own", None) is None
+    assert listed_price("gpt-4o", "a-provider-of-my-own") is None
     assert cost(None, Usage(tokens_in=1)) is None
 
 
 def test_a_model_that_is_listed_without_prices_or_without_one_for_what_it_writes_has_none() -> None:
     usage = genai_prices.Usage(input_tokens=1000)
     assert genai_prices.calc_price(usage, "gpt-4o", provider_id="github-copilot").total_price == 0
-    assert price_of("gpt-4o", "github-copilot", None) is None
-    assert price_of("davinci", "azure", None) is None
+    assert listed_price("gpt-4o", "github-copilot") is None
+    assert listed_price("davinci", "azure") is None
 
 
 def test_the_users_price_wins() -> None:
     mine = Price(input=1.0, output=1.0)
-    assert price_of("gpt-4o", "openai", mine) == mine
+    offer = Offer("openai-chat:gpt-4o", "gpt-4o", "https://api.openai.com/v1")
+    assert offered_price(offer, mine) == mine
+    assert offered_price(offer, None) == listed_price("gpt-4o", "openai")
 
 
 def test_a_listed_price_names_the_list_its_version_and_the_model() -> None:
-    price = price_of("gpt-4o-2024-08-06", "openai", None)
+    price = listed_price("gpt-4o-2024-08-06", "openai")
     assert price is not None
     assert (price.input, price.output, price.cached) == (2.5, 10.0, 1.25)
     assert price.source == f"genai-prices {genai_prices.__version__}, openai gpt-4o"
@@ -73,7 +77,7 @@ def test_calls_cost_what_the_list_itself_says(
     model: str, provider: str, tokens_in: int, tokens_out: int, cached: float
 ) -> None:
     usage = Usage(tokens_in, tokens_out, int(cached * tokens_in))
-    price = price_of(model, provider, None, at=DAY)
+    price = listed_price(model, provider, at=DAY)
     listed = genai_prices.calc_price(
         genai_prices.Usage(
             input_tokens=usage.tokens_in,
@@ -88,15 +92,15 @@ def test_calls_cost_what_the_list_itself_says(
 
 
 def test_a_long_call_costs_more_as_a_whole() -> None:
-    price = price_of("gemini-2.5-pro", "google", None)
+    price = listed_price("gemini-2.5-pro", "google")
     assert cost(price, Usage(tokens_in=200_000)) == pytest.approx(0.25)
     assert cost(price, Usage(tokens_in=200_001)) == pytest.approx(0.5000025)
 
 
 def test_a_price_that_depends_on_the_time_of_day_is_the_dearest_at_any_time() -> None:
-    by_night = price_of("deepseek-chat", "deepseek", None, at=NIGHT)
+    by_night = listed_price("deepseek-chat", "deepseek", at=NIGHT)
     assert by_night is not None
-    assert by_night == price_of("deepseek-chat", "deepseek", None, at=DAY)
+    assert by_night == listed_price("deepseek-chat", "deepseek", at=DAY)
     assert (by_night.input, by_night.output) == (0.27, 1.1)
     assert by_night.source.endswith("deepseek deepseek-chat, the dearest of the day")
 
