@@ -1,11 +1,8 @@
 """A server process: started, waited for until it is healthy, and ended whatever becomes of this process."""
 
-import contextlib
 import os
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -13,13 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from backends.errors import BackendError
 from backends.served.start_failure import reason_in
+from metrics.processes import child
 
-_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds
 _LOOK = 5.0  # seconds; for an answer on its health
 _END = 20.0  # seconds; the supervisor gives the server ten
@@ -45,15 +41,13 @@ class Server:
         self._name = name
         self.address = f"http://127.0.0.1:{port}"
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
-        self._process = subprocess.Popen(
-            [sys.executable, str(_SUPERVISOR), *command.arguments],
-            stdin=subprocess.PIPE,
+        self._process = child.start(
+            "backends.served.supervisor",
+            *command.arguments,
             stdout=self._words,
             stderr=subprocess.STDOUT,
             env={**os.environ, **command.environment},
-            start_new_session=True,  # Ctrl-C on the terminal is the run's, not the server's
         )
-
         self._is_wanted = True
 
     @property
@@ -88,14 +82,7 @@ class Server:
     def stop(self) -> None:
         """End it with all its processes, and wait for that."""
         self._is_wanted = False
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(_END)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):  # it has ended just now
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        child.end(self._process, _END)
 
     def reason(self) -> str:
         """Why it ended, as far as its output tells."""

@@ -1,7 +1,7 @@
 """Ends an engine's processes when the process that started them is gone, also when it was killed with -9.
 
-Run as a script, with the parent's id, before the engine starts: until the parent says on standard input that
-the engine is there, the parent's new children are noted; when standard input closes, they are ended.
+A process of its own, started before the engine: until the parent says on standard input that the engine is
+there, the parent's new children are noted; when standard input closes, they are ended.
 """
 
 import select
@@ -11,21 +11,17 @@ from typing import Self
 
 import psutil
 
+from metrics.processes import child
+
 _LOOK_EVERY = 0.5  # seconds; an engine takes many to start
 
 
 class Guard:
-    """The script as a child of this process."""
+    """That process, as its parent has it."""
 
     def __init__(self) -> None:
-        arguments = [sys.executable, __file__, str(psutil.Process().pid)]
-        self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C on the terminal is the run's
-        )
+        parent = str(psutil.Process().pid)
+        self._process = child.start(__name__, parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self._process.stdout is not None, "it is a pipe"
         self._process.stdout.readline()  # it has seen which children there were before
 
@@ -57,8 +53,9 @@ class _Watch:
                 continue
 
 
-def _main(parent: int) -> None:
-    watch = _Watch(parent)
+def main() -> None:
+    """Guard what the process starts whose id is the argument."""
+    watch = _Watch(int(sys.argv[1]))
     print(flush=True)
     try:
         while not select.select([sys.stdin], [], [], _LOOK_EVERY)[0]:
@@ -69,7 +66,3 @@ def _main(parent: int) -> None:
     except psutil.NoSuchProcess:  # the parent is gone, and standard input closes
         pass
     watch.end()
-
-
-if __name__ == "__main__":
-    _main(int(sys.argv[1]))

@@ -1,7 +1,6 @@
 """A Prefect API for runs that have none: a temporary server, which ends with the process that started it.
 
-Prefect can start such a server itself, but one whose parent is killed with -9 stays for ever. Run as a script
-this file is the server: it stops when its standard input, held by the parent, is closed.
+Prefect can start such a server itself, but one whose parent is killed with -9 stays for ever.
 """
 
 import gc
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
+
+from metrics.processes import child
 
 # Read by Prefect when it is imported, here and in the server; a user's own values win.
 DEFAULTS = {
@@ -42,14 +43,13 @@ class TemporaryServer:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
         environment = {**os.environ, **SERVER_ONLY}
         descriptor = self._socket.fileno()
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, str(descriptor)],
-            stdin=subprocess.PIPE,
+        self._process = child.start(
+            __name__,
+            str(descriptor),
             stdout=subprocess.DEVNULL,
             stderr=self._words,
             pass_fds=[descriptor],
             env=environment,
-            start_new_session=True,  # Ctrl-C on the terminal is the run's, not the server's
         )
 
     @property
@@ -73,21 +73,18 @@ class TemporaryServer:
 
     def release(self) -> None:
         """Let the server end by itself, when it has written what it was told."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        child.release(self._process)
 
     def stop(self) -> None:
         """End the server and wait for that."""
-        self.release()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self._end(10)
 
     def kill(self) -> None:
         """End the server whatever it does."""
-        self._process.kill()
-        self._process.wait()
+        self._end(0)
+
+    def _end(self, seconds: float) -> None:
+        child.end(self._process, seconds)
         self._socket.close()
 
     def _close_when_ended(self) -> None:
@@ -147,8 +144,8 @@ def is_lasting() -> bool:
     return not _is_temporary.get()
 
 
-def serve(descriptor: int) -> None:
-    """Serve Prefect's API on a listening socket until standard input ends."""
+def main() -> None:
+    """Serve Prefect's API, on the listening socket whose descriptor is the argument."""
     gc.disable()  # what is imported stays; looking for garbage in it is a sixth of the start
     import uvicorn
     from prefect.server.api.server import create_app
@@ -157,15 +154,6 @@ def serve(descriptor: int) -> None:
     server = uvicorn.Server(config)
     gc.freeze()
     gc.enable()
-
-    def watch_parent() -> None:
-        sys.stdin.buffer.read()
-        server.should_exit = True
-
-    threading.Thread(target=watch_parent, daemon=True).start()
+    child.when_parent_ends(lambda: setattr(server, "should_exit", True))
     # Given the descriptor, uvicorn takes it for a Unix socket, and Nagle's algorithm holds answers for 40 ms.
-    server.run(sockets=[socket.socket(fileno=descriptor)])
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

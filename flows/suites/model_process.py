@@ -1,4 +1,4 @@
-"""A model of a suite in a process of its own; run as a script, this file is that process.
+"""A model of a suite in a process of its own.
 
 A process a model, because a process keeps one model loaded and draws from one set of random generators, and
 so that a model that takes all memory takes no other with it, and gives it back when it is done. Started by
@@ -11,19 +11,16 @@ import json
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
 from typing import Any
 from uuid import UUID
 
-if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
-    sys.path[0] = str(Path(__file__).resolve().parents[2])
-
 from pydantic import BaseModel
 
 from flows.specs.evaluation import EvaluationSpec
+from metrics.processes.child import when_parent_ends
 
 # An interrupted run stores the answers that it has; what takes longer is stuck.
 END_SECONDS = 20.0
@@ -69,10 +66,8 @@ def execute(job: Job) -> Outcome:
     return Outcome(folder=found)
 
 
-def _end_with_parent() -> None:
-    """Interrupt this process when standard input is closed, by a parent that wants that or is gone."""
-    while os.read(sys.stdin.fileno(), 1):  # not through sys.stdin, whose lock a process needs to end
-        pass
+def _interrupt() -> None:
+    """Interrupt this process, whose parent wants that or is gone."""
     os.kill(os.getpid(), signal.SIGINT)
     sleep(END_SECONDS)
     os._exit(1)
@@ -84,13 +79,8 @@ def main() -> None:
 
     gc.set_threshold(50_000, 20, 100)  # requests and responses make no cycles, but there are many
     job = Job.model_validate(json.loads(sys.stdin.readline()))
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a suite in the background ignores it, and so we
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # A suite in the background ignores interrupts, and so would we.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    when_parent_ends(_interrupt)
     with suppress(KeyboardInterrupt):  # what was answered is stored; who interrupts asks for no outcome
         write_text(job.outcome, execute(job).model_dump_json())
-
-
-if __name__ == "__main__":
-    main()

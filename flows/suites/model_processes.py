@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from flows.prefect_api.retrying import patient
 from flows.specs.evaluation import EvaluationSpec
 from flows.suites import model_process
 from flows.suites.model_process import END_SECONDS, Job, Outcome
+from metrics.processes import child
 
 POLL_SECONDS = 0.1
 
@@ -56,7 +56,7 @@ class ModelRun:
 
     name: str
     flow_run: UUID
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[bytes]"
     file: Path
 
     @classmethod
@@ -64,16 +64,11 @@ class ModelRun:
         """Create the flow run and start its process. folder: for what comes of it."""
         flow_run = patient(_create_flow_run, name, spec, number)
         file = folder / f"{number}.json"
-        process = subprocess.Popen(
-            [sys.executable, str(model_process.__file__)],
-            stdin=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)},
-            start_new_session=True,  # Ctrl-C on the terminal is for the suite, which interrupts its models
-        )
+        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        process = child.start(model_process.__name__, env={**os.environ, **settings})
         assert process.stdin is not None
         job = Job(name=name, spec=spec, flow_run=flow_run, outcome=file)
-        process.stdin.write(job.model_dump_json() + "\n")
+        process.stdin.write(job.model_dump_json().encode() + b"\n")
         process.stdin.flush()
         return cls(name, flow_run, process, file)
 
@@ -93,16 +88,11 @@ class ModelRun:
 
     def interrupt(self) -> None:
         """Have the process end; what was answered is kept."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        child.release(self.process)
 
     def wait(self) -> None:
         """Wait until the process has ended, and see to it that it does."""
-        try:
-            self.process.wait(2 * END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        child.end(self.process, 2 * END_SECONDS)
 
     def _mark_crashed(self, message: str) -> None:
         try:

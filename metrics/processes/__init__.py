@@ -1,1 +1,1 @@
-"""Processes of their own for work that may run away; they import nothing of the project."""
+"""Processes of their own, which end with the one that started them, for work that may run away."""

@@ -3,25 +3,24 @@
 import atexit
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from metrics.errors import MetricError
+from metrics.processes import child
 
 
 class Worker:
-    """A Python script that answers each line of JSON with one, after a first one that says it is ready.
+    """A module whose `main` answers each line of JSON with one, after a first one that says it is ready.
 
     The process starts with the first question, is used for all that follow from any thread, one after the
-    other, and ends with this one: it must end when its standard input does. Time limits are the script's own.
+    other, and ends with this one: it must end when its standard input does. Time limits are the module's own.
     """
 
-    def __init__(self, script: Path) -> None:
-        self._script = script
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         atexit.register(self._end)
 
@@ -43,33 +42,28 @@ class Worker:
                 return None
             return json.loads(answer)
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is not None and self._process.poll() is None:
             return self._process
-        # -P: the script's folder is no place to import from.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", str(self._script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        self._process = child.start(self._module, stdout=subprocess.PIPE)
         if not _exchange(self._process):
             self._end()
-            raise MetricError(f"The process {self._script.name} did not start; what it said is above.")
+            raise MetricError(f"The process {self._module} did not start; what it said is above.")
         return self._process
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+            child.end(self._process, 0)
+            assert self._process.stdout is not None
+            self._process.stdout.close()
             self._process = None
 
 
-def _exchange(process: subprocess.Popen[str], line: str = "") -> str:
+def _exchange(process: "subprocess.Popen[bytes]", line: str = "") -> bytes:
     """The next line of `process` after it was given `line`, empty if it has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     if line:
-        process.stdin.write(line + "\n")
+        process.stdin.write(line.encode() + b"\n")
         process.stdin.flush()
     return process.stdout.readline()

@@ -8,7 +8,6 @@ import functools
 import importlib.util
 import logging
 import time
-from pathlib import Path
 
 from metrics.errors import MetricError
 from metrics.processes.worker import Worker
@@ -55,4 +54,4 @@ def _equal(gold: str, prediction: str, timeout: float) -> bool:
 
 @functools.cache
 def _worker() -> Worker:
-    return Worker(Path(__file__).resolve().parents[1] / "processes" / "math_worker.py")
+    return Worker("metrics.processes.math_worker")

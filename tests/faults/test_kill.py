@@ -73,7 +73,7 @@ def test_the_temporary_server_of_a_killed_run_does_not_stay(lab: Lab) -> None:
     process = lab.start(tasks="sums", model=SLOW_MODEL, PREFECT_API_URL="")
     assert until(lambda: lab.asked > 0, process)
     servers = psutil.Process(process.pid).children(recursive=True)
-    assert any("prefect_server.py" in " ".join(server.cmdline()) for server in servers)
+    assert any("temporary_server" in " ".join(server.cmdline()) for server in servers)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     _, alive = psutil.wait_procs(servers, timeout=60)

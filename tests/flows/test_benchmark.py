@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from flows.benchmark import benchmark, main
 from flows.specs.suite import SuiteSpec
 from flows.suites import model_process
 from flows.suites.result import SuiteResult
+from metrics.processes import child
 from tests.support.http_stub import http_stub
 from tests.support.lab import Lab
 from tests.support.nights import TASK, Nights
@@ -162,7 +162,7 @@ def test_a_task_that_is_not_there_is_refused_before_anything_is_made(
 def test_a_process_that_is_killed_is_a_failed_model(nights: Nights, tmp_path: Path) -> None:
     from flows.suites.model_processes import ModelRun
 
-    process = subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE, text=True)
+    process = subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE)
     flow_run = created_flow_run(nights.spec("baseline:random"))
     run = ModelRun("m", flow_run, process, tmp_path / "none.json")
     assert not run.has_ended
@@ -181,14 +181,12 @@ def test_a_model_does_not_go_on_without_its_suite(nights: Nights, tmp_path: Path
         flow_run=created_flow_run(spec),
         outcome=tmp_path / "outcome",
     )
-    process = subprocess.Popen(
-        [sys.executable, str(model_process.__file__)], stdin=subprocess.PIPE, text=True
-    )
+    process = child.start(model_process.__name__)
     assert process.stdin is not None
-    process.stdin.write(job.model_dump_json() + "\n")
+    process.stdin.write(job.model_dump_json().encode() + b"\n")
     process.stdin.flush()
     assert until((tmp_path / "asked").exists, process)
-    process.stdin.close()  # as the system does when the suite's process is gone
+    child.release(process)  # as the system does when the suite's process is gone
     process.wait(model_process.END_SECONDS + 20)
     assert not job.outcome.exists()
 
