@@ -10,15 +10,15 @@ from tasks_lib.error_context import ErrorContext
 from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
 
 Config = TypeVar("Config", TaskConfig, ClassConfig)
-Resolve = Callable[[FunctionRef], Callable[..., Any]]
+Resolve = Callable[[FunctionRef], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskScope(Generic[Config]):
     """One task and how a run asks it.
 
-    errors: makes the errors of the task. resolve: the function or class that a reference names; raises
-    TaskError. roots: data roots, the first one that has a dataset counts.
+    errors: makes the errors of the task. resolve: what a reference names, a function or class or a custom
+    metric; raises TaskError. roots: data roots, the first one that has a dataset counts.
     """
 
     config: Config

@@ -77,8 +77,9 @@ def function_scores(
     """The scores of one document for a metric that is a function of task code, by result name.
 
     The function is called with `references` and `predictions` (lists of one) and the options if its signature
-    takes them, else with the list [gold, prediction]. A mapping it returns gives one score per key; with
-    several targets its value under `name` counts, and the score is 1.0 if it is truthy for any target.
+    takes them, else with the list [gold, prediction], or, where one argument is too few, with these two and
+    the options. A mapping it returns gives one score per key; with several targets its value under `name`
+    counts, and the score is 1.0 if it is truthy for any target.
     """
     call = _caller(function, options)
     if not answer.has_several_targets:
@@ -190,11 +191,19 @@ def _compiled_rules(regexes: tuple[str, ...], case: bool, punctuation: bool, num
 
 def _caller(function: Callable[..., Any], options: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
     """`function` as one of (gold, prediction), through the interface that its signature takes."""
+    if _takes(function, references=[], predictions=[], **options):
+        return lambda gold, prediction: function(references=[gold], predictions=[prediction], **options)
+    if not _takes(function, []) and _takes(function, "", "", **options):
+        return lambda gold, prediction: function(gold, prediction, **options)
+    return lambda gold, prediction: function([gold, prediction])
+
+
+def _takes(function: Callable[..., Any], /, *arguments: Any, **options: Any) -> bool:
     try:
-        inspect.signature(function).bind(references=[], predictions=[], **options)
+        inspect.signature(function).bind(*arguments, **options)
     except TypeError:
-        return lambda gold, prediction: function([gold, prediction])
-    return lambda gold, prediction: function(references=[gold], predictions=[prediction], **options)
+        return False
+    return True
 
 
 def _plain(text: str) -> str:

@@ -112,7 +112,7 @@ class Selector:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._files = YamlFiles()
-        self._codes: dict[tuple[Path, str], str] = {}
+        self._codes: dict[tuple[Path, str, bool], str] = {}
         self._asked: dict[str, TaskFile] = {}
         self._tasks: dict[str, TaskFile] = {}
         self._groups: dict[str, GroupConfig] = {}
@@ -282,7 +282,8 @@ class Selector:
         """`value` as JSON can say it, the same in every process; a function as its name and its code."""
         match value:
             case FunctionRef():
-                return {"!function": value.name, "code": self._code(value)}
+                kind = "!custom" if value.is_custom else "!function"
+                return {kind: value.name, "code": self._code(value)}
             case Mapping():
                 return {f"{key!r}": self._canonical(inner) for key, inner in value.items()}
             case list() | tuple():
@@ -295,7 +296,7 @@ class Selector:
                 return {f"!{type(value).__name__}": repr(value)}
 
     def _code(self, ref: FunctionRef) -> str:
-        module = (ref.folder, ref.name.rpartition(".")[0])
+        module = (ref.folder, ref.module, ref.is_custom)
         if module not in self._codes:
             self._codes[module] = code_digest(ref)
         return self._codes[module]

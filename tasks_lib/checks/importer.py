@@ -45,7 +45,7 @@ class TaskCode:
         for ref in refs:
             self.resolve(ref)
 
-    def resolve(self, ref: FunctionRef) -> Callable[..., Any]:
+    def resolve(self, ref: FunctionRef) -> Any:
         file = source_file(ref)
         if file not in self._imported:
             self._import(ref, file)

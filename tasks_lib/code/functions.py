@@ -11,7 +11,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -28,6 +28,9 @@ from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef
 
 STARTER = Path(__file__).resolve().parents[1] / "starter"
+
+# Set in the globals of modules that are imported by name.
+_IMPORTED = "__imported_for_a_task__"
 
 _loading = threading.RLock()
 
@@ -72,21 +75,22 @@ class TrustedRoots:
         return any(real.is_relative_to(folder) for folder in self.folders)
 
 
-def resolve(ref: FunctionRef, trusted: TrustedRoots) -> Callable[..., Any]:
-    """The function (or class) that `ref` names; its module is loaded anew when its file has changed.
+def resolve(ref: FunctionRef, trusted: TrustedRoots) -> Any:
+    """The function (or class) that `ref` names, or anything else where it is custom; its module is loaded
+    anew when its file has changed.
 
     Errors: TaskError where the folder is not trusted, where there is no such file, module or name, and where
     importing it fails.
     """
     module = load_module(ref, trusted)
-    name = ref.name.rpartition(".")[2]
+    name = ref.attribute
     try:
-        function = getattr(module, name)
+        found = getattr(module, name)
     except AttributeError as error:
         raise TaskError(f"{module.__file__} has no `{name}`, which {ref} in {ref.folder} asks for") from error
-    if not callable(function):
+    if not callable(found) and not ref.is_custom:
         raise TaskError(f"`{name}` in {module.__file__} is no function, which {ref} in {ref.folder} asks for")
-    return function  # type: ignore[no-any-return]
+    return found
 
 
 def load_module(ref: FunctionRef, trusted: TrustedRoots) -> ModuleType:
@@ -96,20 +100,18 @@ def load_module(ref: FunctionRef, trusted: TrustedRoots) -> ModuleType:
             f"{ref} in {ref.folder} is Python from a folder that is not trusted; "
             f"read it, then allow it with --trust-task-code"
         )
-    module_name, _ = _split(ref)
-    file = _local_file(ref.folder, module_name)
+    file = _local_file(ref)
     if file is not None and file not in trusted:
         raise TaskError(f"{ref} in {ref.folder} leads to {file}, outside the trusted folders")
     if installed_catalog() is None:
         lm_eval_stub.provide(trusted.folders)
-    return _installed_module(ref, module_name) if file is None else _file_module(ref, file)
+    return _installed_module(ref) if file is None else _file_module(ref, file)
 
 
 def module_name(ref: FunctionRef) -> str:
     """The name in `sys.modules` of the module that `ref` names something of."""
-    written, _ = _split(ref)
-    file = _local_file(ref.folder, written)
-    return written if file is None else _module_name(file)
+    file = _local_file(ref)
+    return ref.module if file is None else _module_name(file)
 
 
 def code_digest(ref: FunctionRef) -> str:
@@ -118,10 +120,9 @@ def code_digest(ref: FunctionRef) -> str:
     That is every `*.py` of the folder of the function's file, and for an installed module its distribution's
     name and version too. Errors: TaskError where there is no such file or module.
     """
-    module_name, _ = _split(ref)
     digest = hashlib.sha256()
-    if _local_file(ref.folder, module_name) is None:
-        digest.update(_distribution(ref, module_name).encode())
+    if _local_file(ref) is None:
+        digest.update(_distribution(ref).encode())
     file = source_file(ref)
     for source in sorted({file, *file.parent.glob("*.py")}):
         content = source.read_bytes()
@@ -133,21 +134,17 @@ def code_digest(ref: FunctionRef) -> str:
 
 def source_file(ref: FunctionRef) -> Path:
     """The file that the function is looked up in; no code is run. Errors: TaskError where there is none."""
-    module_name, _ = _split(ref)
-    return _local_file(ref.folder, module_name) or _installed_file(ref, module_name)
+    return _local_file(ref) or _installed_file(ref)
 
 
-def _split(ref: FunctionRef) -> tuple[str, str]:
-    """The module and the name in it; anything but dotted identifiers could leave the folder."""
-    module_name, _, name = ref.name.rpartition(".")
-    if not module_name or not all(part.isidentifier() for part in ref.name.split(".")):
-        raise TaskError(f"{ref} in {ref.folder}: write it as `module.name`")
-    return module_name, name
-
-
-def _local_file(folder: Path, module_name: str) -> Path | None:
-    file = folder.joinpath(*module_name.split(".")).with_suffix(".py")
-    return file.resolve() if file.is_file() else None
+def _local_file(ref: FunctionRef) -> Path | None:
+    """The module's file in the folder. Errors: TaskError for anything but dotted identifiers, which could
+    leave the folder."""
+    if not ref.module or not all(part.isidentifier() for part in ref.name.split(".")):
+        way = "custom:package.module:name" if ref.is_custom else "module.name"
+        raise TaskError(f"{ref} in {ref.folder}: write it as `{way}`")
+    file = ref.folder.joinpath(*ref.module.split(".")).with_suffix(".py")
+    return file.resolve() if file.is_file() and not ref.is_custom else None
 
 
 class _Uncached(SourceFileLoader):
@@ -160,9 +157,7 @@ class _Uncached(SourceFileLoader):
 
 def _file_module(ref: FunctionRef, file: Path) -> ModuleType:
     """The module of a file, from `sys.modules` as long as the file stays as it was loaded."""
-    status = file.stat()
-    stamp = (str(file), status.st_mtime_ns, status.st_size)
-    name = _module_name(file)
+    stamp, name = _stamp(file), _module_name(file)
     with _loading:
         known = sys.modules.get(name)
         if known is not None and getattr(known, TASK_CODE, None) == stamp:
@@ -201,17 +196,29 @@ def _module_name(file: Path) -> str:
     return f"task_code_{hashlib.sha256(str(file).encode()).hexdigest()[:16]}_{file.stem}"
 
 
-def _installed_module(ref: FunctionRef, module_name: str) -> ModuleType:
-    _distribution(ref, module_name)
+def _installed_module(ref: FunctionRef) -> ModuleType:
+    _distribution(ref)
+    stamp = _stamp(_installed_file(ref))
     try:
-        return importlib.import_module(module_name)
+        with _loading:
+            module = importlib.import_module(ref.module)
+            if vars(module).setdefault(_IMPORTED, stamp) != stamp and ref.is_custom:  # it is being written
+                vars(module)[_IMPORTED] = stamp
+                module = importlib.reload(module)
+        return module
     except Exception as error:
-        raise import_failure(f"{ref} in {ref.folder}", module_name, error) from error
+        raise import_failure(f"{ref} in {ref.folder}", ref.module, error) from error
 
 
-def _installed_file(ref: FunctionRef, module_name: str) -> Path:
+def _stamp(file: Path) -> tuple[str, int, int]:
+    """What changes where a file does."""
+    status = file.stat()
+    return str(file), status.st_mtime_ns, status.st_size
+
+
+def _installed_file(ref: FunctionRef) -> Path:
     """The file of an installed module, found without importing the packages above it."""
-    top, *below = module_name.split(".")
+    top, *below = ref.module.split(".")
     spec = importlib.util.find_spec(top)
     if spec and not below and spec.origin:
         return Path(spec.origin)
@@ -220,15 +227,17 @@ def _installed_file(ref: FunctionRef, module_name: str) -> Path:
         for file in (path.with_suffix(".py"), path / "__init__.py"):
             if file.is_file():
                 return file
-    raise TaskError(f"{ref} in {ref.folder}: the installed package {top} has no module {module_name}")
+    if spec is None:
+        raise TaskError(f"{ref} in {ref.folder}: there is no module {top}; is its folder on PYTHONPATH?")
+    raise TaskError(f"{ref} in {ref.folder}: the installed package {top} has no module {ref.module}")
 
 
-def _distribution(ref: FunctionRef, module_name: str) -> str:
-    """Name and version of what installed the module."""
-    top = module_name.partition(".")[0]
+def _distribution(ref: FunctionRef) -> str:
+    """Name and version of what installed the module; "" for a custom one that nothing did."""
+    top = ref.module.partition(".")[0]
     names = sorted(set(_distributions().get(top, ())))
-    if not names:
-        wanted = Path(*module_name.split(".")).with_suffix(".py")
+    if not names and not ref.is_custom:
+        wanted = Path(*ref.module.split(".")).with_suffix(".py")
         raise TaskError(f"{ref} in {ref.folder}: there is no {wanted} there and no installed package {top}")
     return " ".join(f"{name}=={importlib.metadata.version(name)}" for name in names)
 

@@ -20,13 +20,28 @@ FormatType = Literal["mcqa", "cloze", "generate", "cot"]
 
 @dataclass(frozen=True, slots=True)
 class FunctionRef:
-    """`!function module.name` as it stands in a file of `folder` (absolute)."""
+    """`!function module.name`, or a metric's `custom:module:name`, as it stands in a file of `folder`
+    (absolute).
+
+    name: dotted, as after `!function`. is_custom: the module is looked for where Python looks for modules,
+    never in the folder.
+    """
 
     folder: Path
     name: str
+    is_custom: bool = False
 
     def __str__(self) -> str:
-        return f"!function {self.name}"
+        return f"custom:{self.module}:{self.attribute}" if self.is_custom else f"!function {self.name}"
+
+    @property
+    def module(self) -> str:
+        return self.name.rpartition(".")[0]
+
+    @property
+    def attribute(self) -> str:
+        """What the function is called in its module."""
+        return self.name.rpartition(".")[2]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -81,7 +96,7 @@ class MetricConfig(BaseModel):
 
     @property
     def name(self) -> str:
-        return self.metric if isinstance(self.metric, str) else self.metric.name.rpartition(".")[2]
+        return self.metric if isinstance(self.metric, str) else self.metric.attribute
 
     @property
     def options(self) -> dict[str, Any]:
@@ -284,7 +299,7 @@ class AggregateMetric(Strict):
     @classmethod
     def _name_of_a_function(cls, value: object) -> object:
         """A task's scores carry a function's own name."""
-        return value.name.rpartition(".")[2] if isinstance(value, FunctionRef) else value
+        return value.attribute if isinstance(value, FunctionRef) else value
 
     @field_validator("weight_by_size", mode="before")
     @classmethod

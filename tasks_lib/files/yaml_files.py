@@ -22,6 +22,8 @@ try:
 except ImportError:  # PyYAML without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
 
+# What the import path of a metric of one's own begins with.
+CUSTOM = "custom:"
 _MAP = "tag:yaml.org,2002:map"
 _MERGE = "tag:yaml.org,2002:merge"
 # Python refuses to write a whole number of more digits (4,300) as text.
@@ -169,7 +171,10 @@ def _parsed(path: str, raw: bytes) -> tuple[dict[str, Any], list[str]]:
                 f"{path}: its aliases stand for more than {_MOST_VALUES:,} values; write them out"
             )
         warnings = _repeated_keys(root, path)
-        return _construct(loader, root, path), warnings
+        content = _construct(loader, root, path)
+        if CUSTOM.encode() in raw:
+            _refer_to_custom_metrics(content, loader.folder)
+        return content, warnings
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -196,6 +201,17 @@ def _construct(loader: _Loader, root: yaml.Node | None, path: str) -> dict[str, 
             said = "nested too deeply" if isinstance(error, RecursionError) else error
             raise TaskError(f"{path}:{line}: not readable as YAML: {said}") from error
     return content
+
+
+def _refer_to_custom_metrics(value: object, folder: Path) -> None:
+    """Have each `metric: custom:module:name` say which folder's file it stands in, which must be trusted: the
+    file may be included by others, and a group's is merged into its tasks."""
+    if isinstance(value, dict):
+        metric = value.get("metric")
+        if isinstance(metric, str) and metric.startswith(CUSTOM):
+            value["metric"] = FunctionRef(folder, metric.removeprefix(CUSTOM).replace(":", "."), True)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _refer_to_custom_metrics(inner, folder)
 
 
 def _repeated_keys(root: yaml.Node | None, path: str) -> list[str]:

@@ -62,7 +62,8 @@ class Media:
         """A field, a template that writes a Python literal, a function, or a list of these."""
         match value:
             case FunctionRef():
-                return self._resolve(value)
+                function: Read = self._resolve(value)
+                return function
             case str() if value in columns:
                 return lambda doc: doc[value]
             case str():

@@ -173,10 +173,10 @@ class PipelineReader:
 
     def _plans(self, entries: Sequence[MetricConfig]) -> dict[str, MetricPlan]:
         plans: dict[str, MetricPlan] = {}
-        for entry in entries:
-            if entry.name in plans:
-                raise TaskError(f"{entry.name} is there twice; remove one of them")
-            plans[entry.name] = self._plan(entry)
+        for plan in map(self._plan, entries):
+            if plan.name in plans:
+                raise TaskError(f"{plan.name} is there twice; remove one of them")
+            plans[plan.name] = plan
         return plans
 
     def _filter(self, function: str | FunctionRef, options: Mapping[str, Any]) -> Filter:
@@ -214,24 +214,29 @@ class PipelineReader:
 
         return apply
 
-    def _function(self, entry: MetricConfig) -> Callable[..., Any] | None:
-        """What scores a text: the task's own function, a metric of Hugging Face evaluate, or, where it is one
-        of ours or where no text is scored, nothing."""
-        if isinstance(entry.metric, FunctionRef):
-            return self._resolve(entry.metric)
+    def _scored_by(self, entry: MetricConfig) -> tuple[Metric | None, Callable[..., Any] | None]:
+        """What there is of a metric: its entry, and what scores texts in its place: the task's own function,
+        or a metric of Hugging Face evaluate."""
         scored_by_task = isinstance(self._config.process_results, FunctionRef)
+        if isinstance(entry.metric, FunctionRef):
+            found = self._resolve(entry.metric)
+            if isinstance(found, Metric):
+                return found, None
+            if not callable(found):
+                said = "is neither a `metrics.scores.metric.Metric` nor a function"
+                raise TaskError(f"{entry.metric} {said} that scores texts")
+            return None if entry.metric.is_custom else LM_EVAL_METRICS.get(entry.name), found
         scores_texts = self._config.output_type == "generate_until" and not scored_by_task
-        if not scores_texts or (entry.name in METRICS and not entry.hf_evaluate):
-            return None
-        return load_hf_metric(entry.name, entry.options)
+        if scores_texts and (entry.hf_evaluate or entry.name not in METRICS):
+            return LM_EVAL_METRICS.get(entry.name), load_hf_metric(entry.name, entry.options)
+        return LM_EVAL_METRICS.get(entry.name) if scored_by_task else metric(entry.name), None
 
     def _plan(self, entry: MetricConfig) -> MetricPlan:
         if entry.reductions and self._config.output_type != "generate_until":
             kind = self._config.output_type
             raise MetricError(f"{entry.name}: a reduction is for generated texts, the task is {kind}.")
-        function = self._function(entry)
-        scored_by_task = function is not None or isinstance(self._config.process_results, FunctionRef)
-        known = LM_EVAL_METRICS.get(entry.name) if scored_by_task else metric(entry.name)
+        known, function = self._scored_by(entry)
+        name = known.name if isinstance(entry.metric, FunctionRef) and known else entry.name
         how: str | Callable[[Sequence[Any]], Any] = known.aggregation if known else "mean"
         if isinstance(entry.aggregation, FunctionRef):
             how = self._resolve(entry.aggregation)
@@ -244,7 +249,7 @@ class PipelineReader:
         if better is None and known:
             better = known.higher_is_better
         reductions = {_ending(name): reduction(name) for name in entry.reductions}
-        return MetricPlan(entry.name, how, better, how_options, entry.options, reductions, known, function)
+        return MetricPlan(name, how, better, how_options, entry.options, reductions, known, function)
 
 
 def _refuse_useless(plans: Iterable[MetricPlan], kind: OutputType) -> None:
