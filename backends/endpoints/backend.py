@@ -91,7 +91,7 @@ class EndpointBackend:
                     owners.append(position)
         if answered:
             yield answered
-        yield from sums(owners, self._engine.ask(items, context.at(owners)))
+        yield from sums(requests, owners, self._engine.ask(items, context.at(owners)))
 
     def chat_template(self) -> str | None:
         first = self.remotes[0]

@@ -8,7 +8,7 @@ from typing import Any
 from backends.endpoints.messages import as_messages
 from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, sampling
 from backends.endpoints.question import Content, Malformed, Question, record_at
-from backends.endpoints.response_reading import Count, Written, declined, generated, usage_of
+from backends.endpoints.response_reading import Count, Written, declined, text_response, usage_of
 from backends.endpoints.scored_prompt import Scoring
 from backends.requests import RequestKind, Response
 from backends.text.generation_settings import Settings
@@ -65,7 +65,7 @@ def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     said = text or (_text(message, "refusal") or "")
     count = Count.of(usage_of(content), prompt_bytes, (thinking or "") + said, settings.max_tokens)
     written = Written(said, is_complete, count, thinking, refusal, str(content.get("model") or ""))
-    return generated(written, settings)
+    return text_response(written, settings)
 
 
 def _text(message: Mapping[str, Any], key: str) -> str | None:

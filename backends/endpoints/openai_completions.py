@@ -20,7 +20,7 @@ from backends.endpoints.question import (
     record_at,
     text_at,
 )
-from backends.endpoints.response_reading import Count, Written, generated, scored, usage_of
+from backends.endpoints.response_reading import Count, Written, scored, text_response, usage_of
 from backends.endpoints.scored_prompt import Scoring
 from backends.requests import RequestKind, Response
 from backends.text.generation_settings import Settings
@@ -68,7 +68,7 @@ def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Respo
     is_complete, refusal = finish_of(choice)
     count = Count.of(usage_of(content), prompt_bytes, text, settings.max_tokens)
     written = Written(text, is_complete, count, refusal=refusal, model=str(content.get("model") or ""))
-    return generated(written, settings)
+    return text_response(written, settings)
 
 
 def _read_score(scoring: Scoring, content: Content) -> Response:

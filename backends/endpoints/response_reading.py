@@ -1,15 +1,14 @@
 """What an endpoint's answers say, in the words of a Response; the same for all dialects."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from backends.endpoints.question import Content
 from backends.money.estimates import estimated, plausible
 from backends.money.prices import Usage
-from backends.requests import Call, Response, Status
-from backends.text.generation_settings import Settings, cut_at_stops
-from backends.text.thinking import parts_of
+from backends.requests import Call, Response
+from backends.text.generated import generated
+from backends.text.generation_settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +45,14 @@ class Written:
     model: str = ""
 
 
-def generated(written: Written, settings: Settings) -> Response:
-    """The response that a generation is: thinking apart, the answer cut before the first stop sequence."""
-    cut = partial(cut_at_stops, stops=settings.stops)
-    thinking = written.thinking
-    parts = parts_of(
-        written.text, settings.mark if thinking is None else None, cut, complete=written.is_complete
-    )
-    status: Status = "answer" if written.is_complete or parts.stopped else "truncated"
-    if written.refusal is not None:
-        status = "refused"
-    return Response(
-        status=status,
-        text=parts.answer,
-        thinking=parts.thinking if thinking is None else thinking,
-        cut_while_thinking=parts.cut_while_thinking or (status == "truncated" and _only_thought(written)),
-        error=written.refusal,
+def text_response(written: Written, settings: Settings) -> Response:
+    """The response that a generation is."""
+    return generated(
+        written.text,
+        settings,
+        is_complete=written.is_complete,
+        thinking=written.thinking,
+        refusal=written.refusal,
         **_counted(written.count, written.model),
     )
 
@@ -95,7 +86,3 @@ def _counted(count: Count, model: str) -> dict[str, Any]:
     usage = count.usage
     call = Call(enqueued=0.0, tokens_cached=usage.tokens_cached, counted=count.is_reported, model=model)
     return {"tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out, "call": call}
-
-
-def _only_thought(written: Written) -> bool:
-    return written.thinking is not None and not written.text

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,11 +19,12 @@ from backends.model_files.source import Source, locate
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
+from backends.text.rolling import sums
 
 if TYPE_CHECKING:
     from backends.hf.generation import Generations
     from backends.hf.loglikelihood import LogLikelihoods
-    from backends.model_files.tokenization import Tokenization
+    from backends.model_files.tokenization import Query, Tokenization, Unanswerable
 
 # Windows of rolling log-likelihoods that are worked on together.
 WINDOWS_AT_ONCE = 64
@@ -171,20 +171,24 @@ class HFBackend:
     def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
         match kind:
             case "loglikelihood":
-                return self._scores(requests)
+                return self._scores(self._tokenization.queries(requests))
             case "loglikelihood_rolling":
                 return self._rolling_scores(requests)
             case "generate_until":
                 return self._texts(requests)
 
-    def _scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
+    def _scores(self, asked: "Sequence[Query | Unanswerable]") -> Iterator[Batch]:
+        """Log-likelihoods by the position of what is asked; what cannot be asked has a failure at once."""
         from backends.model_files.tokenization import Query, Unanswerable
 
-        asked = self._tokenization.queries(requests)
-        refusals = [(i, _failed(query)) for i, query in enumerate(asked) if isinstance(query, Unanswerable)]
-        if refusals:
-            yield refusals
-        queries = [(i, query) for i, query in enumerate(asked) if isinstance(query, Query)]
+        refused = [
+            (position, Response(status="failed", error=one.reason))
+            for position, one in enumerate(asked)
+            if isinstance(one, Unanswerable)
+        ]
+        if refused:
+            yield refused
+        queries = [(position, one) for position, one in enumerate(asked) if isinstance(one, Query)]
         for scores in self._loglikelihoods.scores([query for _, query in queries]):
             yield [
                 (
@@ -200,15 +204,17 @@ class HFBackend:
             ]
 
     def _rolling_scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        waiting: list[tuple[int, Any]] = []
+        owners: list[int] = []
+        windows: list[Query] = []
         for number, request in enumerate(requests):
-            windows = self._tokenization.windows(request.prompt)
-            if not windows:
+            own = self._tokenization.windows(request.prompt)
+            if not own:
                 yield [(number, Response(logprob=0.0))]
-            waiting += [(number, window) for window in windows]
-            if len(waiting) >= WINDOWS_AT_ONCE or number == len(requests) - 1:
-                yield self._sums(waiting)
-                waiting = []
+            windows += own
+            owners += [number] * len(own)
+            if len(windows) >= WINDOWS_AT_ONCE or (windows and number == len(requests) - 1):
+                yield from sums(requests, owners, self._scores(windows), seconds=max)
+                owners, windows = [], []
 
     def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
         groups: dict[str, list[tuple[int, Request]]] = {}
@@ -245,22 +251,3 @@ class HFBackend:
         if self.dtype != "auto":
             return self.dtype
         return declared_dtype(json.loads((self.source.folder / "config.json").read_text()))
-
-    def _sums(self, windows: Sequence[tuple[int, Any]]) -> Batch:
-        """Each request's log-probability: the sum over its windows."""
-        answers: dict[int, Response] = {}
-        for scores in self._loglikelihoods.scores([window for _, window in windows]):
-            for score in scores:
-                number, window = windows[score.number]
-                before = answers.get(number, Response(logprob=0.0))
-                answers[number] = replace(
-                    before,
-                    logprob=(before.logprob or 0.0) + score.logprob,
-                    tokens_in=before.tokens_in + window.length,
-                    seconds=max(before.seconds, score.seconds),
-                )
-        return list(answers.items())
-
-
-def _failed(query: Any) -> Response:
-    return Response(status="failed", error=query.reason)

@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -18,8 +17,8 @@ from backends.hf.batching import Batches, auto_tokens
 from backends.model_files.decoding import EndsAfterThinking, EndsWithStop, Texts
 from backends.model_files.tokenization import Tokenization, Tokens
 from backends.requests import Request, Response
-from backends.text.generation_settings import Settings, cut_at_stops
-from backends.text.thinking import parts_of
+from backends.text.generated import generated
+from backends.text.generation_settings import Settings
 
 REQUESTS_PER_BATCH = 64
 
@@ -116,12 +115,10 @@ class Generations:
         tokens = row if end is None else row[: end + 1]
         complete = end is not None or len(row) < settings.max_tokens
         text = Texts(self.tokenizer, settings.mark).of(tokens, with_special=False)
-        parts = parts_of(text, settings.mark, partial(cut_at_stops, stops=settings.stops), complete=complete)
-        return Response(
-            status="answer" if complete or parts.stopped else "truncated",
-            text=parts.answer,
-            thinking=parts.thinking,
-            cut_while_thinking=parts.cut_while_thinking,
+        return generated(
+            text,
+            settings,
+            is_complete=complete,
             tokens_in=len(prompt.tokens),
             tokens_out=len(tokens),
             seconds=seconds,

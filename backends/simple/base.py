@@ -11,6 +11,7 @@ from typing import Any
 from backends.errors import BackendError
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
 from backends.requests import Request, RequestKind, Response
+from backends.text.generation_settings import cut_at_stops, stops_of
 from backends.text.thinking import without_thinking
 
 ANYTHING = Capabilities(
@@ -70,15 +71,7 @@ class SimpleBackend(ABC):
             yield list(enumerate(finished, start))
 
 
-def cut_at_stop(text: str, generation: Mapping[str, Any]) -> str:
-    """The text before the first stop sequence of `until` (one, several or none); empty ones stop nothing."""
-    until = generation.get("until") or []
-    stops = [until] if isinstance(until, str) else until
-    found = [position for stop in stops if stop and (position := text.find(stop)) >= 0]
-    return text[: min(found, default=len(text))]
-
-
 def _finished(request: Request, response: Response, seconds: float) -> Response:
-    generation = request.generation
-    response = without_thinking(response, generation, partial(cut_at_stop, generation=generation))
+    cut = partial(cut_at_stops, stops=stops_of(request.generation))
+    response = without_thinking(response, request.generation, cut)
     return response if response.seconds else replace(response, seconds=seconds)

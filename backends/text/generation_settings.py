@@ -39,8 +39,8 @@ def settings_of(generation: Mapping[str, Any], *, eos: str | None) -> Settings:
     Without sampling there is no temperature; a temperature above 0 means sampling unless `do_sample` says no.
     """
     options = dict(generation)
-    until = options.pop("until", None) or []
-    stops = [until] if isinstance(until, str) else list(until)
+    stops = stops_of(generation)
+    options.pop("until", None)
     limits = [limit for limit in (options.pop(name, None) for name in MAX_TOKENS) if limit is not None]
     temperature = float(options.pop("temperature", None) or 0.0)
     do_sample = options.pop("do_sample", None)
@@ -53,7 +53,7 @@ def settings_of(generation: Mapping[str, Any], *, eos: str | None) -> Settings:
     if mark and options.get("num_beams", 1) != 1:
         raise BackendError(f"generation parameter num_beams: {PARAMETER} needs it to be 1")
     return Settings(
-        stops=tuple(dict.fromkeys(stop for stop in (*stops, eos) if stop)),
+        stops=tuple(dict.fromkeys((*stops, eos) if eos else stops)),
         max_tokens=int(limits[0]) if limits else DEFAULT_MAX_TOKENS,
         do_sample=do_sample,
         seed=int(options.pop("seed", 0)),
@@ -62,8 +62,14 @@ def settings_of(generation: Mapping[str, Any], *, eos: str | None) -> Settings:
     )
 
 
+def stops_of(generation: Mapping[str, Any]) -> tuple[str, ...]:
+    """The stop sequences of generation parameters, of which `until` has one, several or none."""
+    until = generation.get("until") or ()
+    return tuple(stop for stop in ((until,) if isinstance(until, str) else until) if stop)
+
+
 def cut_at_stops(text: str, stops: Sequence[str]) -> str:
-    """The text before the stops, one after the other."""
+    """The text before the stops, cut at one after the other: `xab` is `xa` before the stops `b`, `ab`."""
     for stop in stops:
         text = text.split(stop)[0]
     return text

@@ -1,17 +1,24 @@
 """A long text's log-likelihood from those of its windows."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import add
 
 from backends.protocol import Batch
-from backends.requests import Response
+from backends.requests import Request, Response
 
 
-def sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
-    """Each text's log-likelihood: the sum over its windows, once all are there.
+def sums(
+    requests: Sequence[Request],
+    owners: Sequence[int],
+    answers: Iterator[Batch],
+    seconds: Callable[[float, float], float] = add,
+) -> Iterator[Batch]:
+    """Each request's answer, once all its parts are there: of a text the sum over its windows.
 
-    owners: for each window, the position of the text that it is a part of.
+    owners: for each of what was asked, the position of the request that it is a part of. seconds: how long
+    two windows took; `max` where they are worked on side by side, so that each took what all took.
     """
     left = Counter(owners)
     so_far: dict[int, Response] = {}
@@ -19,7 +26,9 @@ def sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
         whole: Batch = []
         for position, response in batch:
             owner = owners[position]
-            so_far[owner] = _added(so_far.get(owner), response)
+            if requests[owner].kind == "loglikelihood_rolling":
+                response = _added(so_far.get(owner), response, seconds)
+            so_far[owner] = response
             left[owner] -= 1
             if not left[owner]:
                 whole.append((owner, so_far.pop(owner)))
@@ -27,16 +36,16 @@ def sums(owners: Sequence[int], answers: Iterator[Batch]) -> Iterator[Batch]:
             yield whole
 
 
-def _added(before: Response | None, window: Response) -> Response:
-    if before is None or not before.is_scorable:
-        return before or window
-    if not window.is_scorable:
-        return window
+def _added(before: Response | None, window: Response, seconds: Callable[[float, float], float]) -> Response:
+    if before is not None and not before.is_scorable:
+        return before
+    if before is None or not window.is_scorable:
+        return replace(window, is_greedy=None)
     return replace(
         window,
         logprob=(before.logprob or 0.0) + (window.logprob or 0.0),
         is_greedy=None,
         tokens_in=before.tokens_in + window.tokens_in,
         tokens_out=before.tokens_out + window.tokens_out,
-        seconds=before.seconds + window.seconds,
+        seconds=seconds(before.seconds, window.seconds),
     )

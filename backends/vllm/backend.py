@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,8 +91,7 @@ class VLLMBackend:
                 yield [(number, Response(logprob=0.0))]
             windows += own
             owners += [number] * len(own)
-        for batch in sums(owners, self._scores(windows)):
-            yield [(number, replace(response, is_greedy=None)) for number, response in batch]
+        yield from sums(requests, owners, self._scores(windows))
 
     def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
         from backends.vllm.conversion import Asked, generation_job, text_of

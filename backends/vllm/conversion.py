@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from backends.errors import BackendError
 from backends.model_files.decoding import Texts
 from backends.model_files.tokenization import Query
 from backends.requests import Call, Request, Response
-from backends.text.generation_settings import Settings, cut_at_stops
-from backends.text.thinking import parts_of
+from backends.text.generated import generated
+from backends.text.generation_settings import Settings
 from backends.vllm.engine import Job
 
 _SEED_DIGITS = 8  # hexadecimal: 32 bits
@@ -85,15 +84,12 @@ class Asked:
 def text_of(asked: Asked, output: Any, tokenizer: Any) -> Response:
     """What was written, read as the `hf` backend reads it: special tokens are left out but for the mark's."""
     settings, written = asked.settings, output.outputs[0]
-    complete = written.finish_reason != "length"
     text = Texts(tokenizer, settings.mark).of(list(written.token_ids), with_special=False)
-    parts = parts_of(text, settings.mark, partial(cut_at_stops, stops=settings.stops), complete=complete)
     call = _call(output, asked.name, is_text=True)
-    return Response(
-        status="answer" if complete or parts.stopped else "truncated",
-        text=parts.answer,
-        thinking=parts.thinking,
-        cut_while_thinking=parts.cut_while_thinking,
+    return generated(
+        text,
+        settings,
+        is_complete=written.finish_reason != "length",
         tokens_in=asked.prompt_length,
         tokens_out=len(written.token_ids),
         seconds=_seconds(call),

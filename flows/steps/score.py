@@ -10,7 +10,7 @@ from typing import Any
 from prefect import State
 
 from backends.requests import Request, Response
-from backends.simple.base import cut_at_stop
+from backends.text.generation_settings import cut_at_stops, stops_of
 from backends.text.thinking import thinking_as_answer
 from flows.planning.plan import Plan, plan_for
 from flows.planning.prepared_requests import PreparedTask
@@ -75,7 +75,7 @@ def _as_lm_eval(one: Answered) -> Answered:
     """A text that was cut off while the model was thinking, read as its answer."""
 
     def read(response: Response, request: Request) -> Response:
-        return thinking_as_answer(response, partial(cut_at_stop, generation=request.generation))
+        return thinking_as_answer(response, partial(cut_at_stops, stops=stops_of(request.generation)))
 
     pairs = zip(one.asked.requests, one.responses, strict=True)
     return Answered(one.asked, [[read(said, request) for said in own] for request, own in pairs])

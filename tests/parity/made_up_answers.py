@@ -7,8 +7,8 @@ from re import _parser as patterns  # type: ignore[attr-defined]
 from typing import Any
 
 from backends.requests import Request, Response
-from backends.simple.base import cut_at_stop
 from backends.simple.scripted import hashed
+from backends.text.generation_settings import cut_at_stops, stops_of
 from metrics.errors import MetricError
 from metrics.scores.choices import NO_CHOICE, resolve_gold
 from tasks_lib.files.config import TaskConfig
@@ -92,7 +92,7 @@ def _answer(request: Request, said: str, doc_id: int, own: Sequence[str]) -> Res
         case _:
             phrase, said = "{}", hashed(request).text or ""
     text = phrase.replace("{{", "{").replace("}}", "}").replace("{}", said)
-    return Response(text=cut_at_stop(text, request.generation))
+    return Response(text=cut_at_stops(text, stops_of(request.generation)))
 
 
 def _right_text(config: TaskConfig, task: ConfiguredTask, one: DocRequests) -> str:

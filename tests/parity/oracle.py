@@ -20,8 +20,8 @@ from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 from backends.requests import Attachment, Request, Response
-from backends.simple.base import cut_at_stop
 from backends.simple.scripted import hashed
+from backends.text.generation_settings import cut_at_stops, stops_of
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
@@ -148,7 +148,7 @@ def _text(request: Request, doc: Any) -> Response:
     said = list(_texts_in(doc))
     candidates = [*said, *(f" So the answer is {text}." for text in said), hashed(request).text or ""]
     chosen = candidates[int(request.digest()[:8], 16) % len(candidates)]
-    return Response(text=cut_at_stop(chosen, request.generation))
+    return Response(text=cut_at_stops(chosen, stops_of(request.generation)))
 
 
 def _texts_in(value: Any) -> Iterator[str]:

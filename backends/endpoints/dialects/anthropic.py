@@ -17,7 +17,7 @@ from backends.endpoints.messages import as_messages
 from backends.endpoints.openai_body import kind_of, prompt_size
 from backends.endpoints.openers import remote
 from backends.endpoints.question import Content, CutOff, Malformed, Question, at, text_at
-from backends.endpoints.response_reading import Count, Written, generated
+from backends.endpoints.response_reading import Count, Written, text_response
 from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
 from backends.requests import RequestKind, Response
@@ -102,7 +102,7 @@ def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     count = Count.of(_usage(content), prompt_bytes, (thinking or "") + text, settings.max_tokens)
     refusal = _refusal(content) if reason == _REFUSED else None
     model = str(content.get("model") or "")
-    return generated(Written(text, reason not in _AT_LIMIT, count, thinking, refusal, model), settings)
+    return text_response(Written(text, reason not in _AT_LIMIT, count, thinking, refusal, model), settings)
 
 
 def _joined(blocks: Sequence[Content], kind: str) -> str | None:

@@ -25,7 +25,7 @@ from backends.endpoints.question import (
     numbers_at,
     text_at,
 )
-from backends.endpoints.response_reading import Count, Written, generated, scored
+from backends.endpoints.response_reading import Count, Written, scored, text_response
 from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
 from backends.requests import RequestKind, Response
@@ -100,7 +100,7 @@ def _sampling(settings: Settings, seed: int) -> dict[str, Any]:
 def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     text, finish = text_at(content, "text"), _finish(content)
     count = Count.of(_usage(content), prompt_bytes, text, settings.max_tokens)
-    return generated(Written(text, finish != "length", count), settings)
+    return text_response(Written(text, finish != "length", count), settings)
 
 
 def _read_score(scoring: Scoring, start: int, content: Content) -> Response:

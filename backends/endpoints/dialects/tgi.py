@@ -14,7 +14,7 @@ from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.openai_body import MAX_STOPS, kind_of, prompt_size
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.question import Content, Question, at, text_at
-from backends.endpoints.response_reading import Count, Written, generated
+from backends.endpoints.response_reading import Count, Written, text_response
 from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
 from backends.requests import RequestKind, Response
@@ -82,7 +82,7 @@ def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
     text = text_at(content, "generated_text")
     details = at(content, "details")
     is_complete = text_at(details, "finish_reason") != "length"
-    return generated(Written(text, is_complete, _count(details, prompt_bytes, text, settings)), settings)
+    return text_response(Written(text, is_complete, _count(details, prompt_bytes, text, settings)), settings)
 
 
 def _count(details: Content, prompt_bytes: int, text: str, settings: Settings) -> Count:

@@ -5,7 +5,6 @@ import pytest
 
 from backends.protocol import Backend, ask
 from backends.requests import Request, Response
-from backends.simple.base import cut_at_stop
 from backends.simple.baseline import MajorityBaseline, RandomBaseline
 
 
@@ -78,11 +77,3 @@ def test_a_majority_generation_is_the_answer_up_to_the_stop() -> None:
     requests = [Request("generate_until", "q"), Request("generate_until", "q", generation={"until": ["\n"]})]
     texts = [response.text for response in answers(MajorityBaseline(answer="42\nor so"), requests)]
     assert texts == ["42\nor so", "42"]
-
-
-@pytest.mark.parametrize(
-    ("until", "text"),
-    [(None, "a b\nc"), ([], "a b\nc"), ("\n", "a b"), (["c", " "], "a"), (["", "zz"], "a b\nc"), (["a"], "")],
-)
-def test_text_ends_before_the_first_stop(until: object, text: str) -> None:
-    assert cut_at_stop("a b\nc", {} if until is None else {"until": until}) == text

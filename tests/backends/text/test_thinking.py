@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from backends.protocol import ask
 from backends.requests import Request, Response
-from backends.simple.base import SimpleBackend, cut_at_stop
+from backends.simple.base import SimpleBackend
 from backends.simple.scripted import ScriptedBackend
 from backends.store.payload import Codec
+from backends.text.generation_settings import cut_at_stops
 from backends.text.thinking import Parts, parts_of, thinking_as_answer
 
 MARK = "</think>"
-cut = partial(cut_at_stop, generation={"until": ["\n\n", "Q:"]})
+cut = partial(cut_at_stops, stops=["\n\n", "Q:"])
 
 
 class Writes(SimpleBackend):

@@ -1,0 +1,42 @@
+"""The response that a generated text is, however it was generated."""
+
+from functools import partial
+
+from backends.requests import Call, Response
+from backends.text.generation_settings import Settings, cut_at_stops
+from backends.text.thinking import parts_of
+
+
+def generated(
+    text: str,
+    settings: Settings,
+    *,
+    is_complete: bool,
+    thinking: str | None = None,
+    refusal: str | None = None,
+    tokens_in: int,
+    tokens_out: int,
+    seconds: float = 0.0,
+    call: Call | None = None,
+) -> Response:
+    """Thinking apart, the answer cut before the first stop sequence.
+
+    text: all that was written, or, where thinking came apart from it, all but the `thinking`. is_complete:
+    whether it ended by itself and not at its token limit. refusal: what was said of it where the model, or
+    who offers it, declined. The others are the response's.
+    """
+    mark = settings.mark if thinking is None else None
+    parts = parts_of(text, mark, partial(cut_at_stops, stops=settings.stops), complete=is_complete)
+    is_truncated = refusal is None and not (is_complete or parts.stopped)
+    has_only_thought = thinking is not None and not text
+    return Response(
+        status="refused" if refusal is not None else "truncated" if is_truncated else "answer",
+        text=parts.answer,
+        thinking=parts.thinking if thinking is None else thinking,
+        cut_while_thinking=parts.cut_while_thinking or (is_truncated and has_only_thought),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        seconds=seconds,
+        error=refusal,
+        call=call,
+    )
