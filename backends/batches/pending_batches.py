@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backends.errors import BackendError
+from backends.files import atomic_file
 
 # What became of a request in the batches that it was in before, by kind of failure.
 Failures = tuple[str, ...]
@@ -81,13 +82,9 @@ class Ledger:
     def write(self, pending: Pending) -> None:
         """Write a batch's file: whole, and durable when this returns."""
         path = self.path(pending.marker)
-        temporary = path.with_suffix(".new")
         with _explained(path):
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(pending.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            with atomic_file(path) as temporary:
+                temporary.write_text(pending.model_dump_json(), encoding="utf-8")
             self._sync_folder()
 
     def remove(self, pending: Pending) -> None:

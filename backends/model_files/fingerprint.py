@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from backends.files import sha256_of
 from backends.model_files.source import Source
 
 # Raise when the same model, request and options would get another answer than before.
@@ -46,7 +47,7 @@ class Digests:
     def of(self, path: Path) -> str:
         """The file's digest in hex; the file is only read when it is not the one that was remembered."""
         if self.home is None:
-            return _sha256(path)
+            return sha256_of(path)
         stat = path.stat()
         state = (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         with self._open(self.home) as memory:
@@ -56,7 +57,7 @@ class Digests:
             ).fetchone()
         if known is not None:
             return str(known[0])
-        digest = _sha256(path)
+        digest = sha256_of(path)
         with self._open(self.home) as memory:
             memory.execute("insert or replace into digests values (?, ?, ?, ?, ?, ?)", (*state, digest))
         return digest
@@ -106,8 +107,3 @@ def declared_dtype(config: Mapping[str, Any]) -> str:
 def _matches(name: str, pattern: str) -> bool:
     """Whether a relative path matches, folder by folder: `*.bin` is not a file of a subfolder."""
     return name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

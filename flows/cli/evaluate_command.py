@@ -121,11 +121,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(spec: EvaluationSpec) -> int:
+    from flows.common.garbage import look_less_often
     from flows.pipeline.start import run
 
-    # Requests and responses make no cycles, but there are so many that looking for some takes a tenth of
-    # the time.
-    gc.set_threshold(50_000, 20, 100)
+    look_less_often()
     status = show(run(spec, show_progress=True), with_performance=spec.show_performance)
     gc.freeze()  # Python would look through all there is once more when it ends: half a second
     return status

@@ -1,13 +1,11 @@
-"""Files that are whole or not there, on disk or in a bucket, and what says that they are as they were."""
+"""Files that are whole or not there, on disk or in a bucket."""
 
-import hashlib
-import os
 import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from backends.files import atomic_file
 from flows.common.errors import ResultError
 from flows.storage.bucket import BucketPath
 
@@ -34,38 +32,12 @@ def atomic_path(place: Place, *, new: bool = False) -> Iterator[Path]:
     new: only where there is none; of several writers one gets it. Raises ResultError, naming the file, where
     it cannot be written.
     """
-    prepared = _before_upload(place, new) if isinstance(place, BucketPath) else _beside(place, new)
+    prepared = _before_upload(place, new) if isinstance(place, BucketPath) else atomic_file(place, new=new)
     try:
         with prepared as temporary:
             yield temporary
     except OSError as error:
         raise ResultError(f"cannot write {place}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _beside(path: Path, new: bool) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        if new:
-            _claim(temporary, path)
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):  # gone, or nothing can be made there at all
-            temporary.unlink()
-
-
-def _claim(temporary: Path, path: Path) -> None:
-    """Raise FileExistsError where another writer has the path."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        path.touch(exist_ok=False)
 
 
 @contextmanager
@@ -88,9 +60,3 @@ def write_text(place: Place, text: str, *, new: bool = False) -> None:
     """Write a text file atomically. new: as of `atomic_path`."""
     with atomic_path(place, new=new) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def digest(path: Path) -> str:
-    """The sha256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

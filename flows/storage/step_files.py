@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from backends.files import sha256_of
 from flows.common.errors import ResultError
 from flows.storage.bucket import BucketPath
-from flows.storage.files import Place, atomic_path, digest
+from flows.storage.files import Place, atomic_path
 from flows.storage.home import Home
 
 # Where one run of a suite has the runs of its models: `<output>/<suite>/<stamp>/runs`.
@@ -64,7 +65,7 @@ class StepFiles:
 
     def add(self, path: Path) -> dict[str, str]:
         """A reference to a file that a step has written below the root. Raises ResultError."""
-        return {"path": path.relative_to(self.root).as_posix(), "sha256": digest(path)}
+        return {"path": path.relative_to(self.root).as_posix(), "sha256": sha256_of(path)}
 
     def fetch(self, file: File) -> Path:
         """The file of a reference, on this machine. Raises FileNotFoundError or ResultError."""
@@ -80,7 +81,7 @@ class StepFiles:
 
     def _is_intact(self, file: File) -> bool:
         try:
-            return digest(self.root / file["path"]) == file["sha256"]
+            return sha256_of(self.root / file["path"]) == file["sha256"]
         except OSError:
             return False
 
@@ -133,7 +134,7 @@ class SharedStepFiles(StepFiles):
             raise FileNotFoundError(errno.ENOENT, "it is not there", str(kept))
         with atomic_path(path) as temporary:
             kept.download(temporary)
-            if digest(temporary) != file["sha256"]:
+            if sha256_of(temporary) != file["sha256"]:
                 raise ResultError(f"{kept} is damaged: delete it and run again")
 
     def _is_intact(self, file: File) -> bool:

@@ -6,7 +6,6 @@ so that a model that takes all memory takes no other with it, and gives it back 
 is closed.
 """
 
-import gc
 import json
 import os
 import signal
@@ -75,9 +74,10 @@ def _interrupt() -> None:
 
 def main() -> None:
     """Do the job on standard input."""
+    from flows.common.garbage import look_less_often
     from flows.storage.files import write_text
 
-    gc.set_threshold(50_000, 20, 100)  # requests and responses make no cycles, but there are many
+    look_less_often()
     job = Job.model_validate(json.loads(sys.stdin.readline()))
     # A suite in the background ignores interrupts, and so would we.
     signal.signal(signal.SIGINT, signal.default_int_handler)

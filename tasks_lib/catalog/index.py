@@ -9,12 +9,12 @@ Source of what counts: lm-evaluation-harness 0.4.13, `lm_eval/tasks/_index.py`: 
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
+from backends.files import atomic_file
 from tasks_lib.errors import TaskError
 from tasks_lib.files.yaml_files import YamlFiles
 from tasks_lib.value_text import shown
@@ -152,9 +152,7 @@ def _save(saved: Path, stamps: Mapping[str, Stamp | None], files: Iterable[Index
     rows = [(file.path, file.kind, file.name, file.tags, file.includes) for file in files]
     text = json.dumps({"format": _FORMAT, "stamps": stamps, "files": rows}, separators=(",", ":"))
     try:
-        saved.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=saved.parent, suffix=".tmp", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, saved)
+        with atomic_file(saved) as temporary:
+            temporary.write_text(text)
     except OSError as error:
         raise TaskError(f"the task index cannot be written to {saved}: {error.strerror}") from error

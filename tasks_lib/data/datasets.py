@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from backends.files import sha256_of
 from tasks_lib.data.media_documents import documents, table_documents
 from tasks_lib.errors import MissingResource, TaskError
 from tasks_lib.files.config import TaskConfig
@@ -78,7 +79,7 @@ class LocalSource:
         for split in sorted(set(splits)):
             file = self.file(split)
             sha.update(f"{split}:{file.suffix if file else None}:".encode())
-            sha.update(_file_digest(file) if file else b"")
+            sha.update(bytes.fromhex(sha256_of(file)) if file else b"")
         return sha.hexdigest()[:32]
 
     def _existing(self, split: str) -> Path:
@@ -218,8 +219,3 @@ def _parse(line: str, number: int) -> Row:
     if not isinstance(row, dict):
         raise ValueError(f"line {number} is not a JSON object")
     return row
-
-
-def _file_digest(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
