@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,12 +83,20 @@ def load_hf_metric(name: str, options: Iterable[str]) -> Callable[..., Any]:
             f"{name!r} is no metric of Hugging Face evaluate: its own have no '/' or '.' in them."
         )
     try:
-        compute: Callable[..., Any] = importlib.import_module("evaluate").load(name).compute
+        evaluate = importlib.import_module("evaluate")
+        # evaluate alone does not know the variable, and would try the hub again and again.
+        offline = any(_is_set(variable) for variable in ("HF_EVALUATE_OFFLINE", "HF_HUB_OFFLINE"))
+        evaluate.config.HF_EVALUATE_OFFLINE = offline
+        compute: Callable[..., Any] = evaluate.load(name).compute
         return compute
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         unknown = unknown_name("metric", name, {*METRICS, *HF_METRICS})
         raise MetricError(f"{unknown} `evaluate.load` cannot load it either: {reason}") from error
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 # Inputs

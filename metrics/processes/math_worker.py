@@ -2,17 +2,19 @@
 line.
 
 A line in is JSON, [seconds, gold, prediction], a line out `true` or `false`. A comparison that is not done
-after its seconds ends the process, whatever it is busy with: faulthandler's watchdog needs neither a signal
-nor the interpreter.
+after its seconds of processor time ends the process, whatever it is busy with.
 """
 
+import contextlib
 import faulthandler
 import json
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 # What math_verify looks for in a text; where one is in it, the text is read as it is.
@@ -33,6 +35,11 @@ _PROSE = re.compile(
 _EXPONENT = re.compile(r"(?<![A-Za-z])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d+)\b")
 _MIXED_NUMBER = re.compile(r"^\s*([+-]?)\s*(\d+)\s+(\d+)\s*/\s*(\d+)\s*$")
 _SPACED_THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
+
+
+# A comparison may take so many times its seconds by the clock: it may wait for a busy machine, and nothing
+# that it does waits for anything else.
+PATIENCE = 60
 
 
 def same(gold: str, prediction: str) -> bool:
@@ -75,6 +82,21 @@ def _latex(formula: str) -> str:
     return _FUNCTION.sub(r"\\\1", _SPACED_THOUSANDS.sub("", formula))
 
 
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """End the process after so much processor time, or after `PATIENCE` times as much by the clock. The
+    system's timer and faulthandler's watchdog need no interpreter, which may be deep in one instruction."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(PATIENCE * seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def main() -> None:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
@@ -83,10 +105,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     same("$1$", "1")  # loads the libraries, which counts to no comparison
     print("true", file=answers, flush=True)
-    with open(os.devnull, "w") as nowhere:
-        for line in sys.stdin:
-            seconds, gold, prediction = json.loads(line)
-            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+    for line in sys.stdin:
+        seconds, gold, prediction = json.loads(line)
+        with limited(seconds):
             answer = same(gold, prediction)
-            faulthandler.cancel_dump_traceback_later()
-            print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(answer), file=answers, flush=True)

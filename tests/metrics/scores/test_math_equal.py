@@ -106,6 +106,24 @@ def test_a_runaway_answer_is_given_up_in_time_and_told(caplog: pytest.LogCapture
     assert equal("1/2", "0.5") == 1.0
 
 
+@pytest.mark.parametrize(
+    ("does", "status"),
+    [
+        ("while True: pass", -signal.SIGPROF),  # is busy itself
+        ("time.sleep(1)", 0),  # waits, as it does while the machine is busy with others
+        ("time.sleep(100)", 1),  # waits for what never comes
+    ],
+)
+def test_a_comparison_is_limited_by_its_own_processor_time(does: str, status: int) -> None:
+    code = (
+        "import time\n"
+        "from metrics.processes import math_worker\n"
+        "math_worker.PATIENCE = 10\n"
+        f"with math_worker.limited(0.3):\n    {does}\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == status
+
+
 def test_the_limit_holds_outside_the_main_thread() -> None:
     scores = []
     threads = [
