@@ -5,13 +5,11 @@ done with the answers, and which documents are asked, may differ: that is said, 
 are compared.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from flows.comparing.matched_samples import Matched
-
-Results = Mapping[str, Any]
+from flows.comparing.matched_samples import MatchedSamples
+from flows.results.results_json import RunRecord
 
 # Keys of a task's file that decide what is asked beyond the prompt, which has a hash of its own.
 _QUESTION = ("output_type", "doc_to_choice", "target_delimiter")
@@ -35,64 +33,59 @@ _RUN_ANSWER = ("gen_kwargs", "end_of_thinking", "compat")
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """A task in two runs: what their results say of it, and its samples."""
+class SharedTask:
+    """A task that both runs scored: what their results say of it, and its samples."""
 
     task: str
-    first: Results
-    second: Results
-    samples: Matched
+    first: RunRecord
+    second: RunRecord
+    samples: MatchedSamples
 
     def problem(self) -> str | None:
         """Why the scores cannot be compared, if they cannot."""
-        examples = [run["n-shot"].get(self.task) for run in (self.first, self.second)]
+        examples = [run.num_fewshot.get(self.task) for run in (self.first, self.second)]
         if examples[0] != examples[1]:
             return f"asked with {examples[0]} examples in the first run and {examples[1]} in the second"
         if changed := self._changed(_QUESTION):
-            return f"asked in another way: {_keys(changed)} of its file differ"
-        both = self.samples.count("both")
+            return f"asked in another way: {', '.join(changed)} of its file differ"
         if renumbered := self.samples.renumbered:
             return f"other documents: {renumbered} have another content under the same number"
-        if not both:
+        if not self.samples.both:
             return "no document is in both runs"
-        return self._prompt_problem(both)
+        return self._prompt_problem()
 
     def notes(self) -> Iterator[str]:
         """What else differs, and should be known to whoever reads the difference."""
-        versions = [run["versions"].get(self.task) for run in (self.first, self.second)]
+        versions = [run.versions.get(self.task) for run in (self.first, self.second)]
         if versions[0] != versions[1]:
             yield f"version {versions[0]} in the first run, {versions[1]} in the second"
-        alone = [self.samples.count(where) for where in ("left_only", "right_only")]
-        if any(alone):
+        samples = self.samples
+        if samples.only_first or samples.only_second:
             yield (
-                f"compared over the {self.samples.count('both')} documents of both runs; "
-                f"{alone[0]} are only in the first, {alone[1]} only in the second"
+                f"compared over the {samples.both} documents of both runs; "
+                f"{samples.only_first} are only in the first, {samples.only_second} only in the second"
             )
-        if self.samples.differing("prompt_hash"):
+        if samples.differing("prompt_hash"):
             yield "the prompts differ by the models' chat templates"
         if changed := [*self._changed(_ANSWER), *self._changed_of_run(_RUN_ANSWER)]:
-            yield f"answers were drawn or scored in another way: {_keys(changed)} differ"
-        if other := self.samples.differing("target_hash"):
+            yield f"answers were drawn or scored in another way: {', '.join(changed)} differ"
+        if other := samples.differing("target_hash"):
             yield f"the targets of {other} documents differ"
 
-    def _prompt_problem(self, both: int) -> str | None:
+    def _prompt_problem(self) -> str | None:
         differing = self.samples.differing("prompt_hash")
-        of_run = _RUN_PROMPT if self.first["n-shot"].get(self.task) else _RUN_PROMPT[:1]
+        of_run = _RUN_PROMPT if self.first.num_fewshot.get(self.task) else _RUN_PROMPT[:1]
         changed = [*self._changed(_PROMPT), *self._changed_of_run(of_run)]
-        templates = [run["config"].get("chat_template") for run in (self.first, self.second)]
-        if not differing or (not changed and templates[0] != templates[1]):
+        by_template = not changed and self.first.chat_template != self.second.chat_template
+        if not differing or by_template:
             return None
-        why = f"{_keys(changed)} differ" if changed else "its file says nothing of why"
-        return f"other prompts for {differing} of {both} documents: {why}"
+        why = f"{', '.join(changed)} differ" if changed else "its file says nothing of why"
+        return f"other prompts for {differing} of {self.samples.both} documents: {why}"
 
     def _changed(self, keys: Sequence[str]) -> list[str]:
-        one, other = (run["configs"][self.task] for run in (self.first, self.second))
-        return [key for key in keys if one.get(key) != other.get(key)]
+        one, other = (run.task_values(self.task, keys) for run in (self.first, self.second))
+        return [key for key in keys if one[key] != other[key]]
 
     def _changed_of_run(self, keys: Sequence[str]) -> list[str]:
-        one, other = self.first["config"], self.second["config"]
-        return [key for key in keys if one.get(key) != other.get(key)]
-
-
-def _keys(names: Sequence[str]) -> str:
-    return ", ".join(names)
+        one, other = self.first.run_values(keys), self.second.run_values(keys)
+        return [key for key in keys if one[key] != other[key]]

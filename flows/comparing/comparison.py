@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flows.common.errors import NotComparable
 from flows.common.text_tables import Row, aligned
 from flows.comparing.difference import Difference
-from flows.comparing.matched_samples import Matched
+from flows.comparing.matched_samples import MatchedSamples
 from flows.comparing.two_runs import TwoRuns
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.score_table import ARROWS, indented
@@ -94,22 +94,19 @@ def compare(first: Run, second: Run, *, tasks: Sequence[str] = ()) -> Comparison
     Raises NotComparable where no task can be, SpecError for a name that neither run has, and ResultError for
     a folder that holds no finished run.
     """
-    two = TwoRuns(_opened(first), _opened(second))
-    wanted = two.selected(tasks)
-    two.meet(wanted)
-    if not two.meetings:
+    two = TwoRuns(_opened(first), _opened(second), tasks)
+    if not two.tasks:
         reasons = [f"{name}: {reason}" for name, reason in two.refused.items()]
         why = reasons[0] if reasons else "they have no task in common"
         raise NotComparable(f"{two.first.folder} and {two.second.folder}", why)
-    meetings = two.meetings.items()
     return Comparison(
         first=two.first.folder,
         second=two.second.folder,
-        differences=tuple(two.differences(wanted)),
-        coverage={task: _coverage(one.samples) for task, one in meetings},
-        notes={task: notes for task, one in meetings if (notes := tuple(one.notes()))},
+        differences=tuple(two.differences()),
+        coverage={task: _coverage(one.samples) for task, one in two.tasks.items()},
+        notes={task: notes for task, one in two.tasks.items() if (notes := tuple(one.notes()))},
         refused=two.refused,
-        alone=two.alone(wanted),
+        alone=two.alone,
     )
 
 
@@ -117,8 +114,8 @@ def _opened(run: Run) -> EvaluationResult:
     return run if isinstance(run, EvaluationResult) else EvaluationResult.open(run)
 
 
-def _coverage(samples: Matched) -> Coverage:
-    return Coverage(*(samples.count(where) for where in ("both", "left_only", "right_only")))
+def _coverage(samples: MatchedSamples) -> Coverage:
+    return Coverage(samples.both, samples.only_first, samples.only_second)
 
 
 def compare_all(runs: Sequence[Run], *, tasks: Sequence[str] = ()) -> list[Comparison]:
@@ -137,7 +134,7 @@ def _table(comparison: Comparison, flips: int = 0) -> str:
 
 def _cells(one: Difference) -> Row:
     found = one.paired
-    own = (indented(one.alias, one.depth), one.filter, one.metric, _arrow(one))
+    own = (indented(one.alias, one.depth), one.filter, one.metric, ARROWS[one.higher_is_better])
     values = (f"{one.first:.4f}", f"{one.second:.4f}")
     if found is None:
         return (*own, *values, *("" for _ in HEADER[len(own) + len(values) :]))
@@ -154,10 +151,6 @@ def _cells(one: Difference) -> Row:
         str(found.lower),
         one.verdict() or "",
     )
-
-
-def _arrow(one: Difference) -> str:
-    return "" if one.higher_is_better is None else ARROWS[one.higher_is_better]
 
 
 def _p_value(p: float | None) -> str:

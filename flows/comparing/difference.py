@@ -48,12 +48,12 @@ class Difference:
             return None
         return self.paired.difference if self.higher_is_better else -self.paired.difference
 
-    def verdict(self, *, level: float = LEVEL, tolerance: float = 0.0) -> Verdict | None:
+    def verdict(self, *, tolerance: float = 0.0) -> Verdict | None:
         """Whether the second run is shown to be better or worse: the permutation test's p value is below
-        `level`, and the difference larger than `tolerance`. None where there is no `gain`."""
+        `LEVEL`, and the difference larger than `tolerance`. None where there is no `gain`."""
         if self.paired is None or self.gain is None:
             return None
-        if self.paired.permutation_p >= level or abs(self.gain) <= tolerance:
+        if self.paired.permutation_p >= LEVEL or abs(self.gain) <= tolerance:
             return "undecided"
         return "better" if self.gain > 0 else "worse"
 

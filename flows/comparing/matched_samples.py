@@ -1,10 +1,9 @@
 """The documents of a task that two runs both scored, found by number and hash, not by position."""
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Literal
 
 import pandas as pd
 from pyarrow import parquet
@@ -12,52 +11,57 @@ from pyarrow import parquet
 from flows.common.errors import ResultError
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
-from flows.results.samples_file import read_samples
+from flows.results.samples_file import NESTED, read_samples
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.scoring.scorer import Clusters
 
 DOC = ["doc_id", "doc_hash"]
 _CLUSTER = "_cluster"
 
+# What documents have as a score: a number, or a log-likelihood with the length of its text.
+Kind = Literal["number", "pair"]
+
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedSamples:
     """The samples of a task in two runs, each a row per filter and document."""
 
     first: pd.DataFrame
     second: pd.DataFrame
 
     @classmethod
-    def read(cls, first: EvaluationResult, second: EvaluationResult, task: str) -> "Matched":
+    def read(cls, first: EvaluationResult, second: EvaluationResult, task: str) -> "MatchedSamples":
         """Raises ResultError where a run has no samples of the task."""
-        clusters = cluster_key(first, task) or cluster_key(second, task)
+        clusters = _cluster_key(first, task) or _cluster_key(second, task)
         return cls(_read(first, task, clusters), _read(second, task, None))
 
-    @cached_property
-    def docs(self) -> pd.DataFrame:
-        """A row for each document of either run: the columns of both where it is in both. `_merge` says in
-        which it is."""
-        one, other = (run.drop_duplicates(DOC) for run in (self.first, self.second))
-        return one.merge(other, on=DOC, how="outer", indicator=True, suffixes=("_1", "_2"))
+    @property
+    def both(self) -> int:
+        """How many documents are in both runs."""
+        return int((self._docs["_merge"] == "both").sum())
 
-    def count(self, where: str) -> int:
-        """How many documents are in `both` runs, in `left_only` the first, or in `right_only` the second."""
-        return int((self.docs["_merge"] == where).sum())
+    @property
+    def only_first(self) -> int:
+        return int((self._docs["_merge"] == "left_only").sum())
+
+    @property
+    def only_second(self) -> int:
+        return int((self._docs["_merge"] == "right_only").sum())
 
     @property
     def renumbered(self) -> int:
         """How many numbers stand for a document in the one run and for another in the other."""
-        alone = self.docs[self.docs["_merge"] != "both"]
+        alone = self._docs[self._docs["_merge"] != "both"]
         return int(alone["doc_id"].duplicated().sum())
 
     def differing(self, hashed: str) -> int:
         """In how many of the documents of both runs this differs: `prompt_hash` or `target_hash`."""
-        both = self.docs[self.docs["_merge"] == "both"]
+        both = self._docs[self._docs["_merge"] == "both"]
         return int((both[f"{hashed}_1"] != both[f"{hashed}_2"]).sum())
 
     def scores(self, metric: str, filter_name: str) -> pd.DataFrame | None:
         """Number, hash, `first`, `second` and, if there are clusters, `cluster` of the documents of both runs
-        that have this score in both; None where it is neither a number nor a pair of them."""
+        that have this score in both; None where it is of no `Kind`."""
         if self.kind(metric) is None:
             return None
         columns = [run.loc[run["filter"] == filter_name, [*DOC, metric]] for run in (self.first, self.second)]
@@ -69,8 +73,8 @@ class Matched:
             found = found.merge(clusters, on=DOC).rename(columns={_CLUSTER: "cluster"})
         return found.dropna(subset=["first", "second"]).sort_values("doc_id", ignore_index=True)
 
-    def kind(self, metric: str) -> str | None:
-        """Whether the scores of documents are a `number` each, or a `pair` of them; None for others."""
+    def kind(self, metric: str) -> Kind | None:
+        """That of the documents' scores in both runs; None for others."""
         kinds = {_kind(run[metric]) if metric in run else None for run in (self.first, self.second)}
         return kinds.pop() if len(kinds) == 1 else None
 
@@ -82,6 +86,13 @@ class Matched:
         )
         return first, second
 
+    @cached_property
+    def _docs(self) -> pd.DataFrame:
+        """A row for each document of either run: the columns of both where it is in both. `_merge` says in
+        which it is."""
+        one, other = (run.drop_duplicates(DOC) for run in (self.first, self.second))
+        return one.merge(other, on=DOC, how="outer", indicator=True, suffixes=("_1", "_2"))
+
 
 def _values(scores: pd.Series) -> pd.Series:
     """Scores as they were: all but numbers are kept as JSON."""
@@ -90,40 +101,34 @@ def _values(scores: pd.Series) -> pd.Series:
     return scores.map(json.loads, na_action="ignore")
 
 
-def _kind(scores: pd.Series) -> str | None:
+def _kind(scores: pd.Series) -> Kind | None:
     if pd.api.types.is_float_dtype(scores):
         return "number"
     return "pair" if all(map(_is_pair, _values(scores).dropna())) else None
 
 
 def _is_pair(score: object) -> bool:
-    """Whether it is a log-likelihood with the length of its text."""
     match score:
         case [float(), int() | float() as length]:
             return length > 0
     return False
 
 
-def cluster_key(run: EvaluationResult, task: str) -> str | None:
+def _cluster_key(run: EvaluationResult, task: str) -> str | None:
     """What the documents of one source share (`--cluster`, or `cluster` of the task's file), if anything."""
-    asked = RunFolder(run.folder).spec_keys().get("cluster")
-    return cast("str | None", asked or run.results["configs"][task].get("cluster"))
+    asked: str | None = RunFolder(run.folder).spec_keys().get("cluster")
+    return asked or run.record.cluster(task)
 
 
 def _read(run: EvaluationResult, task: str, clusters: str | None) -> pd.DataFrame:
     path = RunFolder(run.folder).samples(task)
     if not path.exists():
         raise ResultError(f"{run.folder} has no samples of {task!r}")
-    nested = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
     with path.open("rb") as file:
-        names = [name for name in parquet.read_schema(file).names if name not in nested]
+        names = [name for name in parquet.read_schema(file).names if name not in NESTED]
         file.seek(0)
         table: pd.DataFrame = parquet.read_table(file, columns=names).to_pandas()
     if clusters is not None:
-        table[_CLUSTER] = _clusters(read_samples(path), clusters, ErrorContext(task, str(path)))
+        own = Clusters(clusters, ErrorContext(task, str(path)))
+        table[_CLUSTER] = [own.of(row["doc_id"], row["doc"]) for row in read_samples(path)]
     return table
-
-
-def _clusters(rows: Sequence[Mapping[str, Any]], key: str, errors: ErrorContext) -> list[str]:
-    clusters = Clusters(key, errors)
-    return [clusters.of(row["doc_id"], row["doc"]) for row in rows]

@@ -1,116 +1,127 @@
 """Two runs side by side: what both have, what of it can be compared, and the differences."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import cached_property
 
 from flows.common.errors import SpecError
-from flows.comparing.comparability import Meeting
+from flows.comparing.comparability import SharedTask
 from flows.comparing.difference import Difference
-from flows.comparing.matched_samples import Matched
-from flows.comparing.paired_scores import Leaf, Number, of_group, of_task, pairs_of
-from flows.results import score_table
+from flows.comparing.matched_samples import MatchedSamples
+from flows.comparing.paired_scores import (
+    Member,
+    Number,
+    difference_of_group,
+    difference_of_task,
+    pairs_of,
+)
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.results_json import RunRecord
 
 
-@dataclass
+@dataclass(frozen=True)
 class TwoRuns:
-    """meetings: the tasks that can be compared; refused: why other tasks and groups cannot."""
+    """patterns: names and wildcards of the tasks and groups to compare; none for all.
+
+    Of a pattern that stands for none SpecError is raised when it is first wanted.
+    """
 
     first: EvaluationResult
     second: EvaluationResult
-    meetings: dict[str, Meeting] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    patterns: Sequence[str]
 
-    def selected(self, patterns: Sequence[str]) -> set[str]:
-        """The tasks and groups that patterns stand for, with what is in the groups; all without patterns.
+    @cached_property
+    def tasks(self) -> dict[str, SharedTask]:
+        """Those that can be compared."""
+        return {name: one for name, one in self._shared.items() if name not in self._problems}
 
-        Raises SpecError for a pattern that stands for none.
-        """
-        names = {name for run in (self.first, self.second) for name in run.results["results"]}
-        if not patterns:
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Why other tasks and groups that both runs have cannot be compared."""
+        groups = {name: problem for name in self._groups if (problem := self._group_problem(name))}
+        return {**self._problems, **groups}
+
+    @cached_property
+    def alone(self) -> dict[str, str]:
+        """The tasks that only one run scored, and which: `first` or `second`."""
+        one, other = (run.tasks for run in self._records)
+        found = {**dict.fromkeys(one, "first"), **dict.fromkeys(other, "second")}
+        return {
+            task: run
+            for task, run in found.items()
+            if task in self._wanted and not (task in one and task in other)
+        }
+
+    def differences(self) -> Iterator[Difference]:
+        """Of each number that both runs have, in the order of the first run's table."""
+        for number in self._numbers():
+            name = number.of.name
+            if name in self._groups and name not in self.refused:
+                yield difference_of_group(number, self._members(number))
+            elif name in self.tasks:
+                yield difference_of_task(number, self.tasks[name].samples)
+
+    @property
+    def _records(self) -> tuple[RunRecord, RunRecord]:
+        return self.first.record, self.second.record
+
+    @cached_property
+    def _wanted(self) -> set[str]:
+        """The tasks and groups that the patterns stand for, with what is in the groups."""
+        names = {name for run in self._records for name in run.results}
+        if not self.patterns:
             return names
         found: set[str] = set()
-        for pattern in patterns:
+        for pattern in self.patterns:
             matching = {name for name in names if fnmatchcase(name, pattern)}
             if not matching:
                 raise SpecError(f"--tasks: neither run has a task or group {pattern!r}")
             found |= matching
-        runs = (self.first, self.second)
-        return found | {leaf for name in found for run in runs for leaf in leaves(run.results, name)}
+        return found | {leaf for name in found for run in self._records for leaf in run.leaves(name)}
 
-    def meet(self, wanted: set[str]) -> None:
-        """Find out which of the tasks and groups of both runs can be compared."""
-        for task in self.first.results["configs"]:
-            if task in wanted and task in self.second.results["configs"]:
-                samples = Matched.read(self.first, self.second, task)
-                meeting = Meeting(task, self.first.results, self.second.results, samples)
-                if problem := meeting.problem():
-                    self.refused[task] = problem
-                else:
-                    self.meetings[task] = meeting
-        for group in self._groups(wanted):
-            if problem := self._group_problem(group):
-                self.refused[group] = problem
-
-    def alone(self, wanted: set[str]) -> dict[str, str]:
-        """The tasks that only one run scored, and which: `first` or `second`."""
-        one, other = (run.results["configs"] for run in (self.first, self.second))
-        found = {**dict.fromkeys(one, "first"), **dict.fromkeys(other, "second")}
+    @cached_property
+    def _shared(self) -> dict[str, SharedTask]:
+        one, other = self._records
         return {
-            task: run for task, run in found.items() if task in wanted and not (task in one and task in other)
+            task: SharedTask(task, one, other, MatchedSamples.read(self.first, self.second, task))
+            for task in one.configs
+            if task in self._wanted and task in other.configs
         }
 
-    def differences(self, wanted: set[str]) -> Iterator[Difference]:
-        """Of each number that both runs have, in the order of the first run's table."""
-        groups = [group for group in self._groups(wanted) if group not in self.refused]
-        for number in self._numbers():
-            name = number.row["task"]
-            if name in groups:
-                yield of_group(number, list(self._leaves(number)))
-            elif name in self.meetings:
-                samples = self.meetings[name].samples
-                yield of_task(number, samples, pairs_of(number, samples))
+    @cached_property
+    def _problems(self) -> dict[str, str]:
+        return {name: problem for name, one in self._shared.items() if (problem := one.problem())}
 
-    def _numbers(self) -> Iterator[Number]:
-        there = self.second.results["results"]
-        for row in score_table.rows(self.first.results):
-            value = there.get(row["task"], {}).get(f"{row['metric']},{row['filter']}")
-            if value is not None:
-                yield Number(row, value)
-
-    def _groups(self, wanted: set[str]) -> list[str]:
-        one, other = (run.results["group_subtasks"] for run in (self.first, self.second))
-        return [group for group in one if group in other and group in wanted]
+    @cached_property
+    def _groups(self) -> list[str]:
+        one, other = (run.group_subtasks for run in self._records)
+        return [group for group in one if group in other and group in self._wanted]
 
     def _group_problem(self, group: str) -> str | None:
         """Why a group cannot be compared: a score over the tasks that can be would pass for the group's."""
-        own, others = (sorted(leaves(run.results, group)) for run in (self.first, self.second))
+        own, others = (sorted(run.leaves(group)) for run in self._records)
         if own != others:
             return "the group has other tasks in the one run than in the other"
-        left_out = [leaf for leaf in own if leaf not in self.meetings]
+        left_out = [leaf for leaf in own if leaf not in self.tasks]
         return f"its task {left_out[0]} is not compared" if left_out else None
 
-    def _leaves(self, number: Number) -> Iterator[Leaf]:
-        """The tasks of a group that have its metric, with their values in it."""
-        metric, filter_name = number.row["metric"], number.row["filter"]
-        rows = [run.results["results"] for run in (self.first, self.second)]
-        key = f"{metric},{filter_name}"
-        for task, times in Counter(leaves(self.first.results, number.row["task"])).items():
-            if key in rows[0][task] and key in rows[1][task]:
-                values = rows[0][task][key], rows[1][task][key]
-                sizes = rows[0][task]["sample_len"], rows[1][task]["sample_len"]
-                own = Number({**number.row, "task": task, "value": values[0]}, values[1])
-                yield Leaf(values, sizes, times, pairs_of(own, self.meetings[task].samples))
+    def _numbers(self) -> Iterator[Number]:
+        one, other = self._records
+        for entry in one.in_order():
+            for score in entry.scores:
+                if there := other.score(entry.name, score.key):
+                    yield Number(entry, score, there)
 
-
-def leaves(results: Mapping[str, Any], name: str) -> Iterator[str]:
-    """The tasks below a group, or the task itself; one that two subgroups share comes twice."""
-    children: Mapping[str, Sequence[str]] = results["group_subtasks"]
-    if name in children:
-        for child in children[name]:
-            yield from leaves(results, child)
-    else:
-        yield name
+    def _members(self, number: Number) -> list[Member]:
+        """The tasks of a group that have its metric; none where one has it in one of the runs alone."""
+        found = []
+        for task, times in Counter(self.first.record.leaves(number.of.name)).items():
+            first, second = (run.score(task, number.first.key) for run in self._records)
+            if first is not None and second is not None:
+                own = replace(number, first=first, second=second)
+                found.append(Member(own, times, pairs_of(own, self.tasks[task].samples)))
+            elif first is not None or second is not None:
+                return []
+        return found

@@ -62,6 +62,6 @@ def run(
         raise folder
     result = EvaluationResult.open(folder)
     if not show_progress:
-        for line in about_scores(result.results):
+        for line in about_scores(result.record):
             log.warning(line)
     return result

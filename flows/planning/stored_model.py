@@ -8,7 +8,8 @@ from typing import Any
 from backends.protocol import Backend, Capabilities, ChatMessage
 from backends.requests import Request, Response
 from backends.simple.base import ANYTHING, SimpleBackend
-from flows.results.run_folder import RunFolder
+from flows.results.evaluation_result import EvaluationResult
+from flows.results.results_json import RunRecord
 from flows.storage.files import Place
 
 
@@ -28,27 +29,24 @@ class StoredModel(SimpleBackend):
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
-        fingerprint: dict[str, str] = self._results["assay"]["fingerprint"]
-        return fingerprint
+        return self._run.assay.fingerprint
 
     def answer(self, request: Request) -> Response:
         return Response(status="skipped", error=f"the answer is not among those of {self._folder}")
 
     def chat_template(self) -> str | None:
-        template: str | None = self._results["config"].get("chat_template")
-        return template
+        return self._run.chat_template
 
     def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
         return self._model.apply_chat_template(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:
         """What the run's results say; what they say of the run is said anew by whoever asks."""
-        described: dict[str, Any] = self._results["config"]
-        return described
+        return self._run.config
 
     @cached_property
-    def _results(self) -> dict[str, Any]:
-        return RunFolder(self._folder).read_results()
+    def _run(self) -> RunRecord:
+        return EvaluationResult.open(self._folder).record
 
     @cached_property
     def _model(self) -> Backend:

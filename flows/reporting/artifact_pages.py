@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from flows.reporting.reporter import Work
-from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.results_json import RunRecord, Score, TaskOrGroup
+from flows.results.score_table import interval_text, numbers
 from flows.storage.files import Place
 
 # Rows of a table that are shown: beyond them a page is slow to open, and the run's folder has all.
@@ -26,22 +28,22 @@ def progress(work: Work) -> tuple[float, str]:
     return percent, f"{said}; about {timedelta(seconds=round(left))} left"
 
 
-def score_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The scores as rows of a table artifact. results: as in `results.json`."""
-    rows = [dict(zip(_COLUMNS, _cells(row), strict=True)) for row in score_table.rows(results)]
-    return rows[:MOST_ROWS]
+def score_rows(record: RunRecord) -> list[dict[str, Any]]:
+    """The scores as rows of a table artifact."""
+    shown = islice(numbers(record), MOST_ROWS)
+    return [dict(zip(_COLUMNS, _cells(one, score), strict=True)) for one, score in shown]
 
 
 def summary(result: EvaluationResult) -> str:
     """What a run found and took, as markdown."""
-    results = result.results
-    scored, failed = len(results["assay"]["tasks"]), len(result.failures)
+    assay = result.record.assay
+    scored, failed = len(assay.tasks), len(assay.failed)
     return "\n".join(
         [
             f"**{scored} {'task' if scored == 1 else 'tasks'} scored, {failed} failed**, "
-            f"in {timedelta(seconds=round(results['assay']['seconds']))}. Run folder: {_link(result.folder)}",
+            f"in {timedelta(seconds=round(assay.seconds))}. Run folder: {_link(result.folder)}",
             "",
-            *_markdown_table(score_rows(results)),
+            *_markdown_table(score_rows(result.record)),
             *(f"- **{name}** failed: {reason}" for name, reason in sorted(result.failures.items())),
             "",
             *(f"- {line}" for line in result.remarks()),
@@ -53,14 +55,14 @@ def summary(result: EvaluationResult) -> str:
     )
 
 
-def _cells(row: Mapping[str, Any]) -> Iterator[Any]:
-    yield "  " * row["depth"] + row["alias"]
-    yield row["filter"]
-    yield row["metric"]
-    yield round(row["value"], 4)
-    yield "" if row["stderr"] is None else round(row["stderr"], 4)
-    yield "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
-    yield row["docs"]
+def _cells(one: TaskOrGroup, score: Score) -> Iterator[Any]:
+    yield "  " * one.depth + one.alias
+    yield score.filter
+    yield score.metric
+    yield round(score.value, 4)
+    yield "" if score.stderr is None else round(score.stderr, 4)
+    yield interval_text(score)
+    yield score.docs
 
 
 def _markdown_table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -27,7 +27,9 @@ from flows.prefect_api.temporary_server import is_lasting
 from flows.reporting import artifact_pages
 from flows.reporting.reporter import Reporter, as_current, reporter
 from flows.results.evaluation_result import EvaluationResult
-from flows.results.results_json import Tables, TaskScores
+from flows.results.results_json import Assay, RunRecord
+from flows.results.score_sections import ScoreSections
+from flows.results.task_scores import TaskScores
 from flows.storage.files import Place
 
 log = logging.getLogger("assay")
@@ -118,10 +120,10 @@ class ArtifactReporter(Reporter):
         self._artifacts.progress(*self._progress)
         new = self._scores.keys() - self._shown.keys()
         if new:
-            read = {task: json.loads(self._scores[task].read_text("utf-8")) for task in new}
-            tables = Tables(self._plan.selection, {**self._shown, **read})
-            results = {**tables.sections(), "assay": {"intervals": tables.intervals()}}
-            self._artifacts.scores(artifact_pages.score_rows(results))
+            read = {task: TaskScores.read(self._scores[task]) for task in new}
+            found = ScoreSections(self._plan.selection, {**self._shown, **read})
+            record = RunRecord(**found.sections(), assay=Assay(intervals=found.intervals()))
+            self._artifacts.scores(artifact_pages.score_rows(record))
             self._shown |= read
 
     def _try(self, call: Callable[..., None], *arguments: Any) -> None:

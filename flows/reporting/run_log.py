@@ -4,7 +4,6 @@ Never a line a request or a shard: a run of 13,000 tasks, whose steps take a bun
 hundred lines.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from logging import WARNING
 from pathlib import Path
@@ -15,6 +14,7 @@ from flows.reporting.reporter import reporter
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.remarks import about_scores
 from flows.results.run_folder import RunFolder
+from flows.results.task_scores import TaskScores
 from flows.specs.evaluation import EvaluationSpec
 
 _SHOWN_NAMES = 5
@@ -36,23 +36,21 @@ def note_scores(scores: Mapping[str, Path]) -> None:
         reporter().note(f"scored {_counted(scores)}: {_names(list(scores))}")
     else:
         for name, path in scores.items():
-            reporter().note(_scored(name, json.loads(path.read_text(encoding="utf-8"))))
+            reporter().note(_scored(name, TaskScores.read(path)))
 
 
 def note_end(spec: EvaluationSpec, folder: RunFolder) -> None:
     """Say how much was scored, asked and found, in which time, and what the scores leave out."""
     result = EvaluationResult.open(folder.path)
-    results = result.results
-    facts, failed = results["assay"], len(results["assay"]["failed"])
-    scored = len(facts["tasks"])
-    for line in about_scores(results):
+    facts = result.record.assay
+    scored, failed = len(facts.tasks), len(facts.failed)
+    for line in about_scores(result.record):
         reporter().note(line, WARNING)
     if spec.show_performance:
         reporter().note(result.performance())
     reporter().note(
-        f"{scored} of {scored + failed} tasks scored in {facts['seconds']:.1f} s; "
-        f"{facts['requests_asked']:,} "
-        f"requests asked, {facts['requests_reused']:,} answers found in the store; results: {folder.path}"
+        f"{scored} of {scored + failed} tasks scored in {facts.seconds:.1f} s; {facts.requests_asked:,} "
+        f"requests asked, {facts.requests_reused:,} answers found in the store; results: {folder.path}"
     )
 
 
@@ -64,10 +62,10 @@ def failure(failed: Mapping[str, str]) -> str:
     return f"failed tasks: {_names(list(failed))}. {reason}"
 
 
-def _scored(name: str, content: Mapping[str, Any]) -> str:
-    first = content["scores"][0]
-    error = "" if first["stderr"] is None else f" ± {first['stderr']:.4f}"
-    return f"scored {name}: {first['metric']} {first['value']:.4f}{error}, {first['count']:,} documents"
+def _scored(name: str, found: TaskScores) -> str:
+    first = found.scores[0]
+    error = "" if first.stderr is None else f" ± {first.stderr:.4f}"
+    return f"scored {name}: {first.metric} {first.value:.4f}{error}, {first.count:,} documents"
 
 
 def _counted(tasks: Sequence[str] | Mapping[str, Any]) -> str:

@@ -1,10 +1,12 @@
 """`EvaluationResult`: a finished run, for programs and notebooks."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flows.common.errors import ResultError
-from flows.results import performance, remarks, score_table
+from flows.results import remarks, score_table
+from flows.results.results_json import RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.samples_file import read_samples
 from flows.storage.files import Place
@@ -13,9 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EvaluationResult:
-    """What a run found. folder: where it is kept. results: the content of its `results.json`."""
+    """What a run found. folder: where it is kept. results: the content of its `results.json`, of which
+    `record` is the model."""
 
     folder: Place
     results: dict[str, Any]
@@ -24,34 +27,40 @@ class EvaluationResult:
     def open(cls, folder: str | Place) -> "EvaluationResult":
         """The result in a run's folder, a path or `s3://bucket/...`.
 
-        Raises ResultError where the run has not come to its end.
+        Raises ResultError where the run has not come to its end, or a newer version wrote it.
         """
         run = RunFolder.at(folder)
-        return cls(run.path, run.read_results())
+        result = cls(run.path, run.read_results())
+        _ = result.record
+        return result
+
+    @cached_property
+    def record(self) -> RunRecord:
+        return RunRecord.read(self.results)
 
     @property
     def failures(self) -> dict[str, str]:
         """Why tasks have no score, by name; empty if all have one."""
-        failed: dict[str, str] = self.results["assay"]["failed"]
-        return failed
+        return self.record.assay.failed
 
     @property
     def truncations(self) -> dict[str, remarks.Truncation]:
         """How many answers were cut off at their token limit, by task; empty if none was."""
-        return remarks.truncations(self.results)
+        return remarks.truncations(self.record)
 
     def table(self) -> str:
         """The scores as a text table; under it what of them is not whole, and what they cost."""
         below = self.remarks()
-        return "\n".join([score_table.render(self.results), *(["", *below] if below else [])])
+        return "\n".join([score_table.render(self.record), *(["", *below] if below else [])])
 
     def remarks(self) -> list[str]:
         """What of the scores is not whole, and what they cost."""
-        return remarks.remarks(self.results)
+        return remarks.remarks(self.record)
 
     def performance(self) -> str:
         """Latencies, rates and errors of the run's calls, as a text table."""
-        return "\n".join(performance.lines(self.results["assay"]["performance"]["run"]))
+        found = self.record.assay.performance
+        return "" if found is None else found.run.text()
 
     def calls(self, task: str) -> "pd.DataFrame":
         """The calls of a task: a row per request, with its times, tokens, cost and who answered."""
@@ -67,7 +76,7 @@ class EvaluationResult:
         """The scores as a data frame: a row per task or group, filter and metric."""
         import pandas as pd
 
-        return pd.DataFrame(list(score_table.rows(self.results))).drop(columns="depth", errors="ignore")
+        return pd.DataFrame(score_table.rows(self.record))
 
     def samples(self, task: str) -> "pd.DataFrame":
         """The samples of a task: a row per document and filter, its nested columns decoded."""

@@ -1,152 +1,277 @@
-"""`results.json`: lm-eval's top-level layout, with what Assay adds under `assay`.
+"""`results.json`: its one model, and the one place that reads it.
 
-Source of the layout: lm-evaluation-harness 0.4.13, `lm_eval/result_schema.py` and `evaluator_utils.py`.
+It has lm-eval's top-level keys, and what Assay adds under `assay`. Source of the layout:
+lm-evaluation-harness 0.4.13, `lm_eval/result_schema.py` and `evaluator_utils.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.aggregates.groups import aggregate_group
-from metrics.statistics.intervals import interval
-from tasks_lib.catalog.selection import Selection
-from tasks_lib.files.config import AggregateMetric, GroupConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flows.common.errors import ResultError
+from flows.results.cost import RunCost
+from flows.results.performance import RunPerformance
+
+# Of what is under `assay`. 1 had no number; since 2 each number says how it is made (`aggregations`).
+FORMAT = 2
 NO_STDERR = "N/A"
 
-# What the score step says of a task (`flows.steps.score`).
-TaskScores = Mapping[str, Any]
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, protected_namespaces=())
+
+
+class Aggregation(_Part):
+    """How a number is made. name: of what makes one of the documents' scores, with its options; None for a
+    function of the task's own. weight_by_size: of a group, whether it weighs its tasks by their documents."""
+
+    name: str | None
+    options: dict[str, Any] = {}
+    weight_by_size: bool | None = None
+
+
+class TaskUsage(_Part):
+    """What became of a task's requests. Documents are answered, requests refused, failed or skipped; what is
+    truncated ended at its token limit, `while_thinking` before the answer itself began."""
+
+    requests: int
+    docs: int = 0
+    docs_answered: int = 0
+    truncated: int = 0
+    truncated_while_thinking: int = 0
+    refused: int = 0
+    failed: int = 0
+    skipped: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Assay(_Part):
+    """What Assay adds to lm-eval's sections. By task or group, where it says nothing else; numbers are named
+    `metric,filter`.
+
+    format: of this section. version: of Assay. failed: why tasks have no score. answers_from: the folder of
+    the run whose answers were scored anew. seconds: from the run's start to its end; seconds_asking: those in
+    which the model was asked. intervals: the 95 % confidence interval of each number that has one.
+    resources: see `flows.reporting.machine_usage`.
+    """
+
+    format: int = 1
+    version: str = ""
+    failed: dict[str, str] = {}
+    model_key: str = ""
+    fingerprint: dict[str, Any] = {}
+    answers_from: str | None = None
+    python: str = ""
+    tasks: dict[str, TaskUsage] = {}
+    performance: RunPerformance | None = None
+    cost: RunCost | None = None
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    aggregations: dict[str, dict[str, Aggregation]] = {}
+    started: str = ""
+    seconds: float = 0.0
+    seconds_asking: float = 0.0
+    requests_asked: int = 0
+    requests_reused: int = 0
+    resources: dict[str, Any] = {}
+
+
+class SampleCounts(_Part):
+    """original: documents that the task has. effective: those that are in its score."""
+
+    original: int
+    effective: int
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """The parts of `results.json` that are made of scores."""
+class Score:
+    """A number of a task or group.
 
-    selection: Selection
-    scores: Mapping[str, TaskScores]
+    stderr, interval: its standard error and 95 % confidence interval; None where there is none. docs: how
+    many documents it is over. aggregation: None where the run does not say.
+    """
 
-    def sections(self) -> dict[str, Any]:
-        tasks = {name: self._task(name) for name in self.selection.tasks if name in self.scores}
-        groups = {name: self._group(group, tasks) for name, group in self.selection.groups.items()}
-        scored = {
-            name: row for name, row in groups.items() if self.selection.groups[name].aggregate_metric_list
-        }
-        return {
-            "results": {**tasks, **groups},
-            **({"groups": scored} if scored else {}),
-            "group_subtasks": {name: list(group.children) for name, group in self.selection.groups.items()},
-            "configs": {name: self._config(name) for name in sorted(tasks)},
-            "versions": self._versions(),
-            "n-shot": self._fewshot(),
-            "higher_is_better": self._directions(),
-            "n-samples": {
-                name: {"original": one["original"], "effective": one["effective"]}
-                for name, one in self.scores.items()
-            },
-        }
+    task: str
+    metric: str
+    filter: str
+    value: float
+    stderr: float | None
+    interval: tuple[float, float] | None
+    higher_is_better: bool | None
+    docs: int | None
+    aggregation: Aggregation | None = None
 
-    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-        """The 95 % confidence interval of each number that has one, by task or group, metric and filter."""
-        found = {
-            name: {_key(score): score["interval"] for score in one["scores"] if score.get("interval")}
-            for name, one in self.scores.items()
-        }
-        rows = self.sections()["results"]
-        return found | {name: _group_intervals(rows[name]) for name in self.selection.groups}
-
-    def leaves(self, group: str) -> Iterator[str]:
-        """The tasks below a group, in order; one that two subgroups share comes twice, as in lm-eval."""
-        for child in self.selection.groups[group].children:
-            if child in self.selection.groups:
-                yield from self.leaves(child)
-            else:
-                yield child
-
-    def _task(self, name: str) -> dict[str, Any]:
-        config = self.selection.tasks[name].config
-        row: dict[str, Any] = {"name": name, "alias": config.task_alias or name}
-        row["sample_len"] = max((one["count"] for one in self.scores[name]["scores"]), default=0)
-        for one in self.scores[name]["scores"]:
-            row[_key(one)] = one["value"]
-            error = one["stderr"]
-            row[f"{one['metric']}_stderr,{one['filter']}"] = NO_STDERR if error is None else error
-        return row
-
-    def _group(self, group: GroupConfig, tasks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        row: dict[str, Any] = {"alias": group.group_alias or group.group, "name": group.group}
-        names = list(self.leaves(group.group))
-        if not group.aggregate_metric_list or any(name not in tasks for name in names):
-            return row  # a score over the tasks that did not fail would pass for the group's
-        leaves = [tasks[name] for name in names]
-        row["sample_len"] = sum(leaf["sample_len"] for leaf in leaves)
-        counts: dict[str, int] = {}
-        for metric in group.aggregate_metric_list:
-            for name in _filters(metric, leaves):
-                key = f"{metric.metric},{name}"
-                own = [leaf for leaf in leaves if key in leaf]
-                if own:
-                    row |= _aggregated(metric, name, own)
-                    counts[key] = sum(leaf["sample_len"] for leaf in own)
-        return {**row, "sample_count": counts} if counts else row
-
-    def _config(self, name: str) -> dict[str, Any]:
-        config = self.selection.tasks[name].config
-        dumped = config.model_dump(mode="json", exclude_none=True, by_alias=True, fallback=str)
-        return {**dumped, "num_fewshot": self.scores[name]["num_fewshot"]}
-
-    def _versions(self) -> dict[str, Any]:
-        tasks = {name: one["version"] for name, one in self.scores.items()}
-        groups = {name: group.version for name, group in self.selection.groups.items()}
-        return dict(sorted((tasks | groups).items()))
-
-    def _fewshot(self) -> dict[str, int]:
-        found = {name: one["num_fewshot"] for name, one in self.scores.items()}
-        for group in self.selection.groups:
-            own = {found[name] for name in self.leaves(group) if name in self.scores}
-            if len(own) == 1:
-                found[group] = own.pop()
-        return dict(sorted(found.items()))
-
-    def _directions(self) -> dict[str, dict[str, bool | None]]:
-        found = {name: dict(one["higher_is_better"]) for name, one in self.scores.items()}
-        for group in self.selection.groups:
-            merged: dict[str, bool | None] = {}
-            for name in self.leaves(group):
-                for metric, better in found.get(name, {}).items():
-                    merged[metric] = better if merged.get(metric, better) == better else None
-            found[group] = merged
-        return dict(sorted(found.items()))
+    @property
+    def key(self) -> str:
+        return f"{self.metric},{self.filter}"
 
 
-def _key(score: Mapping[str, Any]) -> str:
-    return f"{score['metric']},{score['filter']}"
+@dataclass(frozen=True, slots=True)
+class TaskOrGroup:
+    """A task or group as it stands in a table: below so many groups (`depth`), with its numbers."""
+
+    name: str
+    alias: str
+    depth: int
+    num_fewshot: int | None
+    scores: Sequence[Score]
 
 
-def _group_intervals(row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    found: dict[str, tuple[float, float]] = {}
-    for key, value in row.items():
-        metric, comma, filter_name = key.partition(",")
-        error = row.get(f"{metric}_stderr,{filter_name}")
-        if comma and isinstance(error, int | float) and (own := interval(value, error)):
-            found[key] = own
-    return found
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Where the documents of a task are from."""
+
+    path: str | None
+    configuration: str | None
+    split: str | None
 
 
-def _filters(metric: AggregateMetric, leaves: list[dict[str, Any]]) -> list[str]:
-    """The filters a group's metric is aggregated over: those it names, else all its tasks have."""
-    if metric.filter_list is not None:
-        return metric.filter_list
-    prefix = f"{metric.metric},"
-    return sorted({key.removeprefix(prefix) for leaf in leaves for key in leaf if key.startswith(prefix)})
+class RunRecord(_Part):
+    """The content of `results.json`. A section that is not there is empty.
+
+    results: by task or group, the numbers under `metric,filter`. configs: the tasks' files, as they were
+    asked. config: the model, and how the run asked.
+    """
+
+    results: dict[str, dict[str, Any]] = {}
+    groups: dict[str, dict[str, Any]] = {}
+    group_subtasks: dict[str, list[str]] = {}
+    configs: dict[str, dict[str, Any]] = {}
+    versions: dict[str, Any] = {}
+    num_fewshot: dict[str, int | None] = Field({}, alias="n-shot")
+    higher_is_better: dict[str, dict[str, bool | None]] = {}
+    sample_counts: dict[str, SampleCounts] = Field({}, alias="n-samples")
+    config: dict[str, Any] = {}
+    date: str = ""
+    total_evaluation_time_seconds: str = ""
+    assay: Assay = Assay()
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> "RunRecord":
+        """What a `results.json` of this or an older version holds. Raises ResultError for another."""
+        try:
+            record = cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ResultError(f"results.json is none of a run: {where}: {first['msg']}") from error
+        if record.assay.format > FORMAT:
+            raise ResultError(
+                f"results.json is of format {record.assay.format}, which a newer version wrote; "
+                f"this one reads up to {FORMAT}"
+            )
+        return record
+
+    def content(self) -> dict[str, Any]:
+        """As the file has it: what was given, under the file's names."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Those that have a score."""
+        return list(self.configs)
+
+    def children(self, group: str) -> Sequence[str]:
+        """What stands directly below a group; nothing below a task."""
+        return self.group_subtasks.get(group, ())
+
+    def leaves(self, name: str) -> Iterator[str]:
+        """The tasks below a group, or the task itself; one that two subgroups share comes twice."""
+        if name not in self.group_subtasks:
+            yield name
+        for child in self.children(name):
+            yield from self.leaves(child)
+
+    def outermost(self) -> list[str]:
+        """The tasks and groups that are in no group."""
+        inner = {child for children in self.group_subtasks.values() for child in children}
+        return [name for name in self.results if name not in inner]
+
+    def in_order(self) -> Iterator[TaskOrGroup]:
+        """All tasks and groups, each group before what is in it, nothing twice."""
+        seen: set[str] = set()
+
+        def visit(name: str, depth: int) -> Iterator[TaskOrGroup]:
+            if name in seen or name not in self.results:
+                return
+            seen.add(name)
+            alias = self.results[name].get("alias", name)
+            yield TaskOrGroup(name, alias, depth, self.num_fewshot.get(name), self.scores(name))
+            for child in self.children(name):
+                yield from visit(child, depth + 1)
+
+        for name in self.outermost():
+            yield from visit(name, 0)
+
+    def scores(self, name: str) -> list[Score]:
+        """The numbers of a task or group, in their order; none where it has none or is not there."""
+        row = self.results.get(name, {})
+        directions = self.higher_is_better.get(name, {})
+        intervals, how = self.assay.intervals.get(name, {}), self.assay.aggregations.get(name, {})
+        found = []
+        for key, value in row.items():
+            metric, comma, filter_name = key.partition(",")
+            if not comma or metric.endswith("_stderr"):
+                continue
+            error = row.get(f"{metric}_stderr,{filter_name}")
+            found.append(
+                Score(
+                    task=name,
+                    metric=metric,
+                    filter=filter_name,
+                    value=value,
+                    stderr=error if isinstance(error, int | float) else None,
+                    interval=intervals.get(key),
+                    higher_is_better=directions.get(metric),
+                    docs=row.get("sample_len"),
+                    aggregation=how.get(key),
+                )
+            )
+        return found
+
+    def score(self, name: str, key: str) -> Score | None:
+        """The number of a task or group under `metric,filter`, if it has that."""
+        return next((score for score in self.scores(name) if score.key == key), None)
+
+    def task_values(self, task: str, keys: Sequence[str]) -> dict[str, Any]:
+        """What the task's file says under these keys; None where it says nothing."""
+        return {key: self.configs[task].get(key) for key in keys}
+
+    def run_values(self, keys: Sequence[str]) -> dict[str, Any]:
+        """How the run asked, by these keys of `config`; None where it says nothing."""
+        return {key: self.config.get(key) for key in keys}
+
+    def dataset(self, task: str) -> Dataset:
+        config = self.configs[task]
+        split = config.get("test_split") or config.get("validation_split")
+        return Dataset(config.get("dataset_path"), config.get("dataset_name"), split)
+
+    def cluster(self, task: str) -> str | None:
+        """What documents of one source share, as the task's file says; None where it says nothing."""
+        key: str | None = self.configs[task].get("cluster")
+        return key
+
+    @property
+    def chat_template(self) -> str | None:
+        """That the run's prompts were made with; None where it used none."""
+        template: str | None = self.config.get("chat_template")
+        return template
+
+    @property
+    def model_name(self) -> str:
+        """The model without its backend and options: a folder, or what a hub or endpoint calls it."""
+        return str(self.config["model_args"]["pretrained"])
 
 
-def _aggregated(metric: AggregateMetric, name: str, leaves: list[dict[str, Any]]) -> dict[str, Any]:
-    key, error_key = f"{metric.metric},{name}", f"{metric.metric}_stderr,{name}"
-    errors = [None if leaf[error_key] == NO_STDERR else leaf[error_key] for leaf in leaves]
-    score = aggregate_group(
-        [leaf[key] for leaf in leaves],
-        errors,
-        [leaf["sample_len"] for leaf in leaves],
-        weight_by_size=metric.weight_by_size,
-    )
-    return {key: score.value, error_key: NO_STDERR if score.stderr is None else score.stderr}
+def with_model_options(
+    content: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """The content of the file, with every set of options that its model has changed."""
+    config, assay = content["config"], content["assay"]
+    return {
+        **content,
+        "config": {**change(config), "model_args": change(config["model_args"])},
+        "assay": {**assay, "fingerprint": change(assay["fingerprint"])},
+    }

@@ -26,7 +26,7 @@ from tasks_lib.scoring.scorer import Sample
 
 _TEXTS = ("doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash")
 _ARGUMENTS = {"image": "visual", "audio": "audio"}
-_NESTED = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
+NESTED = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
 _ROWS_A_GROUP = 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -46,7 +46,7 @@ def read_samples(path: Place) -> list[dict[str, Any]]:
     with path.open("rb") as file:
         table = parquet.read_table(file)
     rows: list[dict[str, Any]] = table.to_pylist()
-    nested = [name for name in _NESTED if name in table.column_names]
+    nested = [name for name in NESTED if name in table.column_names]
     return [{**row, **{name: json.loads(row[name]) for name in nested}} for row in rows]
 
 

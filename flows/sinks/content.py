@@ -3,14 +3,16 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.model_string import ModelSpec
-from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.results_json import with_model_options
 from flows.results.run_folder import RunFolder
+from flows.results.score_table import numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +39,10 @@ def model_name(result: EvaluationResult) -> str:
 def metrics(result: EvaluationResult) -> dict[str, float]:
     """Each number as `task/metric/filter`, and its standard error as `task/metric_stderr/filter`."""
     found: dict[str, float] = {}
-    for row in score_table.rows(result.results):
-        found[f"{row['task']}/{row['metric']}/{row['filter']}"] = row["value"]
-        if row["stderr"] is not None:
-            found[f"{row['task']}/{row['metric']}_stderr/{row['filter']}"] = row["stderr"]
+    for one, score in numbers(result.record):
+        found[f"{one.name}/{score.metric}/{score.filter}"] = score.value
+        if score.stderr is not None:
+            found[f"{one.name}/{score.metric}_stderr/{score.filter}"] = score.stderr
     return found
 
 
@@ -55,18 +57,13 @@ def spec(result: EvaluationResult) -> dict[str, Any]:
 
 def results(result: EvaluationResult) -> dict[str, Any]:
     """The content of the run's `results.json`."""
-    config, assay = result.results["config"], result.results["assay"]
-    return {
-        **result.results,
-        "config": {**_options(config), "model_args": _options(config["model_args"])},
-        "assay": {**assay, "fingerprint": _options(assay["fingerprint"])},
-    }
+    return with_model_options(result.results, _options)
 
 
 def samples(result: EvaluationResult) -> Iterator[tuple[str, Path | bytes]]:
     """The tasks that were scored, each with the Parquet file of its samples, or with its content if that is
     not on disk."""
-    for task in result.results["configs"]:
+    for task in result.record.tasks:
         place = RunFolder(result.folder).samples(task)
         yield task, place if isinstance(place, Path) else place.read_bytes()
 
@@ -76,6 +73,11 @@ def frame(file: Path | bytes) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_parquet(_opened(file))
+
+
+def started(result: EvaluationResult) -> float:
+    """Seconds since 1970."""
+    return datetime.fromisoformat(result.record.date).timestamp()
 
 
 def columns(file: Path | bytes) -> "pa.Schema":

@@ -120,7 +120,7 @@ class HubSink(Sink):
 
     def _index(self, api: "HfApi", result: EvaluationResult) -> list[dict[str, Any]]:
         path = f"results/{content.model_name(result)}/{content.run_id(result)}.json"
-        name = str(result.results["config"]["model_args"]["pretrained"])
+        name = result.record.model_name
         return model_index(result, name.rpartition("/")[2], f"{self._address(api)}/blob/main/{path}")
 
     def _request_card(self, api: "HfApi", result: EvaluationResult) -> None:

@@ -20,9 +20,10 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.remarks import about_scores
+from flows.results.results_json import Score, TaskOrGroup
+from flows.results.score_table import interval_text, numbers
 from flows.sinks.content import model_name, run_id
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)^---\n?", re.DOTALL | re.MULTILINE)
@@ -134,13 +135,13 @@ def _with_section(body: str, result: EvaluationResult) -> str:
 
 def _section(result: EvaluationResult) -> str:
     model, run = model_name(result), run_id(result)
-    below = about_scores(result.results)
+    below = about_scores(result.record)
     if result.failures:
         below.append(f"No score: {', '.join(result.failures)}.")
     lines = [
         f"<!-- assay {model} {run} -->",
         f"## {model}",
-        f"Run [{run}](results/{model}/{run}.json) of {result.results['date'][:10]}:",
+        f"Run [{run}](results/{model}/{run}.json) of {result.record.date[:10]}:",
         scores(result),
         *below,
     ]
@@ -149,19 +150,19 @@ def _section(result: EvaluationResult) -> str:
 
 def scores(result: EvaluationResult) -> str:
     """The scores as a Markdown table."""
-    rows = [_HEADER, ("---",) * len(_HEADER), *(_cells(row) for row in score_table.rows(result.results))]
+    rows = [_HEADER, ("---",) * len(_HEADER), *(_cells(one, score) for one, score in numbers(result.record))]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(one: TaskOrGroup, score: Score) -> tuple[str, ...]:
     cells = (
-        row["alias"],
-        "" if row["n-shot"] is None else str(row["n-shot"]),
-        row["filter"],
-        row["metric"],
-        f"{row['value']:.4f}",
-        "" if row["stderr"] is None else f"{row['stderr']:.4f}",
-        "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}",
-        str(row["docs"]),
+        one.alias,
+        "" if one.num_fewshot is None else str(one.num_fewshot),
+        score.filter,
+        score.metric,
+        f"{score.value:.4f}",
+        "" if score.stderr is None else f"{score.stderr:.4f}",
+        interval_text(score),
+        str(score.docs),
     )
     return tuple(cell.replace("|", "\\|") for cell in cells)

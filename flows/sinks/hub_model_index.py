@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.score_table import numbers
 
 # The Hub groups results by what a model does; all that is asked here is answered with text.
 _TASK_TYPE = "text-generation"
@@ -22,21 +22,21 @@ def _entries(result: EvaluationResult, source: str) -> Iterator[Any]:
     """A result for each number of a task; groups have no dataset of their own."""
     from huggingface_hub import EvalResult
 
-    for row in score_table.rows(result.results):
-        task = result.results["configs"].get(row["task"])
-        if task is None:
+    record = result.record
+    for one, score in numbers(record):
+        if one.name not in record.configs:
             continue
-        dataset = str(task.get("dataset_path") or row["task"])
+        dataset = record.dataset(one.name)
         yield EvalResult(
             task_type=_TASK_TYPE,
-            dataset_type=dataset,
-            dataset_name=row["task"],
-            dataset_config=task.get("dataset_name"),
-            dataset_split=task.get("test_split") or task.get("validation_split"),
-            dataset_args={"num_few_shot": row["n-shot"]},
-            metric_type=row["metric"],
-            metric_name=f"{row['metric']} ({row['task']}, {row['filter']})",
-            metric_value=row["value"],
+            dataset_type=str(dataset.path or one.name),
+            dataset_name=one.name,
+            dataset_config=dataset.configuration,
+            dataset_split=dataset.split,
+            dataset_args={"num_few_shot": one.num_fewshot},
+            metric_type=score.metric,
+            metric_name=f"{score.metric} ({one.name}, {score.filter})",
+            metric_value=score.value,
             source_name="Assay",
             source_url=source,
         )

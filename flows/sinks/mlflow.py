@@ -1,7 +1,6 @@
 """`mlflow:experiment`: a run of MLflow for each run, where MLFLOW_TRACKING_URI says."""
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.common.errors import PublishError, Unavailable
@@ -87,7 +86,7 @@ def _write_files(client: "MlflowClient", run: str, result: EvaluationResult) -> 
 
 def _started(result: EvaluationResult) -> int:
     """Milliseconds since 1970."""
-    return int(datetime.fromisoformat(result.results["date"]).timestamp() * 1000)
+    return int(content.started(result) * 1000)
 
 
 def _fit(name: str) -> str:

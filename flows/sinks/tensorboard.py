@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from datetime import datetime
 from pathlib import Path
 
 from flows.common.errors import PublishError
@@ -20,7 +19,7 @@ class TensorBoardSink(Sink):
         from tensorboardX import SummaryWriter
 
         folder = Path(self.name).expanduser().absolute() / content.model_name(result) / content.run_id(result)
-        time = datetime.fromisoformat(result.results["date"]).timestamp()
+        time = content.started(result)
         spec = json.dumps(content.spec(result), indent=2, ensure_ascii=False)
         try:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,7 @@
 """What a run took: money, and how fast its model answered, of each task and of all together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import compute
@@ -11,29 +10,11 @@ from backends.money.estimates import Experience
 from flows.planning import call_history
 from flows.planning.plan import Plan
 from flows.results.call_totals import COLUMNS, TOKENS, Tally
-from flows.results.performance import performance
+from flows.results.cost import Cost, RunCost
+from flows.results.performance import Performance, RunPerformance
 from flows.results.run_folder import RunFolder
 
 _COLUMNS = ["prompt_bytes", "asked", "usd", *COLUMNS.names]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Tokens and money of calls; the money is None where the price of any of them is not known."""
-
-    tokens_in: int = 0
-    tokens_out: int = 0
-    tokens_cached: int = 0
-    usd: float | None = 0.0
-
-    def __add__(self, other: Self) -> "Cost":
-        known = None if self.usd is None or other.usd is None else self.usd + other.usd
-        return Cost(
-            self.tokens_in + other.tokens_in,
-            self.tokens_out + other.tokens_out,
-            self.tokens_cached + other.tokens_cached,
-            known,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +33,29 @@ class Taken:
         return cls(Tally.of(timed), costs, call_history.experience_of(task, timed))
 
 
-def figures(plan: Plan, folder: RunFolder, tasks: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts `performance` and `cost` of a run's results, from the calls in its folder.
+def accounts(
+    plan: Plan, folder: RunFolder, tasks: Sequence[str], seconds_asking: float
+) -> tuple[RunPerformance, RunCost]:
+    """Of the calls in a run's folder. seconds_asking: in which the model was asked in this run.
 
     The calls of one task are in memory at a time.
     """
     taken = {task: Taken.of(task, folder.read_calls(task, _COLUMNS)) for task in tasks}
     nothing = Tally.of(COLUMNS.empty_table())
     target = plan.spec.latency_target
-    run = performance(Tally.together([nothing, *(one.tally for one in taken.values())]), target)
-    call_history.save(plan, [one.experience for one in taken.values()], run["requests_per_second"])
-    return {
-        "performance": {
-            "run": run,
-            "tasks": {task: performance(one.tally, target) for task, one in taken.items()},
-        },
-        "cost": {
-            "run": _total(cost for one in taken.values() for cost in one.costs.values()),
-            "tasks": {task: _total(one.costs.values()) for task, one in taken.items()},
-            "models": {asked: _total(_of_model(taken, asked)) for asked in _names(taken)},
-            "prices": {asked: price.source if price else None for asked, price in plan.prices.items()},
-            "machine_usd": _machine(plan, facts),
-        },
-    }
+    run = Performance.of(Tally.together([nothing, *(one.tally for one in taken.values())]), target)
+    call_history.save(plan, [one.experience for one in taken.values()], run.requests_per_second)
+    performance = RunPerformance(
+        run, {task: Performance.of(one.tally, target) for task, one in taken.items()}
+    )
+    cost = RunCost(
+        run=_total(cost for one in taken.values() for cost in one.costs.values()),
+        tasks={task: _total(one.costs.values()) for task, one in taken.items()},
+        models={asked: _total(_of_model(taken, asked)) for asked in _names(taken)},
+        prices={asked: price.source if price else None for asked, price in plan.prices.items()},
+        machine_usd=_machine(plan, seconds_asking),
+    )
+    return performance, cost
 
 
 def _is(column: pa.ChunkedArray, name: str | None) -> pa.ChunkedArray:
@@ -87,8 +68,8 @@ def _cost(calls: pa.Table) -> Cost:
     return Cost(**tokens, usd=(compute.sum(calls["usd"]).as_py() or 0.0) if known else None)
 
 
-def _total(costs: Iterable[Cost]) -> dict[str, Any]:
-    return asdict(sum(costs, Cost()))
+def _total(costs: Iterable[Cost]) -> Cost:
+    return sum(costs, Cost())
 
 
 def _names(taken: Mapping[str, Taken]) -> list[str]:
@@ -100,7 +81,7 @@ def _of_model(taken: Mapping[str, Taken], asked: str) -> Iterable[Cost]:
     return (one.costs[asked] for one in taken.values() if asked in one.costs)
 
 
-def _machine(plan: Plan, facts: Mapping[str, Any]) -> float | None:
-    """What the time cost in which a model of this machine was asked in this run; None without a price."""
+def _machine(plan: Plan, seconds_asking: float) -> float | None:
+    """What the time cost in which a model of this machine was asked; None without a price."""
     price = plan.prices.get("")
-    return None if price is None else price.hour * facts["seconds_asking"] / 3600
+    return None if price is None else price.hour * seconds_asking / 3600

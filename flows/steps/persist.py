@@ -1,34 +1,20 @@
 """The last step: what all tasks gave becomes the run's `results.json`."""
 
-import json
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from prefect import task
 
 from flows import __version__
 from flows.planning.plan import Plan, plan_for
-from flows.results.results_json import Tables
+from flows.results.results_json import FORMAT, Assay, RunRecord
 from flows.results.run_folder import RunFolder
+from flows.results.score_sections import ScoreSections
+from flows.results.task_scores import TaskScores
 from flows.specs.evaluation import EvaluationSpec
-from flows.steps.accounting import figures
+from flows.steps.accounting import accounts
 from flows.steps.records import LoadedModel, ScoredTask
-
-# What results say of a task's requests, as `score` counted them.
-USAGE = (
-    "requests",
-    "docs",
-    "docs_answered",
-    "truncated",
-    "truncated_while_thinking",
-    "refused",
-    "failed",
-    "skipped",
-    "tokens_in",
-    "tokens_out",
-)
 
 
 @task(name="persist", task_run_name="persist")
@@ -45,27 +31,31 @@ def persist(
     model: what `load_model` said. scored: what `score` wrote. facts: times and counts of the run.
     """
     plan, run = plan_for(spec), RunFolder.at(folder)
-    scores = {name: _read(plan.steps.fetch(one.files["scores"])) for name, one in scored.items()}
-    tables = Tables(plan.selection, scores)
-    content = {
-        **tables.sections(),
-        "config": _config(plan, model.described),
-        "date": facts["started"],
-        "total_evaluation_time_seconds": str(facts["seconds"]),
-        "assay": {
-            "version": __version__,
-            "failed": dict(failed),
-            "model_key": model.model_key,
-            "fingerprint": dict(model.fingerprint),
-            "answers_from": plan.spec.answers_from,
-            "python": platform.python_version(),
-            "tasks": {name: _usage(one) for name, one in scores.items()},
-            **figures(plan, run, list(scored), facts),
-            "intervals": tables.intervals(),
+    scores = {name: TaskScores.read(plan.steps.fetch(one.files["scores"])) for name, one in scored.items()}
+    sections = ScoreSections(plan.selection, scores)
+    performance, cost = accounts(plan, run, list(scored), facts["seconds_asking"])
+    record = RunRecord(
+        **sections.sections(),
+        config=_config(plan, model.described),
+        date=facts["started"],
+        total_evaluation_time_seconds=str(facts["seconds"]),
+        assay=Assay(
+            format=FORMAT,
+            version=__version__,
+            failed=dict(failed),
+            model_key=model.model_key,
+            fingerprint=dict(model.fingerprint),
+            answers_from=None if plan.spec.answers_from is None else str(plan.spec.answers_from),
+            python=platform.python_version(),
+            tasks={name: one.usage for name, one in scores.items()},
+            performance=performance,
+            cost=cost,
+            intervals=sections.intervals(),
+            aggregations=sections.aggregations(),
             **facts,
-        },
-    }
-    run.write_results(content)
+        ),
+    )
+    run.write_results(record.content())
     return str(run.results)
 
 
@@ -85,12 +75,3 @@ def _config(plan: Plan, described: Mapping[str, Any]) -> dict[str, Any]:
         "chat_template": plan.backend.chat_template() if spec.apply_chat_template else None,
         "compat": spec.compat,
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-def _usage(scores: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: scores[key] for key in USAGE}

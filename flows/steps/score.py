@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prefect import State
 
@@ -15,8 +13,10 @@ from backends.text.thinking import thinking_as_answer
 from flows.planning.plan import Plan, plan_for
 from flows.planning.prepared_requests import PreparedTask
 from flows.results.calls_file import write_calls
+from flows.results.results_json import TaskUsage
 from flows.results.run_folder import safe_name
 from flows.results.samples_file import write_samples
+from flows.results.task_scores import TaskScores
 from flows.specs.evaluation import EvaluationSpec
 from flows.steps.records import Scored, ScoredTask
 from flows.steps.step import ended, for_each, step
@@ -67,7 +67,8 @@ def _score(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File], folde
     }
     write_samples(files["samples"], samples)
     write_calls(files["calls"], answers.calls)
-    write_text(files["scores"], json.dumps(_scores(plan, prepared, scores, answers)))
+    found = _task_scores(plan, prepared, scores, answers)
+    write_text(files["scores"], json.dumps(found.model_dump()))
     return ScoredTask({what: plan.steps.add(file) for what, file in files.items()})
 
 
@@ -81,25 +82,28 @@ def _as_lm_eval(one: Answered) -> Answered:
     return Answered(one.asked, [[read(said, request) for said in own] for request, own in pairs])
 
 
-def _scores(
+def _task_scores(
     plan: Plan, prepared: PreparedTask, scores: list[MetricScore], answers: TaskAnswers
-) -> dict[str, Any]:
-    """What the results say of a task; `flows.results.results_json` gives it lm-eval's form."""
+) -> TaskScores:
     task = plan.task(prepared.task)
-    metrics = task.scorer.metrics
     responses = [response for one in answers.answered for repeats in one.responses for response in repeats]
-    return {
-        "scores": [asdict(one) for one in scores],
-        "higher_is_better": {key: metric.higher_is_better for key, metric in metrics.items()},
-        "version": task.version,
-        "original": prepared.original,
-        "effective": len(answers.answered),
-        "num_fewshot": prepared.num_fewshot,
-        "requests": prepared.requests,
-        "docs": answers.docs,
-        "docs_answered": len(answers.answered),
-        **{status: answers.count(status) for status in ("truncated", "refused", "failed", "skipped")},
-        "truncated_while_thinking": sum(response.cut_while_thinking for response in responses),
-        "tokens_in": sum(response.tokens_in for response in responses),
-        "tokens_out": sum(response.tokens_out for response in responses),
-    }
+    return TaskScores(
+        scores=scores,
+        higher_is_better={key: metric.higher_is_better for key, metric in task.scorer.metrics.items()},
+        version=task.version,
+        original=prepared.original,
+        effective=len(answers.answered),
+        num_fewshot=prepared.num_fewshot,
+        usage=TaskUsage(
+            requests=prepared.requests,
+            docs=answers.docs,
+            docs_answered=len(answers.answered),
+            truncated=answers.count("truncated"),
+            truncated_while_thinking=sum(response.cut_while_thinking for response in responses),
+            refused=answers.count("refused"),
+            failed=answers.count("failed"),
+            skipped=answers.count("skipped"),
+            tokens_in=sum(response.tokens_in for response in responses),
+            tokens_out=sum(response.tokens_out for response in responses),
+        ),
+    )

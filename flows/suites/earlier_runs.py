@@ -10,7 +10,7 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.specs.suite import SuiteSpec
 from flows.suites.changes import Change, Changes
 from flows.suites.folder import SuiteFolder
-from flows.suites.leaderboard import Leaderboard, Score, main_score
+from flows.suites.leaderboard import Leaderboard, MainScore, main_score
 
 
 def find_changes(folder: SuiteFolder, board: Leaderboard, spec: SuiteSpec) -> Changes:
@@ -33,13 +33,13 @@ class _Model:
 
     def changes(self) -> Iterator[Change]:
         """One for each task that has its main score now, not yet judged."""
-        left = [task for task in self.now.results["configs"] if self._main(task) is not None]
+        left = [task for task in self.now.record.tasks if self._main(task) is not None]
         for earlier in self.folder.earlier():
             if not left:  # a look at each night of a year, in a bucket, would take minutes
                 return
             then = self._result_of(earlier)
             if then is not None:
-                there = [task for task in left if task in then.results["configs"]]
+                there = [task for task in left if task in then.record.tasks]
                 yield from (self._change(task, then, earlier.stamp) for task in there)
                 left = [task for task in left if task not in there]
         yield from (Change(self.name, task, "first") for task in left)
@@ -68,5 +68,5 @@ class _Model:
                 return Change.between(self.name, since, one)
         return replace(bare, reason=f"the earlier run has no {main.metric},{main.filter}")
 
-    def _main(self, task: str) -> Score | None:
-        return main_score(self.now.results, task, self.spec.metrics.get(task))
+    def _main(self, task: str) -> MainScore | None:
+        return main_score(self.now.record, task, self.spec.metrics.get(task))

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows.results.results_json import NO_STDERR
+from flows.results.results_json import RunRecord
 from flows.results.score_table import ARROWS
 
 _LARGE = 1e6  # as perplexities of models that know nothing; digits after the point say nothing there
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class MainScore:
     """A task's main score. stderr: None where there is no formula for one."""
 
     metric: str
@@ -28,7 +28,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ModelRow:
     """A model. run: its folder, below that of the suite's run; None where it did not come to its end.
 
     scores: by column. failures: why tasks have no score. error: why the model has none at all.
@@ -37,13 +37,9 @@ class Row:
     name: str
     model: str
     run: str | None
-    scores: Mapping[str, Score]
+    scores: Mapping[str, MainScore]
     failures: Mapping[str, str]
     error: str | None = None
-
-    @property
-    def has_failed(self) -> bool:
-        return self.error is not None or bool(self.failures)
 
     def reasons(self) -> Iterator[str]:
         """What failed, a line each."""
@@ -61,18 +57,18 @@ class Leaderboard:
     suite: str
     stamp: str
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[ModelRow]
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> "Leaderboard":
         """One from what `content` gave."""
         rows = [
-            Row(
+            ModelRow(
                 **{key: value for key, value in row.items() if key not in ("scores", "mean_rank")},
                 scores=scores,
             )
             for row in content["models"]
-            for scores in [{task: Score(**score) for task, score in row["scores"].items()}]
+            for scores in [{task: MainScore(**score) for task, score in row["scores"].items()}]
         ]
         return cls(content["suite"], content["stamp"], content["columns"], rows)
 
@@ -92,7 +88,7 @@ class Leaderboard:
         whole = [row.name for row in self.rows if all(task in row.scores for task in self.columns)]
         return {name: statistics.fmean(ranks[name] for ranks in ranked) for name in whole if ranked}
 
-    def ordered(self) -> list[Row]:
+    def ordered(self) -> list[ModelRow]:
         """The best first; those without a mean rank last."""
         ranks = self.mean_ranks()
         return sorted(self.rows, key=lambda row: ranks.get(row.name, float("inf")))
@@ -134,8 +130,7 @@ class Leaderboard:
         score = next((row.scores[task] for row in self.rows if task in row.scores), None)
         if score is None:
             return task
-        direction = "" if score.higher_is_better is None else ARROWS[score.higher_is_better]
-        return f"{task} {score.metric} {direction}".strip()
+        return f"{task} {score.metric} {ARROWS[score.higher_is_better]}".strip()
 
     def _ranks(self, task: str) -> dict[str, float]:
         """Ranks in one column, 1 for the best, by name."""
@@ -151,20 +146,21 @@ class Leaderboard:
 
 
 def row_of(
-    name: str, model: str, run: str, results: Mapping[str, Any], wanted: Mapping[str, str]
-) -> tuple[Row, list[str]]:
+    name: str, model: str, run: str, record: RunRecord, wanted: Mapping[str, str]
+) -> tuple[ModelRow, list[str]]:
     """The row of a run that came to its end, and what its columns are.
 
-    run: its folder. results: its `results.json`. wanted: by task the metric that counts, as in `main_score`.
+    run: its folder. wanted: by task the metric that counts, as in `main_score`.
     """
-    failures = dict(results["assay"]["failed"])
-    names = columns(results)
-    found = {task: main_score(results, task, wanted.get(task)) for task in names}
+    failures = dict(record.assay.failed)
+    names = columns(record)
+    found = {task: main_score(record, task, wanted.get(task)) for task in names}
     for task, score in found.items():
         if score is None:
-            failures[task] = f"it has no metric {wanted[task]!r}, but {', '.join(_metrics(results, task))}"
+            known = ", ".join(one.key for one in record.scores(task))
+            failures[task] = f"it has no metric {wanted[task]!r}, but {known}"
     scores = {task: score for task, score in found.items() if score is not None}
-    return Row(name, model, run, scores, failures), names
+    return ModelRow(name, model, run, scores, failures), names
 
 
 def number(value: float, sign: str = "") -> str:
@@ -172,42 +168,28 @@ def number(value: float, sign: str = "") -> str:
     return f"{value:{sign}.4f}" if abs(value) < _LARGE else f"{value:{sign}.4g}"
 
 
-def columns(results: Mapping[str, Any]) -> list[str]:
-    """What was asked for, of a run's `results.json`: of a group without a score its tasks."""
-    children: Mapping[str, Sequence[str]] = results["group_subtasks"]
-    inner = {child for own in children.values() for child in own}
+def columns(record: RunRecord) -> list[str]:
+    """What was asked for of a run: of a group without a score its tasks."""
 
     def scored(name: str) -> Iterator[str]:
-        if _metrics(results, name):
+        if record.scores(name):
             yield name
         else:
-            for child in children.get(name, ()):
+            for child in record.children(name):
                 yield from scored(child)
 
-    return list(
-        dict.fromkeys(one for name in results["results"] if name not in inner for one in scored(name))
-    )
+    return list(dict.fromkeys(one for name in record.outermost() for one in scored(name)))
 
 
-def main_score(results: Mapping[str, Any], task: str, wanted: str | None) -> Score | None:
+def main_score(record: RunRecord, task: str, wanted: str | None) -> MainScore | None:
     """The score of a task or group that counts; None where it has no such score.
 
     wanted: `metric` or `metric,filter`; without one, the first that the task has.
     """
-    for key in _metrics(results, task):
-        metric, _, filter_name = key.partition(",")
-        if wanted in (None, metric, key):
-            row = results["results"][task]
-            error = row.get(f"{metric}_stderr,{filter_name}", NO_STDERR)
-            direction = results["higher_is_better"].get(task, {}).get(metric)
-            return Score(metric, filter_name, row[key], None if error == NO_STDERR else error, direction)
+    for one in record.scores(task):
+        if wanted in (None, one.metric, one.key):
+            return MainScore(one.metric, one.filter, one.value, one.stderr, one.higher_is_better)
     return None
-
-
-def _metrics(results: Mapping[str, Any], task: str) -> list[str]:
-    """The keys of its scores, `metric,filter`, in their order."""
-    row = results["results"].get(task, {})
-    return [key for key in row if "," in key and not key.partition(",")[0].endswith("_stderr")]
 
 
 def _places(order: Sequence[float], value: float) -> list[int]:

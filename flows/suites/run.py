@@ -6,7 +6,7 @@ from flows.specs.evaluation import EvaluationSpec
 from flows.specs.suite import SuiteSpec
 from flows.suites.earlier_runs import find_changes
 from flows.suites.folder import SuiteFolder
-from flows.suites.leaderboard import Leaderboard, Row, row_of
+from flows.suites.leaderboard import Leaderboard, ModelRow, row_of
 from flows.suites.model_process import Outcome
 from flows.suites.result import SuiteResult
 
@@ -17,7 +17,7 @@ class SuiteRun:
 
     spec: SuiteSpec
     folder: SuiteFolder
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, ModelRow] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
 
     @classmethod
@@ -29,7 +29,7 @@ class SuiteRun:
         """What is to be run, by the model's name."""
         return [(one.label, self.spec.evaluation(one, self.folder.runs)) for one in self.spec.models]
 
-    def add(self, name: str, outcome: Outcome) -> Row:
+    def add(self, name: str, outcome: Outcome) -> ModelRow:
         """Take note of what came of a model. Raises ResultError."""
         row = self._row(name, outcome)
         self.rows[name] = row
@@ -43,11 +43,11 @@ class SuiteRun:
         result.write()
         return result
 
-    def _row(self, name: str, outcome: Outcome) -> Row:
+    def _row(self, name: str, outcome: Outcome) -> ModelRow:
         model = next(one.model for one in self.spec.models if one.label == name)
         if outcome.folder is None:
-            return Row(name, model, None, {}, {}, outcome.error)
+            return ModelRow(name, model, None, {}, {}, outcome.error)
         run = self.folder.name_of(outcome.folder)
-        row, columns = row_of(name, model, run, self.folder.result(run).results, self.spec.metrics)
+        row, columns = row_of(name, model, run, self.folder.result(run).record, self.spec.metrics)
         self.columns += [task for task in columns if task not in self.columns]
         return row

@@ -69,6 +69,6 @@ def _scaled(
 
 # By what documents' scores are (numbers, or pairs of log-likelihood and length), by the aggregation's name.
 AS_MEANS: Mapping[str, Mapping[str, AsMeans]] = {
-    "number": {"mean": _as_they_are, "perplexity": _perplexity},
+    "number": {"mean": _as_they_are, "nanmean": _as_they_are, "perplexity": _perplexity},
     "pair": {"weighted_perplexity": _weighted_perplexity, "bits_per_byte": _bits_per_byte},
 }

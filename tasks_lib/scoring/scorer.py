@@ -6,7 +6,7 @@ Source of the rules: lm-evaluation-harness 0.4.13, `process_results` in `lm_eval
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
@@ -62,6 +62,8 @@ class MetricScore:
     """One number of a task; `count` documents are in it.
 
     stderr, interval: its standard error and its 95 % confidence interval, None where there is none.
+    aggregation: what made it of the documents' values, by name, with its options; None for a function of the
+    task's own.
     """
 
     metric: str
@@ -70,6 +72,8 @@ class MetricScore:
     stderr: float | None
     count: int
     interval: tuple[float, float] | None = None
+    aggregation: str | None = None
+    aggregation_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Scorer:
@@ -251,7 +255,8 @@ def _aggregated(
         error = None if compat else function_stderr(how, items, clusters=clusters)
     shares = items if how == "mean" else ()
     found = interval(value, error, shares, clustered=clusters is not None)
-    return MetricScore(metric, name, value, error, len(items), found)
+    named = how if isinstance(how, str) else None
+    return MetricScore(metric, name, value, error, len(items), found, named, options if named else {})
 
 
 def _named_scores(given: Any) -> Mapping[str, Any]:
