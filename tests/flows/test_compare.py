@@ -247,7 +247,7 @@ def test_a_task_that_is_refused_takes_no_other_with_it_but_its_groups(
 
 def test_another_way_of_scoring_is_compared_and_said(run: Runs, tmp_path: Path) -> None:
     other = with_config(run(2, "words"), tmp_path, "words", repeats=3, metadata={"version": 2})
-    other.results["versions"] = {"words": 2}
+    other = EvaluationResult(other.folder, {**other.results, "versions": {"words": 2}})
     (found,) = compare([run(1, "words"), other])
     assert found.notes["words"] == (
         "version Yaml in the first run, 2 in the second",
@@ -292,6 +292,23 @@ def test_values_that_are_no_means_of_scores_stand_without_a_difference(lab: Lab)
     assert "prose: no difference by pairs of logprob" in found.table()
 
 
+def test_a_number_is_made_as_its_run_says_and_not_as_its_value_would_allow(run: Runs, tmp_path: Path) -> None:
+    runs = [run(1, "large"), run(2, "large")]
+    assert runs[0].record.assay.aggregations["large"]["acc,none"].name == "mean"
+    medians = [with_aggregation(one, tmp_path / str(i), "median") for i, one in enumerate(runs)]
+    unknown = [with_aggregation(one, tmp_path / f"{i}?", None) for i, one in enumerate(runs)]
+    assert compare(medians)[0].find("large", "acc").paired is None
+    assert compare([runs[0], medians[1]])[0].find("large", "acc").paired is None
+    assert compare(unknown)[0].find("large", "acc") == compare(runs)[0].find("large", "acc")
+
+
+def with_aggregation(result: EvaluationResult, folder: Path, name: str | None) -> EvaluationResult:
+    """The run, saying that this made the accuracy of `large`; None: a function of the task's own."""
+    folder.mkdir()
+    assay = {**result.results["assay"], "aggregations": {"large": {"acc,none": {"name": name}}}}
+    return changed(result, folder, assay=assay)
+
+
 def test_documents_of_one_source_are_compared_as_clusters(lab: Lab, run: Runs) -> None:
     runs = [run(version, "large", cluster="answer") for version in (1, 2)]
     (found,) = compare(runs)
@@ -310,10 +327,10 @@ def test_a_verdict_needs_proof_and_size_and_knows_which_way_is_better(lab: Lab, 
     wrong.write_text('{"*": "none"}')
     good, bad = (lab.evaluate("sure", f"scripted:{file}") for file in (right, wrong))
     up, down = compare([bad, good])[0].differences[0], compare([good, bad])[0].differences[0]
-    assert (up.gain, up.verdict(), up.verdict(level=0.001)) == (1.0, "better", "undecided")
+    assert (up.gain, up.verdict()) == (1.0, "better")
     assert (down.gain, down.verdict(), down.verdict(tolerance=1.0)) == (-1.0, "worse", "undecided")
-    for run in (good, bad):
-        run.results["higher_is_better"] = {"sure": {"exact_match": False}}
+    lower = {"higher_is_better": {"sure": {"exact_match": False}}}
+    good, bad = (EvaluationResult(run.folder, {**run.results, **lower}) for run in (good, bad))
     turned = compare([bad, good])[0].differences[0]
     assert (turned.gain, turned.verdict()) == (-1.0, "worse")
 

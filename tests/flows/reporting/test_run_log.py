@@ -10,6 +10,9 @@ import pytest
 
 from flows.reporting import run_log
 from flows.reporting.reporter import logging_to, reporter, reporting
+from flows.results.results_json import TaskUsage
+from flows.results.task_scores import TaskScores
+from tasks_lib.scoring.scorer import MetricScore
 
 LOG = logging.getLogger("of a test")
 
@@ -22,8 +25,16 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def scored(folder: Path, *names: str) -> dict[str, Path]:
     file = folder / "scores.json"
-    score = {"metric": "acc", "filter": "none", "value": 0.5, "stderr": 0.125, "count": 1200}
-    file.write_text(json.dumps({"scores": [score, {**score, "metric": "acc_norm"}]}))
+    found = TaskScores(
+        scores=[MetricScore(metric, "none", 0.5, 0.125, 1200) for metric in ("acc", "acc_norm")],
+        higher_is_better={},
+        version=1,
+        original=1200,
+        effective=1200,
+        num_fewshot=0,
+        usage=TaskUsage(requests=1200),
+    )
+    file.write_text(json.dumps(found.model_dump()))
     return dict.fromkeys(names, file)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.results.call_totals import COLUMNS, Tally
-from flows.results.performance import lines, performance
+from flows.results.performance import Performance
 
 BASE: Mapping[str, Any] = {
     "enqueued": 1_750_000_000.0,
@@ -33,7 +34,11 @@ def table(calls: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def figures(*calls: Mapping[str, Any], target: float | None = None) -> dict[str, Any]:
-    return performance(Tally.of(table(calls)), target)
+    return asdict(Performance.of(Tally.of(table(calls)), target))
+
+
+def lines(*calls: Mapping[str, Any], target: float | None = None) -> list[str]:
+    return Performance.of(Tally.of(table(calls)), target).text().splitlines()
 
 
 def test_times_are_those_of_the_try_that_was_answered() -> None:
@@ -108,7 +113,7 @@ def test_tasks_together_give_what_their_calls_give_at_once(
         ]
         for task in tasks
     ]
-    together = performance(Tally.together([Tally.of(table(task)) for task in calls]), 20.0)
+    together = asdict(Performance.of(Tally.together([Tally.of(table(task)) for task in calls]), 20.0))
     at_once = figures(*(call for task in calls for call in task), target=20.0)
     assert _flat(together) == pytest.approx(_flat(at_once), nan_ok=True)
 
@@ -179,14 +184,14 @@ def test_what_was_skipped_counts_nowhere() -> None:
 def test_what_there_is_no_data_for_is_null_and_json(calls: list[dict[str, Any]]) -> None:
     found = figures(*calls, target=1.0)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert all("nan" not in line and "None" not in line for line in lines(found))
+    assert all("nan" not in line and "None" not in line for line in lines(*calls, target=1.0))
 
 
 def test_without_calls_there_are_no_figures() -> None:
     found = figures(target=1.0)
     assert (found["latency"], found["requests_per_second"], found["retried"]) == (None, None, None)
     assert found["goodput"]["share"] is None
-    assert [line.split() for line in lines(found)] == [["p50", "p90", "p99", "mean", "Requests"]]
+    assert [line.split() for line in lines(target=1.0)] == [["p50", "p90", "p99", "mean", "Requests"]]
 
 
 def test_the_lines_show_a_row_for_each_time_and_the_rates() -> None:
@@ -194,7 +199,7 @@ def test_the_lines_show_a_row_for_each_time_and_the_rates() -> None:
         {"first_token": 0.0421, "finished": 2.0, "tokens_in": 3000},
         {"started": 1234.5, "finished": 1236.5, "attempts": 2, "failures": ["transient"]},
     ]
-    assert list(lines(figures(*calls, target=2.0))) == [
+    assert lines(*calls, target=2.0) == [
         "                             p50        p90        p99       mean  Requests",
         "Time to first token      42.1 ms    42.1 ms    42.1 ms    42.1 ms         1",
         "Time per output token   444.7 ms   480.5 ms   488.6 ms   444.7 ms         2",
@@ -208,7 +213,7 @@ def test_the_lines_show_a_row_for_each_time_and_the_rates() -> None:
 
 
 def test_lines_leave_out_what_there_is_none_of() -> None:
-    shown = "\n".join(lines(figures({"tokens_out": 0})))
+    shown = "\n".join(lines({"tokens_out": 0}))
     assert "first token" not in shown
     assert "output token" not in shown
     assert "within" not in shown

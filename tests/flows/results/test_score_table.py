@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from flows.results.score_table import render, rows
+from flows.results import score_table
+from flows.results.results_json import RunRecord
 
 RESULTS: dict[str, Any] = {
     "results": {
@@ -34,13 +35,21 @@ RESULTS: dict[str, Any] = {
 }
 
 
+def render(results: dict[str, Any]) -> str:
+    return score_table.render(RunRecord.read(results))
+
+
+def rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(score_table.rows(RunRecord.read(results)))
+
+
 def lines(results: dict[str, Any]) -> list[list[str]]:
     """The cells of the table's body."""
     return [line.split() for line in render(results).splitlines()[2:]]
 
 
 def test_groups_stand_above_their_tasks_which_are_indented() -> None:
-    assert [(row["task"], row["depth"]) for row in rows(RESULTS)] == [
+    assert [(one.name, one.depth) for one, _ in score_table.numbers(RunRecord.read(RESULTS))] == [
         ("alone", 0),
         ("outer", 0),
         ("inner", 1),

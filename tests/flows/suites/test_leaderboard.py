@@ -5,33 +5,36 @@ import io
 import json
 from typing import Any
 
-from flows.suites.leaderboard import Leaderboard, Row, Score, columns, main_score, row_of
+from flows.results.results_json import RunRecord
+from flows.suites.leaderboard import Leaderboard, MainScore, ModelRow, columns, main_score, row_of
 
 
-def accuracy(value: float, stderr: float | None = 0.01) -> Score:
-    return Score("acc", "none", value, stderr, True)
+def accuracy(value: float, stderr: float | None = 0.01) -> MainScore:
+    return MainScore("acc", "none", value, stderr, True)
 
 
-def perplexity(value: float) -> Score:
-    return Score("word_perplexity", "none", value, None, False)
+def perplexity(value: float) -> MainScore:
+    return MainScore("word_perplexity", "none", value, None, False)
 
 
-def row(name: str, **scores: Score) -> Row:
-    return Row(name, f"hf:{name}", f"runs/{name}", scores, {})
+def row(name: str, **scores: MainScore) -> ModelRow:
+    return ModelRow(name, f"hf:{name}", f"runs/{name}", scores, {})
 
 
-def board(*rows: Row) -> Leaderboard:
+GONE = ModelRow("gone", "hf:gone", None, {}, {}, "no such folder")
+
+
+def board(*rows: ModelRow) -> Leaderboard:
     return Leaderboard("nightly", "20261124T020000-000001", ["arc", "text"], rows)
 
 
-def results(**tasks: dict[str, Any]) -> dict[str, Any]:
-    """A `results.json` of tasks, of which `mmlu` is a group."""
-    return {
-        "results": tasks,
-        "group_subtasks": {"mmlu": ["anatomy", "law"]} if "mmlu" in tasks else {},
-        "higher_is_better": {name: {"acc": True, "acc_norm": True} for name in tasks},
-        "assay": {"failed": {}},
-    }
+def results(**tasks: dict[str, Any]) -> RunRecord:
+    """The results of tasks, of which `mmlu` is a group."""
+    return RunRecord(
+        results=tasks,
+        group_subtasks={"mmlu": ["anatomy", "law"]} if "mmlu" in tasks else {},
+        higher_is_better={name: {"acc": True, "acc_norm": True} for name in tasks},
+    )
 
 
 SCORED = {"acc,none": 0.5, "acc_stderr,none": 0.1, "acc_norm,none": 0.25, "acc_norm_stderr,none": "N/A"}
@@ -53,9 +56,8 @@ def test_the_best_mean_of_ranks_comes_first_whatever_the_units() -> None:
 
 
 def test_a_model_without_all_scores_has_no_mean_rank_and_is_last_with_its_reason() -> None:
-    failed = Row("broken", "hf:broken", "runs/b", {"arc": accuracy(0.99)}, {"text": "no answers came"})
-    gone = Row("gone", "hf:gone", None, {}, {}, "no such folder")
-    found = board(failed, gone, row("fine", arc=accuracy(0.1), text=perplexity(99.0)))
+    failed = ModelRow("broken", "hf:broken", "runs/b", {"arc": accuracy(0.99)}, {"text": "no answers came"})
+    found = board(failed, GONE, row("fine", arc=accuracy(0.1), text=perplexity(99.0)))
     assert found.mean_ranks() == {"fine": 1.5}
     assert [cells[0] for cells in found.cells()] == ["fine", "broken", "gone"]
     assert found.cells()[1] == ["broken", "-", "0.9900 ± 0.0100", "failed"]
@@ -63,7 +65,7 @@ def test_a_model_without_all_scores_has_no_mean_rank_and_is_last_with_its_reason
 
 
 def test_columns_of_which_nobody_knows_which_way_is_better_do_not_count() -> None:
-    unknown = {name: Score("odd", "none", value, None, None) for name, value in (("a", 2.0), ("b", 1.0))}
+    unknown = {name: MainScore("odd", "none", value, None, None) for name, value in (("a", 2.0), ("b", 1.0))}
     found = board(
         row("a", arc=accuracy(0.2), text=unknown["a"]), row("b", arc=accuracy(0.1), text=unknown["b"])
     )
@@ -71,12 +73,12 @@ def test_columns_of_which_nobody_knows_which_way_is_better_do_not_count() -> Non
 
 
 def test_a_leaderboard_is_the_same_after_a_way_through_json() -> None:
-    found = board(row("a", arc=accuracy(0.2, None)), Row("gone", "hf:gone", None, {}, {}, "no such folder"))
+    found = board(row("a", arc=accuracy(0.2, None)), GONE)
     assert Leaderboard.read(json.loads(json.dumps(found.content()))).content() == found.content()
 
 
 def test_the_csv_has_a_line_for_each_model_and_column() -> None:
-    found = board(row("a, b", arc=accuracy(0.25)), Row("gone", "hf:gone", None, {}, {}, "no such folder"))
+    found = board(row("a, b", arc=accuracy(0.25)), GONE)
     lines = list(csv.DictReader(io.StringIO(found.csv())))
     assert [(one["name"], one["task"], one["value"], one["failure"]) for one in lines] == [
         ("a, b", "arc", "0.25", ""),
@@ -95,13 +97,12 @@ def test_a_group_with_a_score_is_a_column_and_one_without_is_its_tasks() -> None
 
 def test_the_main_score_is_the_first_or_the_one_that_is_wanted() -> None:
     found = results(arc=SCORED)
-    assert main_score(found, "arc", None) == Score("acc", "none", 0.5, 0.1, True)
-    assert main_score(found, "arc", "acc_norm") == Score("acc_norm", "none", 0.25, None, True)
-    assert main_score(found, "arc", "acc,none") == Score("acc", "none", 0.5, 0.1, True)
+    assert main_score(found, "arc", None) == MainScore("acc", "none", 0.5, 0.1, True)
+    assert main_score(found, "arc", "acc_norm") == MainScore("acc_norm", "none", 0.25, None, True)
+    assert main_score(found, "arc", "acc,none") == MainScore("acc", "none", 0.5, 0.1, True)
     assert main_score(found, "arc", "acc,other") is None
 
 
 def test_a_metric_that_the_task_does_not_have_is_a_failure_that_names_those_it_has() -> None:
     made, _ = row_of("m", "hf:m", "runs/m", results(arc=SCORED), {"arc": "f1"})
-    assert made.has_failed
     assert made.failures == {"arc": "it has no metric 'f1', but acc,none, acc_norm,none"}
