@@ -140,9 +140,9 @@ class RunRecord(_Part):
     group_subtasks: dict[str, list[str]] = {}
     configs: dict[str, dict[str, Any]] = {}
     versions: dict[str, Any] = {}
-    num_fewshot: dict[str, int | None] = Field({}, alias="n-shot")
+    num_fewshot: dict[str, int | None] = Field(default={}, alias="n-shot")
     higher_is_better: dict[str, dict[str, bool | None]] = {}
-    sample_counts: dict[str, SampleCounts] = Field({}, alias="n-samples")
+    sample_counts: dict[str, SampleCounts] = Field(default={}, alias="n-samples")
     config: dict[str, Any] = {}
     date: str = ""
     total_evaluation_time_seconds: str = ""

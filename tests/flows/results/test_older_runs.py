@@ -42,7 +42,7 @@ def test_their_differences_are_what_they_were(first: EvaluationResult) -> None:
 
 def test_they_are_published(first: EvaluationResult, tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX", reason="needs the extra `tensorboard`")
-    folder = Path(publish(first.folder, f"tensorboard:{tmp_path}"))
+    folder = Path(publish(str(first.folder), f"tensorboard:{tmp_path}"))
     assert list(folder.glob("events.*"))
 
 
