@@ -3,12 +3,13 @@
 import re
 import sysconfig
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from flows.common.text_tables import Row, markdown
 from tasks_lib.catalog.catalog import BrokenFile, Entry
 from tasks_lib.checks.checker import Finding, Status
 from tasks_lib.checks.extras import package_of
@@ -25,7 +26,7 @@ MEANING: Mapping[Status, str] = {
 KINDS: tuple[Literal["task"], Literal["group"]] = ("task", "group")
 _SHOWN_NAMES = 4
 _LONGEST_REASON = 200
-_LONGEST_ALIGNED = 60
+_COUNTS = ("tasks", "groups")
 
 # What a reason says of one task alone: the function looked up, the task's file, configuration and split.
 _PARTICULARS = re.compile(
@@ -59,7 +60,7 @@ class CheckReport:
             if any(counts[status, kind] for kind in KINDS)
         ]
         total = [f"{sum(entry.kind == kind for entry in self.entries):,}" for kind in KINDS]
-        return _table(("", "tasks", "groups"), [*rows, ("in all", *total)])
+        return markdown(("", *_COUNTS), [*rows, ("in all", *total)], _COUNTS)
 
     def _packages(self) -> str:
         needed = Counter(name for entry in self.entries for name in self.findings[entry.name].packages)
@@ -67,7 +68,9 @@ class CheckReport:
         for name, count in sorted(needed.items(), key=lambda item: (-item[1], item[0])):
             package = package_of(name)
             rows.append((package.distribution, package.extra or "none", str(count)))
-        return _section("Packages that are not installed", ("package", "extra with it", "tasks"), rows)
+        return _section(
+            "Packages that are not installed", ("package", "extra with it", "tasks"), rows, ["tasks"]
+        )
 
     def _problems(self) -> str:
         together: dict[tuple[Status, str, str], list[str]] = defaultdict(list)
@@ -83,7 +86,7 @@ class CheckReport:
                 together.items(), key=lambda item: (order.index(item[0][0]), item[0][1:])
             )
         ]
-        return _section("What does not load", ("family", "number", "why", "names"), rows)
+        return _section("What does not load", ("family", "number", "why", "names"), rows, ["number"])
 
     def _undefined(self) -> str:
         rows = [(self._family(file.path), _cut(_short(file.reason))) for file in self.files]
@@ -100,7 +103,8 @@ class CheckReport:
             (family, *(str(counts[family, kind]) for kind in KINDS for counts in (total, loading)))
             for family in sorted({family for family, _ in total})
         ]
-        return _section("Families", ("family", "tasks", "that load", "groups", "that load"), rows)
+        header = ("family", "tasks", "that load", "groups", "that load")
+        return _section("Families", header, rows, header[1:])
 
     def _status(self, entry: Entry) -> Status:
         return self.findings[entry.name].status
@@ -128,7 +132,7 @@ def _short(text: str) -> str:
     """`text` in one line, with files by their place in the catalog, the environment or the current folder."""
     for folder in (installed_catalog(), sysconfig.get_path("purelib"), Path.cwd()):
         text = text.replace(f"{folder}/", "")
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split())
 
 
 def _cut(text: str) -> str:
@@ -141,29 +145,5 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _section(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return f"## {title}\n\n{_table(header, rows)}" if rows else ""
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return "\n".join(_lines(header, rows))
-
-
-def _lines(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """A Markdown table: columns of numbers to the right, and those of long texts as wide as their texts."""
-    columns = range(len(header))
-    numbers = [all(row[i].replace(",", "").isdigit() for row in rows) for i in columns]
-    widest = [max(len(line[i]) for line in (header, *rows)) for i in columns]
-    widths = [len(header[i]) if widest[i] > _LONGEST_ALIGNED else widest[i] for i in columns]
-    yield _line(header, widths, numbers)
-    rules = [f"{'-' * (width - number)}{':' * number}" for width, number in zip(widths, numbers, strict=True)]
-    yield _line(rules, widths, numbers)
-    yield from (_line(row, widths, numbers) for row in rows)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) -> str:
-    padded = (
-        cell.rjust(width) if number else cell.ljust(width)
-        for cell, width, number in zip(cells, widths, numbers, strict=True)
-    )
-    return f"| {' | '.join(padded)} |"
+def _section(title: str, header: Row, rows: Sequence[Row], right: Collection[str] = ()) -> str:
+    return f"## {title}\n\n{markdown(header, rows, right)}" if rows else ""

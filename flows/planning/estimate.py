@@ -7,6 +7,7 @@ from backends.money.estimates import Experience
 from backends.money.prices import Price, Usage, cost
 from backends.requests import Request
 from backends.text.generation_settings import settings_of
+from flows.common.text_tables import aligned
 from flows.planning import call_history
 from flows.planning.plan import Plan, forget_plans, plan_for
 from flows.planning.prepared_requests import PreparedRequests
@@ -37,10 +38,8 @@ class Estimate:
     def text(self) -> str:
         """A table for people, and what it is made of."""
         header = ("Task", "Requests", "Missing", "Tokens in", "Tokens out", "USD")
-        rows = [_cells(one) for one in (*self.tasks, self.total)]
-        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-        lines = [_line(row, widths) for row in (header, tuple("-" * width for width in widths), *rows)]
-        return "\n".join([*lines, "", *self._notes()])
+        table = aligned(header, [_cells(one) for one in (*self.tasks, self.total)], header[1:])
+        return "\n".join([table, "", *self._notes()])
 
     @property
     def total(self) -> TaskEstimate:
@@ -108,11 +107,6 @@ def _cells(one: TaskEstimate) -> tuple[str, ...]:
     usd = "unknown" if one.usd is None else f"{one.usd:,.4f}"
     counts = (one.requests, one.missing, one.tokens_in, one.tokens_out)
     return (one.task, *(f"{count:,}" for count in counts), usd)
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])
 
 
 def _duration(seconds: float) -> str:

@@ -1,12 +1,13 @@
 """What the artifacts of a run say: how far it is, its scores as rows, and a summary as markdown."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from flows.reporting.reporter import Work
+from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.results_json import RunRecord, Score, TaskOrGroup
 from flows.results.score_table import interval_text, numbers
@@ -43,7 +44,7 @@ def summary(result: EvaluationResult) -> str:
             f"**{scored} {'task' if scored == 1 else 'tasks'} scored, {failed} failed**, "
             f"in {timedelta(seconds=round(assay.seconds))}. Run folder: {_link(result.folder)}",
             "",
-            *_markdown_table(score_rows(result.record)),
+            score_table.markdown(result.record, MOST_ROWS),
             *(f"- **{name}** failed: {reason}" for name, reason in sorted(result.failures.items())),
             "",
             *(f"- {line}" for line in result.remarks()),
@@ -63,13 +64,6 @@ def _cells(one: TaskOrGroup, score: Score) -> Iterator[Any]:
     yield "" if score.stderr is None else round(score.stderr, 4)
     yield interval_text(score)
     yield score.docs
-
-
-def _markdown_table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    yield f"| {' | '.join(_COLUMNS)} |"
-    yield "|---" * len(_COLUMNS) + "|"
-    for row in rows:
-        yield f"| {' | '.join(str(row[name]).replace('|', '/') for name in _COLUMNS)} |"
 
 
 def _link(folder: Place) -> str:

@@ -1,8 +1,10 @@
 """Scores as a table for people: a row per task and metric, groups above their tasks."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+from flows.common import text_tables
 from flows.common.text_tables import Row, aligned
 from flows.results.results_json import RunRecord, Score, TaskOrGroup
 
@@ -38,6 +40,16 @@ def numbers(record: RunRecord) -> Iterator[tuple[TaskOrGroup, Score]]:
 def render(record: RunRecord) -> str:
     """The table as text, aligned for a fixed-width font."""
     return aligned(HEADER, [row for one in record.in_order() for row in _rows(one)], RIGHT)
+
+
+def markdown(record: RunRecord, most: int | None = None) -> str:
+    """The numbers as a Markdown table. most: so many of them."""
+    titles = [title for title in HEADER if title]
+    body = [
+        [cell for title, cell in zip(HEADER, row, strict=True) if title]
+        for row in islice((row for one in record.in_order() if one.scores for row in _rows(one)), most)
+    ]
+    return text_tables.markdown(titles, body, RIGHT)
 
 
 def _rows(one: TaskOrGroup) -> Iterator[Row]:

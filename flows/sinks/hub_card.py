@@ -20,15 +20,13 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.remarks import about_scores
-from flows.results.results_json import Score, TaskOrGroup
-from flows.results.score_table import interval_text, numbers
 from flows.sinks.content import model_name, run_id
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)^---\n?", re.DOTALL | re.MULTILINE)
 _SECTION = r"<!-- assay {model} (?P<run>\S+) -->\n.*?<!-- /assay -->\n"
-_HEADER = ("Task", "n-shot", "Filter", "Metric", "Value", "Stderr", "95% interval", "Docs")
 _INTRODUCTION = """# Evaluations
 
 Runs of Assay. Each task is a configuration, with a split for each run and `latest` for the newest:
@@ -142,27 +140,7 @@ def _section(result: EvaluationResult) -> str:
         f"<!-- assay {model} {run} -->",
         f"## {model}",
         f"Run [{run}](results/{model}/{run}.json) of {result.record.date[:10]}:",
-        scores(result),
+        score_table.markdown(result.record),
         *below,
     ]
     return "\n\n".join(lines) + "\n\n<!-- /assay -->\n"
-
-
-def scores(result: EvaluationResult) -> str:
-    """The scores as a Markdown table."""
-    rows = [_HEADER, ("---",) * len(_HEADER), *(_cells(one, score) for one, score in numbers(result.record))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cells(one: TaskOrGroup, score: Score) -> tuple[str, ...]:
-    cells = (
-        one.alias,
-        "" if one.num_fewshot is None else str(one.num_fewshot),
-        score.filter,
-        score.metric,
-        f"{score.value:.4f}",
-        "" if score.stderr is None else f"{score.stderr:.4f}",
-        interval_text(score),
-        str(score.docs),
-    )
-    return tuple(cell.replace("|", "\\|") for cell in cells)

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from flows.common.errors import PublishError
+from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks import content
-from flows.sinks.hub_card import scores
 from flows.sinks.sink import Sink
 
 
@@ -27,7 +27,7 @@ class TensorBoardSink(Sink):
                 for name, value in content.metrics(result).items():
                     writer.add_scalar(name, value, 0, walltime=time)
                 for name, text in (
-                    ("scores", scores(result)),
+                    ("scores", score_table.markdown(result.record)),
                     ("spec", f"```json\n{spec}\n```"),
                     ("folder", str(result.folder)),
                 ):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from flows.common.text_tables import aligned
+from flows.common.text_tables import aligned, markdown
 from flows.results.evaluation_result import EvaluationResult
 from flows.storage.files import Place, place_of
 from flows.suites.changes import Changes
@@ -61,8 +61,7 @@ class SuiteResult:
         """The same as a page."""
         title = f"# {self.board.suite}, {self.board.stamp}"
         header = self.board.header()
-        lines = [header, ["---", *("---:" for _ in header[1:])], *self.board.cells()]
-        table = "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+        table = markdown(header, self.board.cells(), header[1:])
         reasons = [f"- failed: {line}" for line in self.board.reasons()]
         changes = f"## Changes\n\n```\n{self.changes.text()}\n```"
         parts = [title, table, "\n".join(reasons), changes, f"Runs: `{self.folder}`"]
@@ -82,7 +81,3 @@ class SuiteResult:
             "folder": str(self.folder),
             "regressions": [asdict(one) for one in regressions],
         }
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
