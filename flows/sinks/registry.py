@@ -1,12 +1,14 @@
 """Which sinks there are, and from a sink's text to the sink; nothing is imported that is not asked for."""
 
 import importlib.util
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import ValidationError
 
+from backends.errors import BackendError
 from backends.model_string import ModelSpec
 from backends.registry import load_object
 from backends.table import nearest
@@ -34,10 +36,14 @@ SINKS: Mapping[str, Entry] = {
 }
 
 
+# A sink of one's own: its name is the import path of its class, as of a backend.
+CUSTOM, _CUSTOM_EXAMPLE = "custom", "custom:my_package.my_module:MySink?option=value"
+
+
 def open_sink(text: str) -> Sink:
-    """The sink that a text names. Raises SpecError for a kind or option there is not."""
+    """The sink that a text names. Raises SpecError for a kind, class or option there is not."""
     kind, name, options = _parts(text)
-    opened: type[Sink] = load_object(SINKS[kind].opens)
+    opened: type[Sink] = _custom_class(text, name) if kind == CUSTOM else load_object(SINKS[kind].opens)
     try:
         return opened.model_validate({**options, "name": name})
     except ValidationError as error:
@@ -45,8 +51,19 @@ def open_sink(text: str) -> Sink:
         key = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             known = opened.model_fields.keys() - {"name"}
-            raise SpecError(f"{text}: {kind} has no option {key!r}; {nearest(key, known)}") from error
+            what = name if kind == CUSTOM else kind
+            raise SpecError(f"{text}: {what} has no option {key!r}; {nearest(key, known)}") from error
         raise SpecError(f"{text}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _custom_class(text: str, path: str) -> type[Sink]:
+    try:
+        found = load_object(path)
+    except BackendError as error:
+        raise SpecError(f"{text}: {error}") from error
+    if not (inspect.isclass(found) and issubclass(found, Sink)):
+        raise SpecError(f"{text}: {path} is no sink; a sink is a class below flows.sinks.sink.Sink")
+    return found
 
 
 def check_sinks(texts: Sequence[str], model: ModelSpec) -> None:
@@ -57,8 +74,8 @@ def check_sinks(texts: Sequence[str], model: ModelSpec) -> None:
 
 def check_sink(text: str, model: ModelSpec) -> None:
     """As `check_sinks`, of one."""
-    entry = SINKS[_parts(text)[0]]
-    if importlib.util.find_spec(entry.package) is None:
+    entry = SINKS.get(_parts(text)[0])
+    if entry is not None and importlib.util.find_spec(entry.package) is None:
         install = f"pip install 'assay-eval[{entry.extra}]'"
         raise SpecError(f"{text}: needs {entry.package}; install with: {install}")
     open_sink(text).check(model)
@@ -68,10 +85,11 @@ def _parts(text: str) -> tuple[str, str, dict[str, str]]:
     """Kind, name and options."""
     address, question, query = text.partition("?")
     kind, _, name = address.partition(":")
-    if kind not in SINKS:
-        raise SpecError(f"{text}: there is no sink {kind!r}; {nearest(kind, SINKS)}")
+    if kind not in (*SINKS, CUSTOM):
+        raise SpecError(f"{text}: there is no sink {kind!r}; {nearest(kind, (*SINKS, CUSTOM))}")
     if not name:
-        raise SpecError(f"{text}: say where to, as {SINKS[kind].example}")
+        example = _CUSTOM_EXAMPLE if kind == CUSTOM else SINKS[kind].example
+        raise SpecError(f"{text}: say where to, as {example}")
     try:
         options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(question))
     except ValueError as error:

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
 
 class Sink(BaseModel, ABC):
-    """One place, with its options as fields. Its package is imported when it is checked or used."""
+    """One place, with its options as fields. Its package is imported when it is checked or used.
+
+    name: where to, in the place; of a class of one's own (`custom:package.module:Class`) its import path. For
+    instance, a sink that appends the scores of each run to a file:
+
+        class ScoresFile(Sink):
+            path: Path
+
+            def publish(self, result: EvaluationResult) -> str:
+                with self.path.open("a") as file:
+                    file.write(f"{result.folder}\\n{result.table()}\\n")
+                return str(self.path)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from prefect import task
@@ -18,19 +17,10 @@ from flows.storage.files import Place
 log = logging.getLogger("assay")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a sink is waited for, in seconds.
-
-    delays: before the second, third, ... try; the last outlasts a minute's rate limit.
-    longest: of one try, since clients may wait for ever. Half an hour sends some gigabytes.
-    """
-
-    delays: tuple[float, ...] = (2, 15, 70)
-    longest: float = 1800.0
-
-
-PATIENCE = Patience()
+# Seconds before the second, third and fourth try of a sink; the last outlasts a minute's rate limit.
+DELAYS = (2.0, 15.0, 70.0)
+# Of one try, since clients may wait for ever. Half an hour sends some gigabytes.
+MOST_SECONDS = 1800.0
 
 
 def _may_pass(_task: object, _run: object, state: Any) -> bool:
@@ -49,9 +39,9 @@ def publish_all(sinks: Sequence[str], folder: Place) -> list[str]:
     for sink in sinks:
         step = publish.with_options(
             task_run_name=f"publish {sink}".replace("{", "(").replace("}", ")"),
-            retries=len(PATIENCE.delays),
-            retry_delay_seconds=list(PATIENCE.delays),
-            timeout_seconds=PATIENCE.longest,
+            retries=len(DELAYS),
+            retry_delay_seconds=list(DELAYS),
+            timeout_seconds=MOST_SECONDS,
         )
         outcome: Any = step(sink, str(folder), return_state=True).result(raise_on_failure=False)
         if isinstance(outcome, Exception):
@@ -65,7 +55,7 @@ def publish_all(sinks: Sequence[str], folder: Place) -> list[str]:
 def _reason(sink: str, error: Exception) -> str:
     match error:
         case TaskRunTimeoutError():
-            return f"{sink}: not done after {PATIENCE.longest:g} seconds"
+            return f"{sink}: not done after {MOST_SECONDS:g} seconds"
         case PublishError() | ResultError() | SpecError():
             return str(error)
         case _:

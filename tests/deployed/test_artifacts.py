@@ -70,7 +70,7 @@ def test_a_server_that_is_away_holds_up_no_run(lab: Lab, monkeypatch: pytest.Mon
     from flows.planning.plan import plan_for
     from flows.reporting import prefect_artifacts
 
-    monkeypatch.setattr(prefect_artifacts, "_PATIENCE", 0.5)
+    monkeypatch.setattr("flows.reporting.artifact_writer.PATIENCE", 0.5)
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 2)
     silent = socket.create_server(("127.0.0.1", 0))

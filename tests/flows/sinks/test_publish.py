@@ -21,7 +21,8 @@ def without_waiting(prefect_server: str, home: Path, monkeypatch: pytest.MonkeyP
     """A Prefect server, and no time between tries."""
     from flows.steps import publish as step
 
-    monkeypatch.setattr(step, "PATIENCE", step.Patience(delays=(0, 0), longest=20))
+    monkeypatch.setattr(step, "DELAYS", (0, 0))
+    monkeypatch.setattr(step, "MOST_SECONDS", 20)
 
 
 def spec(tmp_path: Path, sinks: str) -> EvaluationSpec:
@@ -71,7 +72,8 @@ def test_a_sink_that_never_answers_does_not_keep_the_run_from_its_end(
 ) -> None:
     from flows.steps import publish as step
 
-    monkeypatch.setattr(step, "PATIENCE", step.Patience(delays=(0,), longest=1))
+    monkeypatch.setattr(step, "DELAYS", (0,))
+    monkeypatch.setattr(step, "MOST_SECONDS", 1)
     hub.faults.append(Fault("/commit/", 0, seconds=60))
     result = evaluate(spec(tmp_path, f"hub:{NAME}"))
     assert result.failures == {}
