@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import yaml
-from pyarrow import parquet
 
 from backends.model_string import ModelSpec
 from backends.money.prices import Price
 from flows.common.errors import ResultError, SpecError
-from flows.results.calls_file import priced
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, place_of, write_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _UNSAFE = re.compile(r"[^\w.@=+-]+")
 
@@ -92,12 +92,18 @@ class RunFolder:
 
     def add_calls(self, task: str, file: Path, prices: Mapping[str, Price | None]) -> None:
         """Put a task's calls into the folder, with what each cost. Raises ResultError."""
+        from pyarrow import parquet
+
+        from flows.results.calls_file import priced
+
         table = priced(parquet.read_table(file), prices)
         with atomic_path(self.calls(task)) as temporary:
             parquet.write_table(table, temporary, compression="zstd")
 
-    def read_calls(self, task: str, columns: list[str] | None = None) -> pa.Table:
+    def read_calls(self, task: str, columns: list[str] | None = None) -> "pa.Table":
         """What `add_calls` put there, or only these columns of it."""
+        from pyarrow import parquet
+
         with self.calls(task).open("rb") as file:
             return parquet.read_table(file, columns=columns)
 
