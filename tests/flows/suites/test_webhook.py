@@ -44,7 +44,8 @@ def test_the_url_may_be_kept_in_a_secret_block(prefect_server: str) -> None:
     from prefect.blocks.system import Secret
     from pydantic import SecretStr
 
-    Secret[str](value=SecretStr("https://chat.example/T0/key")).save("suite-hook", overwrite=True)
+    block: Secret[str] = Secret(value=SecretStr("https://chat.example/T0/key"))
+    block.save("suite-hook", overwrite=True)
     assert Hook.find("secret:suite-hook").url == "https://chat.example/T0/key"
     with pytest.raises(SpecError, match="no Secret block 'no-such-hook'"):
         Hook.find("secret:no-such-hook")
