@@ -16,8 +16,10 @@ PREFECT := DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false \
 evaluate: install
 	$(BIN)/python flows/evaluate.py
 
+# As many processes as JOBS run tests, each with a home and servers of its own.
+JOBS ?= 2
 test: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS)
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

@@ -59,6 +59,20 @@ settings.register_profile("search", settings.get_profile("tests"), derandomize=F
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist
+        from tests.support.workers import long_first
+
+        long_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from tests.support.workers import ByFile
+
+    return ByFile(config, log)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real benchmark data, laid out as a data root."""
@@ -88,18 +102,22 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = TemporaryServer()
     server.wait()
     os.environ["PREFECT_API_URL"] = server.url
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: server.url}):  # where Prefect was imported before
+    # Also where Prefect was imported before; the thread of its heartbeats holds up the end of each run for up
+    # to a second.
+    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield server.url
     del os.environ["PREFECT_API_URL"]
     server.stop()
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty ASSAY_HOME."""
+def home(tmp_path: Path, catalog_index: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ASSAY_HOME with nothing in it but the session's index of the catalog."""
     folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "catalog").symlink_to(catalog_index)
     monkeypatch.setenv("ASSAY_HOME", str(folder))
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
     return folder

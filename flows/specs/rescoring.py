@@ -6,7 +6,6 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from flows.common.errors import ResultError, SpecError
-from flows.results.run_folder import RunFolder
 from flows.specs.evaluation import EvaluationSpec, Output, names, paths
 from flows.specs.form import as_form
 from flows.specs.validation import validated
@@ -60,6 +59,8 @@ class RescoreSpec(BaseModel):
 
         Raises SpecError where the folder holds no finished run, or its request is none of this version's.
         """
+        from flows.results.run_folder import RunFolder
+
         run = RunFolder(self.run)
         try:
             before = run.spec_keys()

@@ -1,6 +1,5 @@
 """Labs: each test gets one of its own, with the session's Prefect server and index of the catalog."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,21 +26,15 @@ def no_installed_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def lab(
-    tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch
-) -> "Iterator[Lab]":
+def lab(tmp_path: Path, prefect_server: str, catalog_index: Path, monkeypatch: pytest.MonkeyPatch) -> "Lab":
     """A home, tasks, data and results of its own (`Lab`)."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
     from tests.support.lab import Lab
 
     lab = Lab(tmp_path)
     (lab.home / "catalog").symlink_to(catalog_index)
     monkeypatch.delenv("ASSAY_DATA_ROOT", raising=False)
     hide_installed_catalog(monkeypatch)
-    # The thread of Prefect's heartbeats holds up the end of each run for up to a second.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield lab
+    return lab
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Streamed answers: the same texts, and when their tokens came, by the endpoint's own clock."""
 
+import math
 import statistics
 
 import pytest
@@ -20,25 +21,31 @@ def test_a_streamed_answer_says_what_a_whole_one_says(opened: Open, kind: str) -
     assert all(call.counted for call in calls(streamed))
 
 
-def test_times_are_those_of_the_endpoint(opened: Open, endpoint: Endpoint) -> None:
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param(math.inf, id="whatever else the machine does"),
+        # In the median: of single ones a machine may be late that does nothing else.
+        pytest.param(0.005, id="to milliseconds", marks=pytest.mark.slow),
+    ],
+)
+def test_times_are_those_of_the_endpoint(opened: Open, endpoint: Endpoint, late: float) -> None:
+    """late: seconds that a call's own times may be after the endpoint's."""
     endpoint.change(latency=0.03, first_token=0.05, latency_per_token=0.005)
     requests = questions(20)
     responses = answers(opened(stream=True, max_concurrency=1), requests)
     log = endpoint.log()
-    started, first, last, each = [], [], [], []
+    arrives, first, last, each = [], [], [], []
     for call, seen, request in zip(calls(responses), log, requests, strict=True):
         assert 0 <= call.started < (call.first_token or -1) <= call.finished
-        started.append(abs(call.enqueued + call.started - seen["arrived"]))
-        first.append(abs(call.enqueued + (call.first_token or 0) - seen["first_byte"] - 0.05))
-        last.append(abs(call.enqueued + call.finished - seen["last_byte"]))
+        arrives.append(seen["arrived"] - (call.enqueued + call.started))
+        first.append(call.enqueued + (call.first_token or 0) - seen["first_byte"] - 0.05)
+        last.append(call.enqueued + call.finished - seen["last_byte"])
         tokens = len(tokens_of(truth(request)))
         if tokens > 1:
-            each.append((call.finished - (call.first_token or 0)) / (tokens - 1))
-    # Milliseconds, in the median: of single ones a busy machine may be late.
-    assert statistics.median(started) < 0.005
-    assert statistics.median(first) < 0.005
-    assert statistics.median(last) < 0.005
-    assert 0.004 < statistics.median(each) < 0.012
+            each.append((call.finished - (call.first_token or 0)) / (tokens - 1) - 0.005)
+    for later in (arrives, first, last, each):
+        assert -0.001 < statistics.median(later) < late
 
 
 def test_a_first_token_that_comes_late_is_not_taken_for_the_head_that_came_before(
