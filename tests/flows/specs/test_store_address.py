@@ -60,7 +60,7 @@ def test_a_secret_block_that_holds_the_url_is_looked_up_when_the_store_is_opened
     from prefect.blocks.system import Secret
     from pydantic import SecretStr
 
-    Secret[str](value=SecretStr(WITH_PASSWORDS[0])).save("answers-of-tests", overwrite=True)
+    Secret(value=SecretStr(WITH_PASSWORDS[0])).save("answers-of-tests", overwrite=True)
     assert store_place("secret:answers-of-tests") == WITH_PASSWORDS[0]
     with pytest.raises(SpecError, match=r"^--store: secret:no-such-place: .* no Secret block"):
         store_place("secret:no-such-place")
