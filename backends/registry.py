@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,7 +16,7 @@ from backends.calls.secrets import Secrets, no_secrets, secrets_from
 from backends.errors import BackendError
 from backends.model_string import ModelSpec, Option, written
 from backends.protocol import Backend
-from backends.table import ANY_NAME, BACKENDS, CUSTOM, Entry, nearest
+from backends.table import ANY_NAME, BACKENDS, CUSTOM, BackendEntry, nearest
 from backends.three_methods import KINDS, ThreeMethods, own_methods
 
 _PROTOCOL = tuple(name for name in vars(Backend) if not name.startswith("_"))
@@ -82,7 +82,7 @@ def _opener(spec: ModelSpec) -> Callable[..., object]:
     return cast(Callable[..., object], load_object(path))
 
 
-def _check_packages(spec: ModelSpec, entry: Entry) -> None:
+def _check_packages(spec: ModelSpec, entry: BackendEntry) -> None:
     missing = [name for name in entry.packages if importlib.util.find_spec(name) is None]
     if missing:
         raise BackendError(f"{spec.backend}: needs {', '.join(missing)}; install with: {entry.install}")
@@ -103,27 +103,49 @@ def _custom_class(path: str) -> type:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """What an opener takes. plain: its parameters, by name, but for `models`, whose fields are options.
+    takes_any: whether it takes options that it does not name."""
+
+    plain: Mapping[str, inspect.Parameter]
+    models: Mapping[str, type[BaseModel]]
+    takes_any: bool
+
+    @classmethod
+    def of(cls, opener: Callable[..., object]) -> "_Signature":
+        parameters = _parameters(opener)
+        named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        models = {one.name: one.annotation for one in named if _is_model(one)}
+        plain = {one.name: one for one in named if one.name not in models}
+        return cls(plain, models, any(one.kind is one.VAR_KEYWORD for one in parameters))
+
+    @property
+    def fields(self) -> set[str]:
+        return {field for model in self.models.values() for field in model.model_fields}
+
+    def check(self, spec: ModelSpec, given: Collection[str]) -> None:
+        """Raise BackendError for an option that there is not; a model's name is none."""
+        settable = (self.plain.keys() - ({"name"} & set(given))) | self.fields
+        for key in spec.options:
+            is_free = self.takes_any and key not in self.plain and key not in self.models
+            if key not in settable and not is_free:
+                raise BackendError(f"{_short(spec)} has no option {key!r}; {nearest(key, settable)}")
+
+
 def _arguments(
     spec: ModelSpec, opener: Callable[..., object], given: Mapping[str, object]
 ) -> dict[str, object]:
-    """What to call the opener with: what it takes of `given`, and the options, which win. Options of a
-    parameter that is a pydantic model are the model's fields."""
-    parameters = _parameters(opener)
-    any_option = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    models = {name: parameter.annotation for name, parameter in named.items() if _is_model(parameter)}
-    fields = {field for model in models.values() for field in model.model_fields}
-    settable = (named.keys() - models.keys() - ({"name"} & given.keys())) | fields
-    arguments = {name: value for name, value in given.items() if name in named}
-    for key, value in spec.options.items():
-        if key not in settable and not (any_option and key not in named):
-            raise BackendError(f"{_short(spec)} has no option {key!r}; {nearest(key, settable)}")
-        if key not in fields:
-            arguments[key] = _fitting(spec, value, named[key]) if key in named else value
-    for name, model in models.items():
+    """What to call the opener with: what it takes of `given`, and the options, which win."""
+    signature = _Signature.of(opener)
+    signature.check(spec, given)
+    arguments = {name: value for name, value in given.items() if name in signature.plain}
+    for key in spec.options.keys() - signature.fields:
+        arguments[key] = _fitting(spec, spec.options[key], signature.plain.get(key))
+    for name, model in signature.models.items():
         own = {key: value for key, value in spec.options.items() if key in model.model_fields}
         arguments[name] = _validated(spec, model, own)
-    for name, parameter in named.items():
+    for name, parameter in signature.plain.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise BackendError(f"{_short(spec)} needs the option {name!r}: {_short(spec)}?{name}=...")
     return arguments
@@ -151,8 +173,10 @@ def _parameters(opener: Callable[..., object]) -> list[inspect.Parameter]:
         return list(inspect.signature(opener).parameters.values())
 
 
-def _fitting(spec: ModelSpec, value: Option, parameter: inspect.Parameter) -> object:
+def _fitting(spec: ModelSpec, value: Option, parameter: inspect.Parameter | None) -> object:
     """The value as the parameter's type; where text is wanted, `12` and `true` are the text they were."""
+    if parameter is None:
+        return value
     annotation = parameter.annotation
     if annotation is parameter.empty or isinstance(annotation, str):
         return value

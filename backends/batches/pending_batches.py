@@ -20,7 +20,7 @@ Failures = tuple[str, ...]
 _LOCK = "lock"
 
 
-class Pending(BaseModel):
+class PendingBatch(BaseModel):
     """A batch of which not all answers are stored, or the intent to make it.
 
     marker: a name of ours that is in the batch's metadata. created: in seconds since 1970. failures: by
@@ -34,17 +34,17 @@ class Pending(BaseModel):
     failures: Mapping[str, Failures]
     batch: str | None = None
 
-    def only(self, digests: Collection[str]) -> "Pending":
+    def only(self, digests: Collection[str]) -> "PendingBatch":
         """The batch as far as it is about these requests."""
         kept = {digest: past for digest, past in self.failures.items() if digest in digests}
         return self.model_copy(update={"failures": kept})
 
-    def without(self, digests: Collection[str]) -> "Pending":
+    def without(self, digests: Collection[str]) -> "PendingBatch":
         """The batch as far as it is not about these requests."""
         return self.only(self.failures.keys() - set(digests))
 
 
-class Ledger:
+class PendingBatches:
     """The files of one model's batches in a folder. Threads and processes may share it: all but `path` is to
     be used within `locked`. Raises BackendError, naming the file, for what cannot be read or written."""
 
@@ -69,17 +69,17 @@ class Ledger:
         finally:
             os.close(lock)
 
-    def pending(self) -> list[Pending]:
+    def all(self) -> list[PendingBatch]:
         """All batches, the newest first."""
         found = [_read(path) for path in self._folder.glob("*.json")]
         return sorted(found, key=lambda pending: pending.created, reverse=True)
 
-    def add(self, pending: Pending) -> None:
+    def add(self, pending: PendingBatch) -> None:
         """Remember a new batch. Its requests are taken out of earlier ones, whose answers are known."""
         self.write(pending)
         self._take_out(pending.failures.keys(), but=pending.marker)
 
-    def write(self, pending: Pending) -> None:
+    def write(self, pending: PendingBatch) -> None:
         """Write a batch's file: whole, and durable when this returns."""
         path = self.path(pending.marker)
         with _explained(path):
@@ -87,7 +87,7 @@ class Ledger:
                 temporary.write_text(pending.model_dump_json(), encoding="utf-8")
             self._sync_folder()
 
-    def remove(self, pending: Pending) -> None:
+    def remove(self, pending: PendingBatch) -> None:
         """Forget a batch."""
         with _explained(self.path(pending.marker)):
             self.path(pending.marker).unlink()
@@ -98,7 +98,7 @@ class Ledger:
         self._take_out(digests, but="")
 
     def _take_out(self, digests: Collection[str], but: str) -> None:
-        for pending in self.pending():
+        for pending in self.all():
             left = pending.without(digests)
             if pending.marker == but or len(left.failures) == len(pending.failures):
                 continue
@@ -115,11 +115,11 @@ class Ledger:
             os.close(folder)
 
 
-def _read(path: Path) -> Pending:
+def _read(path: Path) -> PendingBatch:
     with _explained(path):
         text = path.read_text(encoding="utf-8")
     try:
-        return Pending.model_validate_json(text)
+        return PendingBatch.model_validate_json(text)
     except ValidationError as error:
         raise BackendError(
             f"{path} is damaged: it tells of a batch that was handed in; without it the batch's requests "

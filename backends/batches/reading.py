@@ -8,7 +8,7 @@ from backends.batches.pending_batches import Failures
 from backends.batches.state import State
 from backends.calls.failure import CallFailed
 from backends.calls.http import Http
-from backends.calls.refusals import DECLINED, error_of, kind_of
+from backends.calls.refusals import DECLINED, error_of, failure_kind
 from backends.endpoints.question import Malformed, NotOffered, Question
 from backends.requests import Call, Response
 
@@ -31,7 +31,7 @@ class Reader:
             message, code = error_of(line.body)
             if question.declined is not None and code in DECLINED:
                 return question.declined(message)
-            kind = kind_of(line.status, code, message)
+            kind = failure_kind(line.status, code, message)
             raise self.http.failed(kind, f"HTTP {line.status}: {message}", status=line.status)
         try:
             response = question.read(line.body)

@@ -1,6 +1,8 @@
-"""One asking: its requests are handed in, but for those that are in a batch already, and answers collected.
+"""One call of the backend: its requests are handed in, but for those in a batch already, and their answers
+collected.
 
-A request is in one batch at a time, and in the ledger until its answer is stored or another batch has it.
+A request is in one batch at a time, and among the pending ones until its answer is stored or another batch
+has it.
 """
 
 import logging
@@ -13,8 +15,8 @@ from dataclasses import dataclass
 from backends.batches.api import BatchApi
 from backends.batches.files import line_of, parts
 from backends.batches.options import BatchOptions
-from backends.batches.payments import Payments, Wanted
-from backends.batches.pending_batches import Failures, Ledger, Pending
+from backends.batches.payments import BatchedQuestion, Payments
+from backends.batches.pending_batches import Failures, PendingBatch, PendingBatches
 from backends.batches.reading import Reader
 from backends.batches.state import State
 from backends.calls.endpoint_options import merged_body
@@ -32,29 +34,33 @@ _LONGEST_REST = 600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What the askings of one model share."""
+class ModelBatches:
+    """What all submissions of one model share."""
 
     api: BatchApi
-    ledger: Ledger
+    pending: PendingBatches
     reader: Reader
     options: BatchOptions
 
 
-class Asking:
+class Submission:
     """The requests of one call of the backend, by digest, until each is answered."""
 
     def __init__(
-        self, desk: Desk, wanted: Mapping[str, Wanted], payments: Payments, context: AskContext
+        self,
+        model: ModelBatches,
+        wanted: Mapping[str, BatchedQuestion],
+        payments: Payments,
+        context: AskContext,
     ) -> None:
-        self._desk = desk
+        self._model = model
         self._wanted = wanted
         self._payments = payments
         self._context = context
         self._left: dict[str, Failures] = dict.fromkeys(wanted, ())
-        self._open: dict[str, Pending] = {}
+        self._open: dict[str, PendingBatch] = {}
         self._collected = set[str]()
-        self._rest = desk.options.poll
+        self._rest = model.options.poll
         self._not_before = 0.0
 
     def answers(self) -> Iterator[Batch]:
@@ -68,10 +74,10 @@ class Asking:
                 for pending, state in ended:
                     if answers := self._answered(pending, state):
                         yield self._placed(answers)
-                        with self._desk.ledger.locked():
-                            self._desk.ledger.forget(answers.keys())
+                        with self._model.pending.locked():
+                            self._model.pending.forget(answers.keys())
                 if not ended and (self._left or self._open):
-                    self._context.rest(self._desk.options.poll)
+                    self._context.rest(self._model.options.poll)
         finally:
             self._payments.release_all()
             self._tell_what_goes_on()
@@ -83,7 +89,7 @@ class Asking:
         so, and what has to wait for answers that are out stays."""
         if not self._left or time.monotonic() < self._not_before:
             return {}
-        with self._desk.ledger.locked():
+        with self._model.pending.locked():
             self._join_batches()
             verdicts = {digest: self._payments.reserve(digest, self._wanted[digest]) for digest in self._left}
             granted = [digest for digest, verdict in verdicts.items() if verdict is None]
@@ -95,8 +101,8 @@ class Asking:
         return {digest: Response(status="skipped", error=why) for digest, why in skipped.items()}
 
     def _join_batches(self) -> None:
-        """Wait for the batches that hold some of what is left: of an earlier start, or of another asking."""
-        for pending in self._desk.ledger.pending():
+        """Wait for batches that hold some of what is left: of an earlier start, or of another submission."""
+        for pending in self._model.pending.all():
             mine = pending.only(self._left.keys()).failures.keys()
             if not mine or pending.marker in self._collected:
                 continue
@@ -110,64 +116,64 @@ class Asking:
             self._open[made.marker] = made.only(mine)
             log.info("batch %s has %d of the requests already", made.batch, len(mine))
 
-    def _found(self, intent: Pending) -> Pending | None:
+    def _found(self, intent: PendingBatch) -> PendingBatch | None:
         """The batch of an intent whose process died; without one the intent is forgotten."""
-        batch = self._desk.api.find(intent.marker, intent.created)
+        batch = self._model.api.find(intent.marker, intent.created)
         if batch is None:
-            self._desk.ledger.remove(intent)
+            self._model.pending.remove(intent)
             return None
         return self._made(intent, batch)
 
     def _make_batch(self, lines: Mapping[str, bytes]) -> None:
         """Hand in one file. What is left is taken out only now, so that it is never in no place at all."""
         failures = {digest: self._left[digest] for digest in lines}
-        intent = Pending(marker=str(uuid.uuid4()), created=time.time(), failures=failures)
-        self._desk.ledger.add(intent)
-        file = self._desk.api.upload(b"".join(lines.values()))
+        intent = PendingBatch(marker=str(uuid.uuid4()), created=time.time(), failures=failures)
+        self._model.pending.add(intent)
+        file = self._model.api.upload(b"".join(lines.values()))
         path = self._wanted[next(iter(lines))].question.path
-        batch = self._desk.api.create(file, path, intent.marker, intent.created)
+        batch = self._model.api.create(file, path, intent.marker, intent.created)
         self._open[intent.marker] = self._made(intent, batch)
         for digest in lines:
             del self._left[digest]
         log.info("batch %s: %d requests handed in", batch, len(lines))
 
-    def _made(self, intent: Pending, batch: str) -> Pending:
+    def _made(self, intent: PendingBatch, batch: str) -> PendingBatch:
         made = intent.model_copy(update={"batch": batch})
-        self._desk.ledger.write(made)
+        self._model.pending.write(made)
         return made
 
     def _line(self, digest: str) -> bytes:
         question = self._wanted[digest].question
-        return line_of(digest, question.path, merged_body(dict(question.body), self._desk.options))
+        return line_of(digest, question.path, merged_body(dict(question.body), self._model.options))
 
     # Collecting
 
-    def _ended(self) -> list[tuple[Pending, State]]:
+    def _ended(self) -> list[tuple[PendingBatch, State]]:
         looked = [(pending, self._look(pending)) for pending in self._open.values()]
         return [(pending, state) for pending, state in looked if state.has_ended]
 
-    def _look(self, pending: Pending) -> State:
+    def _look(self, pending: PendingBatch) -> State:
         assert pending.batch is not None, "only batches that were made are waited for"
         with self._remembered(pending):
-            return self._desk.api.look(pending.batch)
+            return self._model.api.look(pending.batch)
 
-    def _answered(self, pending: Pending, state: State) -> dict[str, Response]:
+    def _answered(self, pending: PendingBatch, state: State) -> dict[str, Response]:
         """The answers of a batch that has ended; what may yet be answered is left for another one."""
         if state.was_too_much:
             self._close(pending)
             self._come_back_later(pending, state)
             return {}
         with self._remembered(pending):
-            lines = {line.name: line for file in state.files for line in self._desk.api.lines(file)}
+            lines = {line.name: line for file in state.files for line in self._model.api.lines(file)}
         self._close(pending)
         answers: dict[str, Response] = {}
         for digest, past in pending.failures.items():
-            wanted, reader = self._wanted[digest], self._desk.reader
+            wanted, reader = self._wanted[digest], self._model.reader
             try:
                 response = reader.read(wanted.question, lines.get(digest), state)
             except CallFailed as error:
                 kind = error.failure.kind
-                if kind in RETRIED and len(past) + 1 < self._desk.options.max_tries:
+                if kind in RETRIED and len(past) + 1 < self._model.options.max_tries:
                     self._left[digest] = (*past, kind)
                     self._payments.release(digest)
                     continue
@@ -176,7 +182,7 @@ class Asking:
             self._payments.settle(digest, wanted, answers[digest])
         return answers
 
-    def _come_back_later(self, pending: Pending, state: State) -> None:
+    def _come_back_later(self, pending: PendingBatch, state: State) -> None:
         """Nothing of it was asked: its requests are handed in once the account has room."""
         log.warning("%s; it is handed in again in %g s", state, self._rest)
         self._not_before = time.monotonic() + self._rest
@@ -185,19 +191,19 @@ class Asking:
         for digest in pending.failures:
             self._payments.release(digest)
 
-    def _close(self, pending: Pending) -> None:
+    def _close(self, pending: PendingBatch) -> None:
         del self._open[pending.marker]
         self._collected.add(pending.marker)
 
     # Telling
 
     @contextmanager
-    def _remembered(self, pending: Pending) -> Iterator[None]:
+    def _remembered(self, pending: PendingBatch) -> Iterator[None]:
         """Say, where a batch is refused to us, how to do without it."""
         try:
             yield
         except BackendStopped as error:
-            path = self._desk.ledger.path(pending.marker)
+            path = self._model.pending.path(pending.marker)
             raise BackendStopped(
                 f"{error} (batch {pending.batch}; it belongs to the key that it was handed in with, and "
                 f"without {path} its requests are asked, and paid for, again)"

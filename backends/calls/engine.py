@@ -54,7 +54,7 @@ class Route(Generic[Item]):
     size: Callable[[Item], Size]
 
 
-class Engine(Generic[Item]):
+class CallEngine(Generic[Item]):
     """Answers items over its routes, each by the first route that can.
 
     at_once: calls that may be in flight, over all routes.
@@ -190,7 +190,7 @@ class Engine(Generic[Item]):
 
 @dataclass(slots=True)
 class _Asked(Generic[Item]):
-    """What was handed to `Engine.ask` in one piece. places: those it holds in its own window and in the
+    """What was handed to `CallEngine.ask` in one piece. places: those it holds in its own window and in the
     engine's."""
 
     items: Sequence[Item]

@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from backends.calls.failure import CallFailed, Failure, FailureKind
 from backends.calls.loop import engine_loop
-from backends.calls.refusals import error_of, kind_of, parsed, retry_after
+from backends.calls.refusals import error_of, failure_kind, parsed, retry_after
 from backends.errors import BackendError
 
 _LONGEST_MESSAGE = 500
@@ -150,7 +150,7 @@ class Http:
         if status < 400:
             message = f"moved to {response.headers.get('location')}; that may be the address to give"
         wait = retry_after(response.headers, time.time())
-        kind = kind_of(status, code, message)
+        kind = failure_kind(status, code, message)
         return self.failed(kind, f"HTTP {status}: {message}", retry_after=wait, status=status, code=code)
 
     def _object(self, text: bytes) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Http:
         """The failure that an answer tells of though it, or the stream's beginning, had the status 200."""
         message, code = error_of(content)
         status = int(code) if code.isdecimal() and len(code) == 3 else 500
-        return self.failed(kind_of(status, code), message, status=200)
+        return self.failed(failure_kind(status, code), message, status=200)
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:

@@ -33,7 +33,7 @@ _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _LONGEST_WAIT = 3600.0
 
 
-def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+def failure_kind(status: int, code: str = "", message: str = "") -> FailureKind:
     """The kind of failure that an HTTP status, with the error's own code and message, stands for."""
     if code in _NO_CREDIT or _NO_CREDIT_SAID in message:
         return "unauthorized"

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from backends.calls.engine import Engine, Route
+from backends.calls.engine import CallEngine, Route
 from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
 from backends.endpoints.probe import Away
@@ -112,9 +112,9 @@ class EndpointBackend:
         return {**first, **({"fallbacks": others} if others else {})}
 
     @cached_property
-    def _engine(self) -> Engine[Item]:
+    def _engine(self) -> CallEngine[Item]:
         routes = [_route(remote, number) for number, remote in enumerate(self.remotes)]
-        return Engine(routes, self._calls_at_once)
+        return CallEngine(routes, self._calls_at_once)
 
     @property
     def _calls_at_once(self) -> int:

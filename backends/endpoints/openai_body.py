@@ -25,7 +25,7 @@ def sampling(settings: Settings, seed: int) -> dict[str, Any]:
     return body
 
 
-def kind_of(settings: Settings) -> str:
+def length_class(settings: Settings) -> str:
     """What texts of about one length have in common: their limit and what ends them."""
     return f"{settings.max_tokens} {'|'.join(settings.stops)}"
 

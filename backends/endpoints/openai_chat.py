@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from backends.endpoints.messages import as_messages
-from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, sampling
+from backends.endpoints.openai_body import ChoiceStream, finish_of, length_class, sampling
 from backends.endpoints.question import Content, Malformed, Question, record_at
 from backends.endpoints.response_reading import Count, Written, declined, text_response, usage_of
 from backends.endpoints.scored_prompt import Scoring
@@ -44,7 +44,7 @@ class OpenAIChat:
             partial(_read, prompt_bytes, settings),
             prompt_bytes=prompt_bytes,
             max_tokens=settings.max_tokens,
-            kind=kind_of(settings),
+            kind=length_class(settings),
             stream=_ChatStream,
             declined=partial(declined, prompt_bytes),
         )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from backends.endpoints.openai_body import ChoiceStream, finish_of, kind_of, prompt_size, sampling
+from backends.endpoints.openai_body import ChoiceStream, finish_of, length_class, prompt_size, sampling
 from backends.endpoints.question import (
     Content,
     Malformed,
@@ -48,7 +48,7 @@ class OpenAICompletions:
         }
         size = prompt_size(prompt)
         read = partial(_read_text, size, settings)
-        return Question(self.path, body, read, size, settings.max_tokens, kind_of(settings), _TextStream)
+        return Question(self.path, body, read, size, settings.max_tokens, length_class(settings), _TextStream)
 
     def scoring(self, scoring: Scoring) -> Question:
         body = {

@@ -15,7 +15,7 @@ from backends.model_files.fingerprint import (
     declared_dtype,
     model_identity,
 )
-from backends.model_files.source import Source, locate
+from backends.model_files.source import ModelSource, locate
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
@@ -78,12 +78,12 @@ class HFBackend:
         self._digests = Digests(home)
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """Where the model's files are."""
         return locate(self.name, self.revision)
 
     @cached_property
-    def adapter(self) -> Source | None:
+    def adapter(self) -> ModelSource | None:
         """Where the adapter's files are."""
         return locate(self.peft, None, "adapter_config.json") if self.peft else None
 

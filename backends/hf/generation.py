@@ -1,6 +1,6 @@
 """Text that goes on from a prompt until a stop sequence, by lm-eval's rules.
 
-Source of the rules: lm-evaluation-harness 0.4.13, `HFLM.generate_until` and `_model_generate`.
+ModelSource of the rules: lm-evaluation-harness 0.4.13, `HFLM.generate_until` and `_model_generate`.
 """
 
 import hashlib

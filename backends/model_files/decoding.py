@@ -1,6 +1,6 @@
 """When a text that is being generated has come to its end, and what of it counts.
 
-Source of the rules: lm-evaluation-harness 0.4.13, `models.utils_hf.MultiTokenEOSCriteria`.
+ModelSource of the rules: lm-evaluation-harness 0.4.13, `models.utils_hf.MultiTokenEOSCriteria`.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import Any
 from backends.errors import BackendError
 from backends.model_files.engine_options import EngineOptions
 from backends.model_files.fingerprint import Digests, adapter_identity, declared_dtype, model_identity
-from backends.model_files.source import Source, locate
+from backends.model_files.source import ModelSource, locate
 from backends.model_files.tokens import EndpointTokens
 
 # Tokens that an engine must have room for beyond those the model has to read: the last one that is scored,
@@ -29,12 +29,12 @@ class EngineModel:
     home: Path | None
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """Where the model's files are."""
         return locate(self.name, self.options.revision)
 
     @cached_property
-    def adapter(self) -> Source | None:
+    def adapter(self) -> ModelSource | None:
         """Where the adapter's files are."""
         return locate(self.options.lora, None, "adapter_config.json") if self.options.lora else None
 
@@ -104,6 +104,6 @@ class EngineModel:
         }
 
 
-def place_of(source: Source) -> str:
+def place_of(source: ModelSource) -> str:
     """What an engine is given to load: the folder wherever it runs, or the hub id."""
     return source.name if source.commit else str(source.folder.resolve())

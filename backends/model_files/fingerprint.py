@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.files import sha256_of
-from backends.model_files.source import Source
+from backends.model_files.source import ModelSource
 
 # Raise when the same model, request and options would get another answer than before.
 BEHAVIOUR = "1"
@@ -71,7 +71,7 @@ class Digests:
             yield memory
 
 
-def model_identity(source: Source, digests: Digests, *, with_code: bool) -> dict[str, str]:
+def model_identity(source: ModelSource, digests: Digests, *, with_code: bool) -> dict[str, str]:
     """What the model's files are: the commit of a hub model, else a digest for each part of the folder.
 
     with_code: whether Python files of the model take part in its answers.
@@ -82,7 +82,7 @@ def model_identity(source: Source, digests: Digests, *, with_code: bool) -> dict
     return {part: digest_of(source.folder, patterns, digests) for part, patterns in parts.items()}
 
 
-def adapter_identity(source: Source, digests: Digests) -> str:
+def adapter_identity(source: ModelSource, digests: Digests) -> str:
     """What the adapter's files are: its commit or a digest of its configuration and weights."""
     return source.commit or digest_of(source.folder, ADAPTER, digests)
 

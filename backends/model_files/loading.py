@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backends.errors import BackendError
-from backends.model_files.source import INSTALL, Source
+from backends.model_files.source import INSTALL, ModelSource
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ def require_packages() -> None:
         raise BackendError(f"the hf backend needs {' and '.join(missing)}; {INSTALL}")
 
 
-def load_config(source: Source, *, trust_remote_code: bool) -> Any:
+def load_config(source: ModelSource, *, trust_remote_code: bool) -> Any:
     """The model's configuration."""
     from transformers import AutoConfig
 
@@ -29,7 +29,7 @@ def load_config(source: Source, *, trust_remote_code: bool) -> Any:
         )
 
 
-def load_tokenizer(source: Source, *, trust_remote_code: bool, add_bos_token: bool | None) -> Any:
+def load_tokenizer(source: ModelSource, *, trust_remote_code: bool, add_bos_token: bool | None) -> Any:
     """The tokenizer, with a padding token: its own, else the unknown, else the end-of-sequence token."""
     from transformers import AutoTokenizer
 
@@ -44,8 +44,8 @@ def load_tokenizer(source: Source, *, trust_remote_code: bool, add_bos_token: bo
 
 
 def load_model(
-    source: Source,
-    adapter: Source | None,
+    source: ModelSource,
+    adapter: ModelSource | None,
     *,
     config: Any,
     dtype: str,
@@ -113,7 +113,7 @@ def count_parameters(config: Any, *, trust_remote_code: bool) -> int:
     return int(model.num_parameters())
 
 
-def _adapted(model: Any, adapter: Source) -> Any:
+def _adapted(model: Any, adapter: ModelSource) -> Any:
     """The same model with the adapter's layers inside."""
     if importlib.util.find_spec("peft") is None:
         raise BackendError(f"{adapter.name}: an adapter needs the package peft; {INSTALL}")
@@ -129,7 +129,7 @@ def _adapted(model: Any, adapter: Source) -> Any:
 
 
 @contextmanager
-def _readable(source: Source, part: str) -> Iterator[None]:
+def _readable(source: ModelSource, part: str) -> Iterator[None]:
     """Loading `part` of the model, quietly; what cannot be read is a BackendError."""
     require_packages()
     from pickle import UnpicklingError

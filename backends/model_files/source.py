@@ -9,7 +9,7 @@ INSTALL = "install it with: pip install 'assay-eval[hf]'"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """One version of a model's or adapter's files.
 
     name: what transformers is given to load: the folder, or the hub id.
@@ -22,7 +22,7 @@ class Source:
     commit: str | None
 
 
-def locate(name: str, revision: str | None, config: str = "config.json") -> Source:
+def locate(name: str, revision: str | None, config: str = "config.json") -> ModelSource:
     """Find the files of a folder or hub id; of a hub model only `config` is fetched, to learn the commit.
 
     Raises BackendError where neither is there.
@@ -35,15 +35,15 @@ def locate(name: str, revision: str | None, config: str = "config.json") -> Sour
     return _on_hub(name, revision, config)
 
 
-def _local(folder: Path, revision: str | None, config: str) -> Source:
+def _local(folder: Path, revision: str | None, config: str) -> ModelSource:
     if revision is not None:
         raise BackendError(f"{folder}: a local folder has no revision {revision!r}; leave out `revision`")
     if not (folder / config).is_file():
         raise BackendError(f"{folder}: has no {config}; give a folder written by save_pretrained")
-    return Source(str(folder), folder, None)
+    return ModelSource(str(folder), folder, None)
 
 
-def _on_hub(name: str, revision: str | None, config: str) -> Source:
+def _on_hub(name: str, revision: str | None, config: str) -> ModelSource:
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -58,4 +58,4 @@ def _on_hub(name: str, revision: str | None, config: str) -> Source:
             f"{name}{version}: neither a folder nor found on the hub or in its cache "
             f"({type(error).__name__}); check the name and the network, or give a downloaded folder"
         ) from error
-    return Source(name, path.parent, path.parent.name)
+    return ModelSource(name, path.parent, path.parent.name)

@@ -1,6 +1,6 @@
 """From texts to tokens by lm-eval's rules: where context ends, what BOS does, what is cut off.
 
-Source of the rules: lm-evaluation-harness 0.4.13, `TemplateLM._encode_pair` and `loglikelihood`,
+ModelSource of the rules: lm-evaluation-harness 0.4.13, `TemplateLM._encode_pair` and `loglikelihood`,
 `HFLM.tok_encode`, `utils.get_rolling_token_windows` and `make_disjoint_window`.
 """
 
@@ -138,7 +138,7 @@ class Tokenization:
 def resolve_max_length(config: Any, tokenizer: Any) -> int:
     """Tokens the model can read at once: what its configuration says, else its tokenizer, else 2048.
 
-    Source: lm-evaluation-harness 0.4.13, `models.utils.resolve_max_length`.
+    ModelSource: lm-evaluation-harness 0.4.13, `models.utils.resolve_max_length`.
     """
     text_config = getattr(config, "text_config", None) or config
     declared: Iterator[Any] = (

@@ -8,7 +8,7 @@ from typing import Any
 from backends.errors import BackendError
 from backends.model_files.chat_template import rendered_chat, template_of
 from backends.model_files.fingerprint import PARTS, Digests, digest_of
-from backends.model_files.source import Source, locate
+from backends.model_files.source import ModelSource, locate
 from backends.model_files.tokenization import Tokenization, resolve_max_length
 from backends.protocol import ChatMessage
 
@@ -92,7 +92,7 @@ class EndpointTokens:
         return rendered_chat(self.tokenizer, self._name, messages, continue_final=continue_final)
 
     @cached_property
-    def _source(self) -> Source:
+    def _source(self) -> ModelSource:
         return locate(self._name, self._revision, "tokenizer_config.json")
 
 

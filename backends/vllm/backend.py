@@ -15,7 +15,7 @@ from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
 
 if TYPE_CHECKING:
-    from backends.vllm.engine import Engine
+    from backends.vllm.engine import VLLMEngine
 
 # Raise when the same model, request and options would get another answer than before.
 BEHAVIOUR = "1"
@@ -68,10 +68,10 @@ class VLLMBackend:
         return {"backend": "vllm", **self._model.describe(), "transformers": version("transformers")}
 
     @cached_property
-    def _engine(self) -> "Engine":
-        from backends.vllm.engine import Engine
+    def _engine(self) -> "VLLMEngine":
+        from backends.vllm.engine import VLLMEngine
 
-        return Engine(self._asked, self._arguments(), self._adapter())
+        return VLLMEngine(self._asked, self._arguments(), self._adapter())
 
     def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
         match kind:
@@ -94,15 +94,15 @@ class VLLMBackend:
         yield from sums(requests, owners, self._scores(windows))
 
     def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
-        from backends.vllm.conversion import Asked, generation_job, text_of
+        from backends.vllm.conversion import AskedText, generation_job, text_of
 
         tokens, defaults = self._model.tokens, self._engine.sampling_defaults
-        asked: list[Asked] = []
+        asked: list[AskedText] = []
         jobs = []
         for request in requests:
             settings = settings_of(request.generation, eos=tokens.tokenizer.eos_token)
             (prompt,) = tokens.prompts([request.prompt], tokens.max_length - settings.max_tokens)
-            asked.append(Asked(settings, len(prompt), self._asked))
+            asked.append(AskedText(settings, len(prompt), self._asked))
             jobs.append(generation_job(request, settings, prompt, defaults))
         for outputs in self._engine.outputs(jobs):
             yield [

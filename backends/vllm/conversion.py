@@ -10,12 +10,12 @@ from backends.model_files.tokenization import Query
 from backends.requests import Call, Request, Response
 from backends.text.generated import generated
 from backends.text.generation_settings import Settings
-from backends.vllm.engine import Job
+from backends.vllm.engine import EngineRequest
 
 _SEED_DIGITS = 8  # hexadecimal: 32 bits
 
 
-def scoring_job(query: Query) -> Job:
+def scoring_job(query: Query) -> EngineRequest:
     """All tokens are read at once, and those of the continuation are scored; the one written is not used."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
@@ -27,7 +27,7 @@ def scoring_job(query: Query) -> Job:
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
-    return Job((*query.context, *query.continuation), sampling)
+    return EngineRequest((*query.context, *query.continuation), sampling)
 
 
 def score_of(query: Query, output: Any, asked: str) -> Response:
@@ -47,7 +47,7 @@ def score_of(query: Query, output: Any, asked: str) -> Response:
 
 def generation_job(
     request: Request, settings: Settings, tokens: Sequence[int], defaults: Mapping[str, Any]
-) -> Job:
+) -> EngineRequest:
     """A text that goes on; of a thinking model the stops are not sent, as they would end its thinking.
 
     defaults: the model's own way of drawing, for what the request does not say. Raises BackendError for a
@@ -67,13 +67,13 @@ def generation_job(
         "output_kind": RequestOutputKind.FINAL_ONLY,
     }
     try:
-        return Job(tokens, SamplingParams(**given))
+        return EngineRequest(tokens, SamplingParams(**given))
     except (TypeError, ValueError, VLLMError) as error:
         raise BackendError(f"vLLM refuses these generation parameters: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedText:
     """A generation that was asked for. prompt_length: in tokens. name: the model as `backend:name`."""
 
     settings: Settings
@@ -81,7 +81,7 @@ class Asked:
     name: str
 
 
-def text_of(asked: Asked, output: Any, tokenizer: Any) -> Response:
+def text_of(asked: AskedText, output: Any, tokenizer: Any) -> Response:
     """What was written, read as the `hf` backend reads it: special tokens are left out but for the mark's."""
     settings, written = asked.settings, output.outputs[0]
     text = Texts(tokenizer, settings.mark).of(list(written.token_ids), with_special=False)

@@ -30,14 +30,14 @@ _ENVIRONMENT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class EngineRequest:
     """Tokens that the engine goes on from, and its `SamplingParams`."""
 
     tokens: Sequence[int]
     sampling: Any
 
 
-class Engine:
+class VLLMEngine:
     """An engine that is running; it ends with this object, and with this process however that ends.
 
     arguments: of vLLM's `EngineArgs`. adapter: its `LoRARequest`, if any. Raises BackendError with vLLM's
@@ -64,7 +64,7 @@ class Engine:
         defaults: Mapping[str, Any] = self._engine.model_config.get_diff_sampling_param()
         return defaults
 
-    def outputs(self, jobs: Sequence[Job]) -> Iterator[list[tuple[int, Any]]]:
+    def outputs(self, jobs: Sequence[EngineRequest]) -> Iterator[list[tuple[int, Any]]]:
         """vLLM's outputs, each with the position of its job, as they are done; leaving ends the others.
 
         Raises BackendStopped where the engine breaks down.
@@ -83,7 +83,7 @@ class Engine:
         finally:
             self._engine.abort_request(list(running))
 
-    def _fill(self, running: dict[str, int], waiting: Iterator[tuple[int, Job]]) -> bool:
+    def _fill(self, running: dict[str, int], waiting: Iterator[tuple[int, EngineRequest]]) -> bool:
         """Give the engine what there is room for; whether it has anything to do."""
         for position, job in islice(waiting, _AT_ONCE - len(running)):
             self._number += 1

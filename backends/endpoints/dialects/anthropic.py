@@ -14,7 +14,7 @@ from typing import Any
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.messages import as_messages
-from backends.endpoints.openai_body import kind_of, prompt_size
+from backends.endpoints.openai_body import length_class, prompt_size
 from backends.endpoints.openers import remote
 from backends.endpoints.question import Content, CutOff, Malformed, Question, at, text_at
 from backends.endpoints.response_reading import Count, Written, text_response
@@ -64,7 +64,7 @@ class Anthropic:
             partial(_read, prompt_size(text), settings),
             prompt_bytes=prompt_size(text),
             max_tokens=settings.max_tokens,
-            kind=kind_of(settings),
+            kind=length_class(settings),
             stream=_MessageStream,
         )
 

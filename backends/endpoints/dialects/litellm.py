@@ -16,7 +16,7 @@ from backends.calls.endpoint_options import EndpointOptions, api_key, resolved_h
 from backends.calls.failure import CallFailed
 from backends.calls.http import Http, Reply
 from backends.calls.loop import engine_loop
-from backends.calls.refusals import CONTENT_FILTER, kind_of, retry_after
+from backends.calls.refusals import CONTENT_FILTER, failure_kind, retry_after
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.openai_chat import OpenAIChat
@@ -113,7 +113,7 @@ class LiteLLM(Http):
         is_unread = isinstance(error, package.APIResponseValidationError)
         wait = retry_after(getattr(error, "litellm_response_headers", None) or {}, time.time())
         return self.failed(
-            "malformed" if is_unread else kind_of(status, code, message),
+            "malformed" if is_unread else failure_kind(status, code, message),
             message,
             retry_after=wait,
             status=status,

@@ -12,7 +12,7 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.openai_body import kind_of, prompt_size
+from backends.endpoints.openai_body import length_class, prompt_size
 from backends.endpoints.openai_completions import ALL_KINDS
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.question import (
@@ -61,7 +61,7 @@ class SGLang:
         size = prompt_size(prompt)
         body = {**_source(prompt), "sampling_params": _sampling(settings, seed)}
         read = partial(_read_text, size, settings)
-        return Question(_PATH, body, read, size, settings.max_tokens, kind_of(settings))
+        return Question(_PATH, body, read, size, settings.max_tokens, length_class(settings))
 
     def scoring(self, scoring: Scoring) -> Question:
         """Nothing is read again that is in the server's cache, where it is known which tokens count; a text's

@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.openai_body import MAX_STOPS, kind_of, prompt_size
+from backends.endpoints.openai_body import MAX_STOPS, length_class, prompt_size
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.question import Content, Question, at, text_at
 from backends.endpoints.response_reading import Count, Written, text_response
@@ -55,7 +55,7 @@ class Tgi:
         size = prompt_size(prompt)
         body = {"inputs": prompt, "parameters": _parameters(settings, seed)}
         read = partial(_read, size, settings)
-        return Question("/generate", body, read, size, settings.max_tokens, kind_of(settings))
+        return Question("/generate", body, read, size, settings.max_tokens, length_class(settings))
 
     def scoring(self, scoring: Scoring) -> Question:
         raise NotImplementedError(self.instead)

@@ -66,7 +66,7 @@ from backends.batches import pending_batches
 from tests.backends.batches import asking as test
 
 owner, name, when, url, home = sys.argv[1:]
-cls = {"api": api.BatchApi, "ledger": pending_batches.Ledger}[owner]
+cls = {"api": api.BatchApi, "pending": pending_batches.PendingBatches}[owner]
 step = getattr(cls, name)
 
 def killed(*args):

@@ -36,13 +36,13 @@ from tests.support.waiting import until
 @pytest.mark.parametrize(
     ("step", "when"),
     [
-        ("ledger.write", "before"),
-        ("ledger.write", "after"),
+        ("pending.write", "before"),
+        ("pending.write", "after"),
         ("api.upload", "after"),
         ("api.create", "after"),
         ("api.look", "before"),
         ("api.lines", "after"),
-        ("ledger.forget", "before"),
+        ("pending.forget", "before"),
     ],
 )
 def test_a_start_after_a_kill_goes_on(endpoint: Endpoint, home: Path, step: str, when: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.calls.refusals import error_of, kind_of, parsed, retry_after
+from backends.calls.refusals import error_of, failure_kind, parsed, retry_after
 from backends.endpoints.openai_chat import OpenAIChat
 from backends.endpoints.openai_completions import OpenAICompletions
 from backends.endpoints.question import Malformed, NotOffered, Question
@@ -300,7 +300,7 @@ def test_no_log_probabilities_of_any_shape_are_more_than_malformed(logprobs: dic
 def test_any_refusal_has_a_kind_and_a_message(text: str, status: int) -> None:
     message, code = error_of(parsed(text))
     assert message
-    kind_of(status, code)
+    failure_kind(status, code)
 
 
 DATES = st.datetimes().map(lambda date: date.strftime("%a, %d %b %Y %H:%M:%S GMT"))

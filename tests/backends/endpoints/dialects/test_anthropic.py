@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backends.calls.refusals import kind_of
+from backends.calls.refusals import failure_kind
 from backends.endpoints.dialects.anthropic import Anthropic
 from backends.endpoints.question import CutOff
 from backends.errors import BackendError
@@ -70,8 +70,8 @@ def test_overload_and_broken_streams_pass(backend: Backend, prompt: str, endpoin
 
 def test_an_account_without_credit_is_no_bad_request() -> None:
     said = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
-    assert kind_of(400, "invalid_request_error", said) == "unauthorized"
-    assert kind_of(400, "invalid_request_error", "max_tokens: too large") == "permanent"
+    assert failure_kind(400, "invalid_request_error", said) == "unauthorized"
+    assert failure_kind(400, "invalid_request_error", "max_tokens: too large") == "permanent"
 
 
 def test_a_wrong_key_is_said_before_the_run_and_not_shown(
