@@ -85,15 +85,6 @@ class Budget:
         self._accounts: dict[str, _Scope] = {}
         self._out: set[int] = set()
         self._number = 0
-        self._changed: Callable[[], None] = _nothing
-
-    def on_change(self, changed: Callable[[], None]) -> None:
-        """Call this after each settle and release: a call that waits may fit now.
-
-        It is called in the thread that settled, without the lock; where an event loop is to be woken,
-        `loop.call_soon_threadsafe` is the way. One can be set; it takes the place of the last.
-        """
-        self._changed = changed
 
     def reserve(self, account: str, spend: Spend, now: float) -> Reservation | Wait | Spent:
         """Ask for a call that may take so much.
@@ -127,14 +118,12 @@ class Budget:
             for scope in self._taken_back(reservation):
                 scope.add(_amounts(actual))
                 lines += scope.marks(now)
-        self._changed()
         return lines
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back whose call was not sent, or took nothing. Raises ValueError as `settle`."""
         with self._lock:
             self._taken_back(reservation)
-        self._changed()
 
     def note(self, account: str, spend: Spend) -> list[str]:
         """Count what was spent without a reservation: in an earlier start of the run, or by a local model.
@@ -261,10 +250,6 @@ class _Gauge:
 
     def _name(self) -> str:
         return f"the budget of {self._written(self._limit or 0)}{self._whose}"
-
-
-def _nothing() -> None:
-    """Nobody waits."""
 
 
 def _amounts(spend: Spend) -> _Amounts:

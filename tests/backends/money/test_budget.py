@@ -276,16 +276,6 @@ def test_a_reservation_is_given_back_once() -> None:
     assert budget.spent().usd == 0.5
 
 
-def test_who_waits_is_told_of_each_reservation_that_comes_back_and_may_ask_at_once() -> None:
-    budget, told = Budget(Limits(usd=1.0)), []
-    calls = [granted(budget, Spend(usd=0.5)) for _ in range(2)]
-    budget.on_change(lambda: told.append(budget.reserve("arc", Spend(usd=0.5), 0.0)))
-    budget.release(calls[0])
-    assert isinstance(told[0], Reservation)
-    budget.settle(calls[1], Spend(usd=0.5), 0.0)
-    assert told[1:] == [Wait()]
-
-
 class Slow(int):
     """An amount that lets other threads run whenever it is added to another."""
 
