@@ -161,8 +161,7 @@ class Evaluation:
             self.requests_asked += share.asked
             self.requests_reused += share.requests - share.asked
             self.seconds_asking += share.seconds
-            if share.unanswered is not None:
-                self.unanswered[task].append(share.unanswered)
+            self.unanswered[task].extend(share.unanswered)
 
     # Scores
 
@@ -172,7 +171,7 @@ class Evaluation:
             self._count(shard.tasks, shard.result.result())
         answered = [one for one in asked.prepared if one.task not in self.failed]
         if answered:
-            lacking = {one.task: self.unanswered[one.task] for one in answered if one.task in self.unanswered}
+            lacking = {one.task: self.unanswered[one.task] for one in answered if self.unanswered[one.task]}
             key = step_keys.score_key(self.plan, [one.key + one.digest for one in answered], lacking)
             name = f"score {_label(asked.bundle)}"
             scoring[asked.bundle] = self.steps.submit(

@@ -1,11 +1,12 @@
 """Asking the model: a bundle's requests in shards, of an endpoint several at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from backends.stop import Stopped
+from flows.pipeline.questions_under_way import QuestionsUnderWay, wait_for
 from flows.pipeline.step_calls import StepCalls
 from flows.planning import step_keys
 from flows.planning.plan import Plan, cut_shards
@@ -13,7 +14,7 @@ from flows.planning.prepared_requests import Piece, PreparedRequests, PreparedTa
 from flows.reporting.reporter import reporter
 from flows.runners.workers import FlowProcess, Workers
 from flows.steps.infer import infer
-from flows.steps.records import ShardResult
+from flows.steps.records import ShardResult, TaskShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Shards:
     steps: StepCalls
     executor: Executor
     workers: Workers
+    under_way: QuestionsUnderWay = field(default_factory=QuestionsUnderWay)
 
     def submit(self, label: str, prepared: Sequence[PreparedTask]) -> list[ShardInFlight]:
         """Have the requests of a bundle asked."""
@@ -46,20 +48,44 @@ class Shards:
         return in_flight
 
     def _ask(self, name: str, pieces: Sequence[Piece]) -> ShardResult | Exception:
-        """Ask a shard; may run in a thread of its own. No worker is started for answers that are there."""
-        if self.workers.stop.is_set():
-            raise Stopped
-        requests = [PreparedRequests.of(self.plan, piece) for piece in pieces]
-        key = step_keys.infer_key(
-            self.plan, step_keys.key_of({"requests": [one.digests for one in requests]})
-        )
-        is_answered = not any(one.missing() for one in requests)
-        workers = FlowProcess(self.plan.spec) if is_answered else self.workers
-        state = workers.infer(self.steps.named(infer, name, refresh=not is_answered), pieces, key)
+        """Ask a shard; may run in a thread of its own. What another shard is asking is left to that one, and
+        asked here only where no answer has come of it."""
+        left, found = [PreparedRequests.of(self.plan, piece) for piece in pieces], ShardResult({})
+        while left:
+            if self.workers.stop.is_set():
+                raise Stopped
+            missing: set[str] = set().union(*(one.missing() for one in left))
+            if found.done and not missing:
+                return found + self._reused(left)
+            with self.under_way.asking(missing) as others:
+                own = [part for one in left if (part := one.without(others)).piece.rows]
+                if own:
+                    result = self._infer(name, own, is_answered=not missing)
+                    if isinstance(result, Exception):
+                        return result
+                    found += result
+            wait_for(set(others.values()), self.workers.stop)
+            left = [part for one in left if (part := one.only(others)).piece.rows]
+        return found
+
+    def _infer(
+        self, name: str, requests: Sequence[PreparedRequests], *, is_answered: bool
+    ) -> ShardResult | Exception:
+        """What the step gives. No worker is started for answers that are there."""
+        asked = step_keys.key_of({"requests": [one.digests for one in requests]})
+        key = step_keys.infer_key(self.plan, asked)
+        workers = FlowProcess(self.plan.spec, stop=self.workers.stop) if is_answered else self.workers
+        step = self.steps.named(infer, name, refresh=not is_answered)
+        state = workers.infer(step, [one.piece for one in requests], key)
         result: ShardResult | Exception = state.result(raise_on_failure=False)
-        if state.name != "Cached" or isinstance(result, Exception):
-            return result
+        is_cached = state.name == "Cached" and isinstance(result, ShardResult)
+        return self._reused(requests) if is_cached else result
+
+    def _reused(self, requests: Iterable[PreparedRequests]) -> ShardResult:
+        """Requests whose answers are in the store, which no step has told whoever watches."""
+        done = {}
         for one in requests:
             for kind, count in one.kinds.items():
                 reporter().reused(kind, count)
-        return ShardResult({task: replace(own, asked=0, seconds=0.0) for task, own in result.done.items()})
+            done[one.piece.task] = TaskShare(len(set(one.keys)), 0, 0.0)
+        return ShardResult(done)

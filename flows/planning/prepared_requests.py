@@ -4,10 +4,10 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from backends.identity import request_key
 from backends.requests import Request, RequestKind, Response
@@ -15,18 +15,27 @@ from flows.planning import requests_file, step_keys
 from flows.planning.plan import Plan
 from flows.storage.step_files import File
 
+T = TypeVar("T")
+
 # Answers that are in memory at once.
 _CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The part of a shard that is one task's: rows of its requests file, which is one of its files."""
+    """Rows of the requests file of a task, which is one of its files. skipped: rows between that are not
+    part of it."""
 
     task: str
     files: Mapping[str, File]
     start: int
     stop: int
+    skipped: Sequence[int] = ()
+
+    @property
+    def rows(self) -> list[int]:
+        skipped = set(self.skipped)
+        return [row for row in range(self.start, self.stop) if row not in skipped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +89,17 @@ class PreparedRequest:
 class PreparedRequests:
     """Requests of a task, in the order of its documents, and what the response store has for them.
 
-    rows: of the requests file; None for all.
+    path: the requests file, on this machine. piece: which of its rows.
     """
 
     plan: Plan
     path: Path
-    rows: range | None = None
+    piece: Piece
 
     @classmethod
     def of(cls, plan: Plan, piece: Piece) -> Self:
         """The requests of a piece, their files fetched."""
-        path = plan.steps.fetch_all(piece.files)["requests"]
-        return cls(plan, path, range(piece.start, piece.stop))
+        return cls(plan, plan.steps.fetch_all(piece.files)["requests"], piece)
 
     @classmethod
     def before_run(cls, plan: Plan, task: str) -> Self:
@@ -101,16 +109,16 @@ class PreparedRequests:
         if not path.exists():
             builder = plan.task(task).builder
             requests_file.write(path, builder, builder.repeats)
-        return cls(plan, path)
+        return cls(plan, path, Piece(task, {}, 0, requests_file.count(path)))
 
     def __iter__(self) -> Iterator[PreparedRequest]:
-        for doc_id, index, digest, request in requests_file.read(self.path, self.rows):
+        for doc_id, index, digest, request in self._kept(requests_file.read(self.path, self._range)):
             yield PreparedRequest(doc_id, index, request_key(self.plan.model_key, digest), request)
 
     @property
     def digests(self) -> list[str]:
         """What each request asks, whichever the model."""
-        return requests_file.digests(self.path, self.rows)
+        return list(self._kept(requests_file.digests(self.path, self._range)))
 
     @property
     def keys(self) -> list[str]:
@@ -120,7 +128,19 @@ class PreparedRequests:
     @property
     def kinds(self) -> Counter[RequestKind]:
         """How many there are of each kind."""
-        return requests_file.kinds(self.path, self.rows)
+        return Counter(self._kept(requests_file.kinds(self.path, self._range)))
+
+    def only(self, keys: Collection[str]) -> Self:
+        """Those that have one of the keys."""
+        if not keys:
+            return self._but(self._range)
+        return self._but(row for row, key in zip(self.piece.rows, self.keys, strict=True) if key not in keys)
+
+    def without(self, keys: Collection[str]) -> Self:
+        """Those that have none of the keys."""
+        if not keys:
+            return self
+        return self._but(row for row, key in zip(self.piece.rows, self.keys, strict=True) if key in keys)
 
     def missing(self) -> set[str]:
         """The keys of the answers that the store, which may be an earlier copy of itself, does not have."""
@@ -131,3 +151,16 @@ class PreparedRequests:
         """The stored answers of some of the keys, a part at a time."""
         for start in range(0, len(keys), _CHUNK):
             yield self.plan.store.get_many(keys[start : start + _CHUNK])
+
+    @property
+    def _range(self) -> range:
+        return range(self.piece.start, self.piece.stop)
+
+    def _kept(self, of_rows: Iterable[T]) -> Iterator[T]:
+        """What the file has for rows of the range, without those that are skipped."""
+        skipped = set(self.piece.skipped)
+        return (one for row, one in zip(self._range, of_rows, strict=True) if row not in skipped)
+
+    def _but(self, rows: Iterable[int]) -> Self:
+        skipped = sorted({*self.piece.skipped, *rows})
+        return replace(self, piece=replace(self.piece, skipped=skipped))

@@ -105,9 +105,15 @@ def digests(path: Path, rows: range | None = None) -> list[str]:
     return column
 
 
-def kinds(path: Path, rows: range | None = None) -> Counter[RequestKind]:
-    """How many requests of each kind the rows in a range have, or all."""
-    return Counter(_table(path, rows, ["kind"])["kind"].to_pylist())
+def kinds(path: Path, rows: range | None = None) -> list[RequestKind]:
+    """The kinds of the requests of the rows in a range, or of all."""
+    column: list[RequestKind] = _table(path, rows, ["kind"])["kind"].to_pylist()
+    return column
+
+
+def count(path: Path) -> int:
+    """How many rows there are."""
+    return int(parquet.read_metadata(path).num_rows)
 
 
 def _table(path: Path, rows: range | None, columns: list[str] | None = None) -> pa.Table:

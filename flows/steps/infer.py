@@ -93,13 +93,13 @@ class _Shard:
         failed = {
             task: _reason(unanswered, own) for task, own in self.tasks.items() if own & unanswered.keys()
         }
-        file = self._note(unanswered, key) if unanswered else None
+        files = [self._note(unanswered, key)] if unanswered else []
         done = {
             task: TaskShare(
                 requests=len(own),
                 asked=asked[task],
                 seconds=seconds * asked[task] / max(len(missing), 1),
-                unanswered=file if task in failed else None,
+                unanswered=files if task in failed else [],
             )
             for task, own in self.tasks.items()
         }

@@ -4,7 +4,7 @@ A step gives what worked and says what did not. A record whose fields change, or
 module, needs new numbers in `flows.planning.step_keys.CODE`: older ones are not read, then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -55,13 +55,21 @@ class Prepared:
 @dataclass(frozen=True, slots=True)
 class TaskShare:
     """What a shard has of a task. requests: different ones, of which so many were asked now, in so many
-    seconds; of those that several tasks have, by the first. unanswered: a file that says what has no answer,
+    seconds; of those that several tasks have, by the first. unanswered: files that say what has no answer,
     and why."""
 
-    requests: int
-    asked: int
-    seconds: float
-    unanswered: File | None = None
+    requests: int = 0
+    asked: int = 0
+    seconds: float = 0.0
+    unanswered: Sequence[File] = ()
+
+    def __add__(self, other: "TaskShare") -> "TaskShare":
+        return TaskShare(
+            self.requests + other.requests,
+            self.asked + other.asked,
+            self.seconds + other.seconds,
+            (*self.unanswered, *other.unanswered),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,15 @@ class ShardResult:
     done: Mapping[str, TaskShare]
     failed: Mapping[str, str] = field(default_factory=dict)
     stopped_by: StoppedBy | None = None
+
+    def __add__(self, other: "ShardResult") -> "ShardResult":
+        """Of two parts of a shard."""
+        nothing = TaskShare()
+        done = {
+            task: self.done.get(task, nothing) + other.done.get(task, nothing)
+            for task in {**self.done, **other.done}
+        }
+        return ShardResult(done, {**other.failed, **self.failed}, self.stopped_by or other.stopped_by)
 
 
 @dataclass(frozen=True, slots=True)

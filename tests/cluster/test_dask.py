@@ -121,6 +121,19 @@ def test_a_scheduler_that_is_not_there_is_said_in_one_line_before_anything_is_as
     assert endpoint.counts()["arrived"] == 0
 
 
+def test_a_question_of_two_tasks_is_asked_once_whichever_worker_has_it(
+    lab: Lab, endpoint: Endpoint, dask: DaskProcesses
+) -> None:
+    lab.add_texts("sums", 48)
+    lab.add_texts("same", 48, dataset_path="sums")
+    endpoint.change(latency=1.5)  # so that both shards are under way
+    result = lab.evaluate("sums,same", chat(endpoint, timeout=20), runner=dask.runner)
+    assert not result.failures
+    assert endpoint.counts()["arrived"] == 48
+    facts = result.results["assay"]
+    assert (facts["requests_asked"], facts["requests_reused"]) == (48, 48)
+
+
 def test_a_budget_is_refused_where_several_processes_would_spend_it(lab: Lab, dask: DaskProcesses) -> None:
     lab.add_texts("sums", 3)
     with pytest.raises(SpecError, match="a budget holds within one process only"):

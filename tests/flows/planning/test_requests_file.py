@@ -116,7 +116,8 @@ def test_requests_are_counted_by_kind(tmp_path: Path) -> None:
     path = tmp_path / "requests"
     written = requests_file.write(path, [DocRequests(0, {}, asked)], repeats=2)
     assert (written.requests, written.kinds) == (6, {"generate_until": 4, "loglikelihood": 2})
-    assert requests_file.kinds(path, range(1, 3)) == {"generate_until": 1, "loglikelihood": 1}
+    assert requests_file.kinds(path, range(1, 3)) == ["generate_until", "loglikelihood"]
+    assert requests_file.count(path) == 6
 
 
 def test_the_digest_is_of_all_requests_in_order_however_the_file_is_cut(

@@ -21,8 +21,10 @@ def task(name: str, requests: int) -> PreparedTask:
     [
         LoadedModel({"model_dtype": "float32", "model_num_parameters": 3}, "key", {"backend": "hf"}),
         Prepared({"sums": task("sums", 3)}, {"facts": "facts: no data"}),
-        ShardResult({"sums": TaskShare(3, 2, 0.5, FILE), "facts": TaskShare(1, 0, 0.0)}, {"sums": "away"}),
-        ShardResult({"sums": TaskShare(3, 2, 0.5, FILE)}, {"sums": "spent"}, "budget"),
+        ShardResult(
+            {"sums": TaskShare(3, 2, 0.5, [FILE]), "facts": TaskShare(1, 0, 0.0, [])}, {"sums": "away"}
+        ),
+        ShardResult({"sums": TaskShare(3, 2, 0.5, [FILE])}, {"sums": "spent"}, "budget"),
         Scored({"sums": ScoredTask({"scores": FILE})}),
     ],
 )
