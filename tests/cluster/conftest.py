@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.dask_processes import DaskProcesses
+from tests.cluster.dask_processes import DaskProcesses, ended_after
+
+
+@pytest.fixture(autouse=True)
+def _in_time() -> Iterator[None]:
+    """Without it a worker that hangs holds up all tests, and says nothing."""
+    with ended_after(120.0):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from tests.support.servers.process import free_port
 
 PATIENCE = 120.0
 _PR_SET_PDEATHSIG = 1
+_running: "list[DaskProcesses]" = []
 
 
 class DaskProcesses:
@@ -36,6 +38,7 @@ class DaskProcesses:
         return f"dask:{self.address}"
 
     def __enter__(self) -> Self:
+        _running.append(self)
         port = self.address.rpartition(":")[2]
         self.scheduler = start("dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
         for _ in range(self._count):
@@ -53,6 +56,7 @@ class DaskProcesses:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _running.remove(self)
         for process in (*self.workers, self.scheduler):
             kill(process)
 
@@ -71,6 +75,23 @@ class DaskProcesses:
                     raise
 
 
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Ends clusters where a block takes longer, so that it fails; what hung stands in standard error."""
+
+    def end() -> None:
+        for dask in _running:
+            for process in (*dask.workers, dask.scheduler):
+                process.send_signal(signal.SIGABRT)  # its threads are written down first, by faulthandler
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process as `kill -9` does."""
     with suppress(ProcessLookupError):
@@ -82,11 +103,10 @@ def start(module: str, *arguments: str, machine: Machine = HERE) -> "subprocess.
     """A module run as a process that ends with this one."""
     libc = ctypes.CDLL(None)  # looked up here: between fork and exec there should be little to do
     return subprocess.Popen(
-        [*machine.through, sys.executable, "-m", module, *arguments],
+        [*machine.through, sys.executable, "-X", "faulthandler", "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **machine.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
     )
