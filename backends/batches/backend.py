@@ -9,14 +9,14 @@ from typing import Any
 
 from backends.batches.api import BatchApi
 from backends.batches.options import BatchOptions
-from backends.batches.payments import BatchedQuestion, Payments
+from backends.batches.payments import BatchedRequest, Payments
 from backends.batches.pending_batches import PendingBatches
 from backends.batches.reading import Reader
 from backends.batches.submission import ModelBatches, Submission
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
-from backends.endpoints.question import Question
 from backends.identity import fingerprint_key
+from backends.model_files.tokenization import Unanswerable
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
 from backends.requests import Request, RequestKind
 
@@ -59,12 +59,13 @@ class BatchBackend:
         positions: defaultdict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[request.digest()].append(position)
-        digests = list(positions)
-        asked = self._remote.questions([requests[positions[digest][0]] for digest in digests])
+        distinct = [requests[own[0]] for own in positions.values()]
         wanted = {}
-        for digest, (question,) in zip(digests, asked, strict=True):
-            assert isinstance(question, Question), "a chat takes every prompt"
-            wanted[digest] = BatchedQuestion(question, tuple(positions[digest]))
+        for request, (prompt,), (digest, own) in zip(
+            distinct, self._remote.prompts(distinct), positions.items(), strict=True
+        ):
+            assert not isinstance(prompt, Unanswerable), "a chat takes every prompt"
+            wanted[digest] = BatchedRequest(request, prompt, tuple(own))
         payments = Payments(context.purse, self._remote.asked)
         yield from Submission(self._batches, wanted, payments, context).answers()
 
@@ -84,5 +85,6 @@ class BatchBackend:
             BatchApi(self._remote.http, self._options),
             PendingBatches(folder),
             Reader(self._remote.http, self._remote.asked),
+            self._remote.question,
             self._options,
         )

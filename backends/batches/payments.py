@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 
-from backends.endpoints.question import Question
+from backends.endpoints.prompt import Prompt
 from backends.money.budget import Reservation, Spent, Wait
 from backends.money.estimates import Experience
 from backends.money.purse import Purse, usage_of
-from backends.requests import Response
+from backends.requests import Request, Response
 
 
 @dataclass(frozen=True, slots=True)
-class BatchedQuestion:
-    """A request that is asked: its question, and the positions where its answer belongs; the first pays."""
+class BatchedRequest:
+    """A request that is asked: what of it is sent, and the positions where its answer belongs; the first
+    pays."""
 
-    question: Question
+    request: Request
+    prompt: Prompt
     positions: tuple[int, ...]
 
 
@@ -29,19 +31,19 @@ class Payments:
         self._held: dict[str, Reservation] = {}
         self._experience = Experience()
 
-    def reserve(self, digest: str, wanted: BatchedQuestion) -> Wait | Spent | None:
+    def reserve(self, digest: str, wanted: BatchedRequest) -> Wait | Spent | None:
         """Keep enough for a request; why not, or None where it may be handed in."""
         if self._purse is None:
             return None
-        question = wanted.question
-        most = self._experience.reserved(question.prompt_bytes, question.max_tokens, question.kind)
+        prompt = wanted.prompt
+        most = self._experience.reserved(prompt.prompt_bytes, prompt.max_tokens, prompt.length_class)
         answer = self._purse.reserve(wanted.positions[0], [(self._asked, most)])
         if not isinstance(answer, Reservation):
             return answer
         self._held[digest] = answer
         return None
 
-    def settle(self, digest: str, wanted: BatchedQuestion, response: Response) -> None:
+    def settle(self, digest: str, wanted: BatchedRequest, response: Response) -> None:
         """Count what an answer took, also where nothing could be kept for it: it was handed in before."""
         if self._purse is None:
             return
@@ -52,9 +54,9 @@ class Payments:
         else:
             self._purse.note(wanted.positions[0], response)
         if response.is_scorable and response.call is not None and response.call.counted:
-            question = wanted.question
+            prompt = wanted.prompt
             self._experience = self._experience.after(
-                question.prompt_bytes, question.kind, usage_of(response)
+                prompt.prompt_bytes, prompt.length_class, usage_of(response)
             )
 
     def release(self, digest: str) -> None:

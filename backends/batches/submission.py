@@ -8,23 +8,25 @@ has it.
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backends.batches.api import BatchApi
 from backends.batches.files import line_of, parts
 from backends.batches.options import BatchOptions
-from backends.batches.payments import BatchedQuestion, Payments
+from backends.batches.payments import BatchedRequest, Payments
 from backends.batches.pending_batches import Failures, PendingBatch, PendingBatches
 from backends.batches.reading import Reader
 from backends.batches.state import State
 from backends.calls.endpoint_options import merged_body
 from backends.calls.failure import RETRIED, CallFailed
+from backends.endpoints.prompt import Prompt
+from backends.endpoints.question import Question
 from backends.errors import BackendStopped
 from backends.money.budget import Spent
 from backends.protocol import AskContext, Batch
-from backends.requests import Response
+from backends.requests import Request, Response
 
 log = logging.getLogger("assay")
 
@@ -35,11 +37,12 @@ _LONGEST_REST = 600.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class ModelBatches:
-    """What all submissions of one model share."""
+    """What all submissions of one model share. question: the call that a prompt of a request is put in."""
 
     api: BatchApi
     pending: PendingBatches
     reader: Reader
+    question: Callable[[Request, Prompt], Question]
     options: BatchOptions
 
 
@@ -49,7 +52,7 @@ class Submission:
     def __init__(
         self,
         model: ModelBatches,
-        wanted: Mapping[str, BatchedQuestion],
+        wanted: Mapping[str, BatchedRequest],
         payments: Payments,
         context: AskContext,
     ) -> None:
@@ -130,7 +133,7 @@ class Submission:
         intent = PendingBatch(marker=str(uuid.uuid4()), created=time.time(), failures=failures)
         self._model.pending.add(intent)
         file = self._model.api.upload(b"".join(lines.values()))
-        path = self._wanted[next(iter(lines))].question.path
+        path = self._question(next(iter(lines))).path
         batch = self._model.api.create(file, path, intent.marker, intent.created)
         self._open[intent.marker] = self._made(intent, batch)
         for digest in lines:
@@ -143,8 +146,12 @@ class Submission:
         return made
 
     def _line(self, digest: str) -> bytes:
-        question = self._wanted[digest].question
+        question = self._question(digest)
         return line_of(digest, question.path, merged_body(dict(question.body), self._model.options))
+
+    def _question(self, digest: str) -> Question:
+        wanted = self._wanted[digest]
+        return self._model.question(wanted.request, wanted.prompt)
 
     # Collecting
 
@@ -170,7 +177,7 @@ class Submission:
         for digest, past in pending.failures.items():
             wanted, reader = self._wanted[digest], self._model.reader
             try:
-                response = reader.read(wanted.question, lines.get(digest), state)
+                response = reader.read(self._question(digest), lines.get(digest), state)
             except CallFailed as error:
                 kind = error.failure.kind
                 if kind in RETRIED and len(past) + 1 < self._model.options.max_tries:

@@ -1,15 +1,16 @@
-"""Models behind endpoints as a backend: requests become questions, and the engine has them answered."""
+"""Models behind endpoints as a backend: the engine has requests answered, each by a question of its own."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from backends.calls.engine import CallEngine, Route
 from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
 from backends.endpoints.probe import Away
-from backends.endpoints.question import Question
+from backends.endpoints.prompt import Prompt
 from backends.errors import BackendError
 from backends.model_files.tokenization import Unanswerable
 from backends.money.reservations import Size
@@ -19,10 +20,16 @@ from backends.text.rolling import sums
 
 log = logging.getLogger("assay")
 
-# One request, as each of the endpoints that may answer it is asked.
-Item = tuple[Question, ...]
 # While the last answers of one shard come in, the calls of the next ones fill the places that are free.
 SHARDS_AT_ONCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question's worth of a request. prompts: as each of the endpoints that may answer it is asked."""
+
+    request: Request
+    prompts: Sequence[Prompt]
 
 
 class EndpointBackend:
@@ -75,19 +82,19 @@ class EndpointBackend:
 
     def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
         """Whatever the kinds; all windows of a long text at once, which is answered with its last one."""
-        asked = [remote.questions(requests) for remote in self.remotes]
+        asked = [remote.prompts(requests) for remote in self.remotes]
         answered: Batch = []
         items: list[Item] = []
         owners: list[int] = []
-        for position, questions in enumerate(zip(*asked, strict=True)):
-            reasons = [one.reason for own in questions for one in own if isinstance(one, Unanswerable)]
+        for position, own in enumerate(zip(*asked, strict=True)):
+            reasons = [one.reason for prompts in own for one in prompts if isinstance(one, Unanswerable)]
             if reasons:
                 answered.append((position, Response(status="failed", error=reasons[0])))
-            elif not questions[0]:
+            elif not own[0]:
                 answered.append((position, Response(logprob=0.0)))
             else:
-                for side_by_side in zip(*questions, strict=True):
-                    items.append(tuple(one for one in side_by_side if isinstance(one, Question)))
+                for prompts in zip(*own, strict=True):
+                    items.append(Item(requests[position], cast(tuple[Prompt, ...], prompts)))
                     owners.append(position)
         if answered:
             yield answered
@@ -121,14 +128,14 @@ class EndpointBackend:
         return max(remote.options.max_concurrency for remote in self.remotes)
 
 
-def _route(remote: Remote, position: int) -> Route[Item]:
-    """The way to one of the models; `position` is that of its question in an item."""
+def _route(remote: Remote, number: int) -> Route[Item]:
+    """The way to one of the models; `number` is that of its prompt in an item."""
 
     async def call(item: Item) -> Response:
-        return await remote.answerer.answer(item[position])
+        return await remote.answer(item.request, item.prompts[number])
 
     def size(item: Item) -> Size:
-        question = item[position]
-        return Size(remote.asked, question.kind, question.prompt_bytes, question.max_tokens)
+        prompt = item.prompts[number]
+        return Size(remote.asked, prompt.length_class, prompt.prompt_bytes, prompt.max_tokens)
 
     return Route(remote.gate, remote.retry, call, size)

@@ -1,12 +1,10 @@
 """What a dialect is: how requests become questions of one kind of endpoint."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
+from backends.endpoints.prompt import Prompt
 from backends.endpoints.question import Question
-from backends.endpoints.scored_prompt import Scoring
-from backends.requests import RequestKind
-from backends.text.generation_settings import Settings
+from backends.requests import Request, RequestKind
 
 
 class Dialect(Protocol):
@@ -35,11 +33,7 @@ class Dialect(Protocol):
         """Whether prompts are lists of messages, which the endpoint puts through its own chat template."""
         ...
 
-    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        """Ask for a text that goes on from a prompt, which may be tokens where a tokenizer is known. seed: of
-        this very request, where texts are drawn."""
-        ...
-
-    def scoring(self, scoring: Scoring) -> Question:
-        """Ask for the log-probability of the last part of a prompt."""
+    def question(self, request: Request, prompt: Prompt) -> Question:
+        """The call for a request, or for a part of it, built when it goes out; `prompt` is what of the
+        request is sent: a `Generation` where a text is asked for, else a `Scoring`."""
         ...

@@ -1,7 +1,8 @@
 """One model at one endpoint: which questions requests become, and the route that answers them."""
 
+import asyncio
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,6 +14,7 @@ from backends.calls.loop import engine_loop
 from backends.calls.retry import RetryPolicy
 from backends.endpoints.dialect import Dialect
 from backends.endpoints.probe import check_logprobs, greet
+from backends.endpoints.prompt import Generation, Prompt, size_of
 from backends.endpoints.question import Question
 from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.endpoints.timed_call import Answerer
@@ -21,12 +23,13 @@ from backends.model_files.tokens import EndpointTokens
 from backends.money.prices import Offer
 from backends.protocol import positions_by_kind
 from backends.requests import Request, RequestKind, Response
-from backends.text.generation_settings import Settings, settings_of
+from backends.text.generation_settings import settings_of
 
 # Raise when the same request would be put to an endpoint in another way than before.
 BEHAVIOUR = "1"
 
-Asked = Question | Unanswerable
+# About as many as a token has.
+_TOKEN_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -104,56 +107,66 @@ class Remote:
         self.gate.revive()
         await greet(self.http)
         if scores:
-            await check_logprobs(self.asked, self._single_questions, self._answer)
+            await check_logprobs(self.asked, self._answers)
 
-    async def _answer(self, question: Question) -> Response:
+    async def _answers(self, requests: Sequence[Request]) -> list[Response]:
+        """The answers to requests of one question each; what cannot be asked is left out."""
         retrying = self.retry.retrying(lambda _: None)
-        response: Response = await retrying(self.gate.through, partial(self.answerer.answer, question))
-        return response
+        asked = [
+            (request, prompt)
+            for request, (prompt,) in zip(requests, self.prompts(requests), strict=True)
+            if not isinstance(prompt, Unanswerable)
+        ]
+        calls: Iterator[Awaitable[Response]] = (
+            retrying(self.gate.through, partial(self.answer, *one)) for one in asked
+        )
+        return await asyncio.gather(*calls)
 
-    def questions(self, requests: Sequence[Request]) -> list[Sequence[Asked]]:
-        """What is asked for each request: one question, but of a long text those of its windows, whose
+    def question(self, request: Request, prompt: Prompt) -> Question:
+        """The call that a prompt of `prompts` is put in."""
+        return self.dialect.question(request, prompt)
+
+    async def answer(self, request: Request, prompt: Prompt) -> Response:
+        """Put a prompt of `prompts` to the endpoint. Raises CallFailed."""
+        return await self.answerer.answer(self.question(request, prompt))
+
+    def prompts(self, requests: Sequence[Request]) -> list[Sequence[Prompt | Unanswerable]]:
+        """What is asked for each request: one prompt, but of a long text those of its windows, whose
         log-likelihoods add up to the text's."""
-        asked: dict[int, Sequence[Asked]] = {}
+        asked: dict[int, Sequence[Prompt | Unanswerable]] = {}
         for kind, positions in positions_by_kind(requests).items():
-            own = self._questions(kind, [requests[position] for position in positions])
+            own = self._prompts(kind, [requests[position] for position in positions])
             asked |= zip(positions, own, strict=True)
         return [asked[position] for position in range(len(requests))]
 
-    def _single_questions(self, requests: Sequence[Request]) -> list[Asked]:
-        return [question for (question,) in self.questions(requests)]
-
-    def _questions(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Sequence[Asked]]:
+    def _prompts(
+        self, kind: RequestKind, requests: Sequence[Request]
+    ) -> Iterator[Sequence[Prompt | Unanswerable]]:
         if kind == "generate_until":
             return ((one,) for one in self._generations(requests))
         if self.tokens is None:
-            return ((self._text_scoring(request),) for request in requests)
+            return ((_text_scoring(request),) for request in requests)
         tokenization = self.tokens.tokenization
         if kind == "loglikelihood":
-            return ((self._scoring(query),) for query in tokenization.queries(requests))
-        return ([self._scoring(query) for query in tokenization.windows(one.prompt)] for one in requests)
+            return ((_token_scoring(query),) for query in tokenization.queries(requests))
+        return ([TokenScoring(query) for query in tokenization.windows(one.prompt)] for one in requests)
 
-    def _generations(self, requests: Sequence[Request]) -> list[Asked]:
+    def _generations(self, requests: Sequence[Request]) -> Iterator[Generation]:
         settings = [settings_of(request.generation, eos=None) for request in requests]
-        prompts = self._prompts(requests, settings)
-        return [
-            self.dialect.generation(prompt, own, own.seed + request.repeat)
-            for request, prompt, own in zip(requests, prompts, settings, strict=True)
-        ]
+        texts = [request.prompt for request in requests]
+        prompts: Sequence[str | list[int]] = texts
+        if self.tokens is not None and not self.dialect.takes_messages:
+            prompts = self.tokens.prompts(texts, [own.max_tokens for own in settings])
+        for request, prompt, own in zip(requests, prompts, settings, strict=True):
+            size = size_of(prompt) if isinstance(prompt, str) else _TOKEN_BYTES * len(prompt)
+            yield Generation(prompt, size, own, own.seed + request.repeat)
 
-    def _prompts(
-        self, requests: Sequence[Request], settings: Sequence[Settings]
-    ) -> Sequence[str | list[int]]:
-        if self.tokens is None or self.dialect.takes_messages:
-            return [request.prompt for request in requests]
-        room = self.tokens.max_length - max((own.max_tokens for own in settings), default=0)
-        return self.tokens.prompts([request.prompt for request in requests], room)
 
-    def _scoring(self, query: Query | Unanswerable) -> Asked:
-        return query if isinstance(query, Unanswerable) else self.dialect.scoring(TokenScoring(query))
+def _token_scoring(query: Query | Unanswerable) -> Prompt | Unanswerable:
+    return query if isinstance(query, Unanswerable) else TokenScoring(query)
 
-    def _text_scoring(self, request: Request) -> Asked:
-        """White space at the end of a context belongs to its continuation, as with tokens."""
-        context = request.prompt.rstrip()
-        scoring = TextScoring(context, request.prompt[len(context) :] + request.continuation)
-        return self.dialect.scoring(scoring)
+
+def _text_scoring(request: Request) -> TextScoring:
+    """White space at the end of a context belongs to its continuation, as with tokens."""
+    context = request.prompt.rstrip()
+    return TextScoring(context, request.prompt[len(context) :] + request.continuation)

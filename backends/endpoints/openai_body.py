@@ -1,10 +1,10 @@
 """What OpenAI's two endpoints have in common: parameters, choices, streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from backends.endpoints.prompt import Generation
 from backends.endpoints.question import Content, CutOff, at, record_at
-from backends.text.generation_settings import Settings
 
 # OpenAI's own endpoints take no more; all stops are looked for here as well.
 MAX_STOPS = 4
@@ -12,27 +12,18 @@ _REFUSED = "content_filter"
 _AT_LIMIT = "length"
 
 
-def sampling(settings: Settings, seed: int) -> dict[str, Any]:
+def sampling(asked: Generation) -> dict[str, Any]:
     """The body's keys for how a text is drawn. Stops are not sent where the model thinks first: they would
     end its thinking."""
+    settings = asked.settings
     body: dict[str, Any] = dict(settings.options)
     if settings.do_sample:
-        body["seed"] = seed
+        body["seed"] = asked.seed
     else:
         body["temperature"] = 0
     if settings.stops and not settings.mark:
         body["stop"] = list(settings.stops[:MAX_STOPS])
     return body
-
-
-def length_class(settings: Settings) -> str:
-    """What texts of about one length have in common: their limit and what ends them."""
-    return f"{settings.max_tokens} {'|'.join(settings.stops)}"
-
-
-def prompt_size(prompt: str | Sequence[int]) -> int:
-    """A prompt's bytes; of tokens about as many."""
-    return len(prompt.encode("utf-8", "surrogatepass")) if isinstance(prompt, str) else 4 * len(prompt)
 
 
 def finish_of(choice: Mapping[str, Any]) -> tuple[bool, str | None]:

@@ -1,16 +1,16 @@
 """OpenAI's chat completions, which most endpoints speak. They give no log-probabilities of a prompt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from backends.endpoints.messages import as_messages
-from backends.endpoints.openai_body import ChoiceStream, finish_of, length_class, sampling
+from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import Content, Malformed, Question, record_at
 from backends.endpoints.response_reading import Count, Written, declined, text_response, usage_of
-from backends.endpoints.scored_prompt import Scoring
-from backends.requests import RequestKind, Response
+from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 
@@ -29,28 +29,21 @@ class OpenAIChat:
     )
     takes_messages: bool = True
 
-    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        text = str(prompt)
-        prompt_bytes = len(text.encode("utf-8", "surrogatepass"))
+    def question(self, request: Request, prompt: Prompt) -> Question:
+        assert isinstance(prompt, Generation), self.instead
         body = {
             "model": self.model,
-            "messages": as_messages(text),
-            self.max_tokens_key: settings.max_tokens,
-            **sampling(settings, seed),
+            "messages": as_messages(request.prompt),
+            self.max_tokens_key: prompt.max_tokens,
+            **sampling(prompt),
         }
         return Question(
             self.path,
             body,
-            partial(_read, prompt_bytes, settings),
-            prompt_bytes=prompt_bytes,
-            max_tokens=settings.max_tokens,
-            kind=length_class(settings),
+            partial(_read, prompt.prompt_bytes, prompt.settings),
             stream=_ChatStream,
-            declined=partial(declined, prompt_bytes),
+            declined=partial(declined, prompt.prompt_bytes),
         )
-
-    def scoring(self, scoring: Scoring) -> Question:
-        raise NotImplementedError(self.instead)
 
 
 def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:

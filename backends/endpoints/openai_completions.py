@@ -4,11 +4,11 @@ Source of the way to log-likelihoods: lm-evaluation-harness 0.4.13, `LocalComple
 echoed with its log-probabilities, and the one token that must be generated is left out.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from backends.endpoints.openai_body import ChoiceStream, finish_of, length_class, prompt_size, sampling
+from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import (
     Content,
     Malformed,
@@ -22,7 +22,7 @@ from backends.endpoints.question import (
 )
 from backends.endpoints.response_reading import Count, Written, scored, text_response, usage_of
 from backends.endpoints.scored_prompt import Scoring
-from backends.requests import RequestKind, Response
+from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
@@ -39,27 +39,14 @@ class OpenAICompletions:
     instead: str = ""
     takes_messages: bool = False
 
-    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        body = {
-            "model": self.model,
-            "prompt": prompt,
-            "max_tokens": settings.max_tokens,
-            **sampling(settings, seed),
-        }
-        size = prompt_size(prompt)
-        read = partial(_read_text, size, settings)
-        return Question(self.path, body, read, size, settings.max_tokens, length_class(settings), _TextStream)
-
-    def scoring(self, scoring: Scoring) -> Question:
-        body = {
-            "model": self.model,
-            "prompt": scoring.prompt,
-            "max_tokens": 1,
-            "temperature": 0,
-            "logprobs": 1,
-            "echo": True,
-        }
-        return Question(self.path, body, partial(_read_score, scoring), scoring.prompt_bytes, 1)
+    def question(self, request: Request, prompt: Prompt) -> Question:
+        if isinstance(prompt, Generation):
+            how = {"max_tokens": prompt.max_tokens, **sampling(prompt)}
+            read, stream = partial(_read_text, prompt.prompt_bytes, prompt.settings), _TextStream
+        else:
+            how = {"max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": True}
+            read, stream = partial(_read_score, prompt), None
+        return Question(self.path, {"model": self.model, "prompt": prompt.prompt, **how}, read, stream)
 
 
 def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:

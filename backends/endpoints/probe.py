@@ -3,14 +3,11 @@
 Some servers ignore `echo`, and some give log-probabilities that are off by a token: both look like answers.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from backends.calls.failure import CallFailed
 from backends.calls.http import Http
-from backends.endpoints.question import Question
 from backends.errors import BackendError
-from backends.model_files.tokenization import Unanswerable
 from backends.requests import Request, Response
 
 _GREETING_SECONDS = 20.0
@@ -25,7 +22,7 @@ _NOISE = 0.02
 _SUM_NOISE = 0.1
 
 
-_Answers = Callable[..., Awaitable[list[Response]]]
+Answers = Callable[[Sequence[Request]], Awaitable[list[Response]]]
 
 
 class Away(BackendError):
@@ -46,18 +43,9 @@ async def greet(http: Http) -> None:
             raise BackendError(failure.message) from error
 
 
-async def check_logprobs(
-    name: str,
-    questions: Callable[[Sequence[Request]], Sequence[Question | Unanswerable]],
-    answer: Callable[[Question], Awaitable[Response]],
-) -> None:
+async def check_logprobs(name: str, answers: Answers) -> None:
     """Score a few continuations whose log-probabilities must hang together. Raises BackendError where they
     do not, or there are none."""
-
-    async def answers(*requests: Request) -> list[Response]:
-        asked = questions(requests)
-        return await asyncio.gather(*(answer(one) for one in asked if isinstance(one, Question)))
-
     try:
         wrong = await _wrong_sums(answers) or await _wrong_rows(answers)
     except CallFailed as error:
@@ -66,7 +54,7 @@ async def check_logprobs(
         raise BackendError(f"{name} cannot score texts: {wrong}")
 
 
-async def _wrong_sums(answers: _Answers) -> str:
+async def _wrong_sums(answers: Answers) -> str:
     """What is wrong with log-probabilities; empty where they can be right.
 
     Different tokens at one place must have different ones; those of two pieces must add up to that of both.
@@ -77,7 +65,7 @@ async def _wrong_sums(answers: _Answers) -> str:
     pairs += [(_CONTEXT, first + _AFTER_NEXT), (_CONTEXT + first, _AFTER_NEXT)]
     scores = [
         response.logprob or 0.0
-        for response in await answers(*(Request("loglikelihood", *pair) for pair in pairs))
+        for response in await answers([Request("loglikelihood", *pair) for pair in pairs])
     ]
     *nexts, both, second = scores
     if max(scores) > _NOISE:
@@ -89,16 +77,16 @@ async def _wrong_sums(answers: _Answers) -> str:
     return ""
 
 
-async def _wrong_rows(answers: _Answers) -> str:
+async def _wrong_rows(answers: Answers) -> str:
     """The same by what the endpoint writes: the likeliest token must be scored as such.
 
     Where each token is looked up in what is expected one place further on, hardly one is.
     """
-    written = await answers(*(Request("generate_until", text, generation=_ONE_TOKEN) for text in _CONTEXTS))
+    written = await answers([Request("generate_until", text, generation=_ONE_TOKEN) for text in _CONTEXTS])
     said = [
         (text, one.text) for text, one in zip(_CONTEXTS, written, strict=True) if (one.text or "").strip()
     ]
-    scores = await answers(*(Request("loglikelihood", text, token or "") for text, token in said))
+    scores = await answers([Request("loglikelihood", text, token or "") for text, token in said])
     if scores and not any(score.is_greedy for score in scores):
         return (
             "the tokens it writes are not the likeliest by its log-probabilities: these are of other places, "

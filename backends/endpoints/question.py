@@ -45,8 +45,6 @@ class Question:
     read: the answer's content as a response, whose `call` says what the content says of it (model, cached
         tokens). Raises Malformed and NotOffered.
     stream: makes what puts a streamed answer together; None where the answer is not streamed.
-    prompt_bytes, max_tokens: how long the prompt is and the answer may be. kind: questions of one kind have
-        answers of about one length.
     declined: the response where the endpoint refuses the prompt for what it says, from its message; None
         where that is a failure as any other.
     """
@@ -54,9 +52,6 @@ class Question:
     path: str
     body: Mapping[str, Any]
     read: Callable[[Content], Response]
-    prompt_bytes: int
-    max_tokens: int
-    kind: str = "scored"
     stream: Callable[[], Stream] | None = None
     declined: Callable[[str], Response] | None = None
 

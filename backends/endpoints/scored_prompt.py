@@ -9,13 +9,20 @@ from backends.model_files.tokenization import Query
 
 
 class Scoring(Protocol):
-    """A prompt of which the last part is scored."""
+    """A prompt of which the last part is scored. max_tokens: those that may be written. length_class:
+    as of `backends.endpoints.prompt.Generation`."""
 
     @property
     def prompt(self) -> str | list[int]: ...
 
     @property
     def prompt_bytes(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    @property
+    def length_class(self) -> str: ...
 
     def span(self, offsets: Sequence[int] | None) -> range:
         """The positions of the tokens that count, among those of the echoed prompt.
@@ -25,8 +32,14 @@ class Scoring(Protocol):
         ...
 
 
+class _Scored:
+    __slots__ = ()
+    max_tokens = 1
+    length_class = "scored"
+
+
 @dataclass(frozen=True, slots=True)
-class TokenScoring:
+class TokenScoring(_Scored):
     """Tokens of ours: which of them count is known."""
 
     query: Query
@@ -45,7 +58,7 @@ class TokenScoring:
 
 
 @dataclass(frozen=True, slots=True)
-class TextScoring:
+class TextScoring(_Scored):
     """A text: the endpoint cuts it into tokens, and one of them must begin where the continuation begins."""
 
     context: str

@@ -77,15 +77,21 @@ class EndpointTokens:
         """The text of the chat template, if there is one."""
         return template_of(self.tokenizer, self._name)
 
-    def prompts(self, texts: Sequence[str], room: int) -> list[list[int]]:
-        """The tokens of each text, its last `room` where there are more. Raises BackendError without room."""
-        if room < 1:
+    def prompts(self, texts: Sequence[str], max_tokens: Sequence[int]) -> list[list[int]]:
+        """The tokens of each text, its last ones where all leave no room for the tokens of its answer.
+
+        Raises BackendError where an answer leaves no room for a prompt.
+        """
+        if texts and max(max_tokens) >= self.max_length:
             raise BackendError(
                 f"the answer leaves no room for a prompt in the model's max_length of {self.max_length}; "
                 "lower max_gen_toks"
             )
         encoded = self.tokenization.encode(texts)
-        return [list((encoded[text] or (self.tokenization.prefix,))[-room:]) for text in texts]
+        return [
+            list((encoded[text] or (self.tokenization.prefix,))[most - self.max_length :])
+            for text, most in zip(texts, max_tokens, strict=True)
+        ]
 
     def rendered(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
         """Messages through the tokenizer's chat template."""

@@ -99,11 +99,11 @@ class VLLMBackend:
         tokens, defaults = self._model.tokens, self._engine.sampling_defaults
         asked: list[AskedText] = []
         jobs = []
-        for request in requests:
-            settings = settings_of(request.generation, eos=tokens.tokenizer.eos_token)
-            (prompt,) = tokens.prompts([request.prompt], tokens.max_length - settings.max_tokens)
-            asked.append(AskedText(settings, len(prompt), self._asked))
-            jobs.append(generation_job(request, settings, prompt, defaults))
+        settings = [settings_of(request.generation, eos=tokens.tokenizer.eos_token) for request in requests]
+        prompts = tokens.prompts([one.prompt for one in requests], [own.max_tokens for own in settings])
+        for request, own, prompt in zip(requests, settings, prompts, strict=True):
+            asked.append(AskedText(own, len(prompt), self._asked))
+            jobs.append(generation_job(request, own, prompt, defaults))
         for outputs in self._engine.outputs(jobs):
             yield [
                 (position, text_of(asked[position], output, tokens.tokenizer)) for position, output in outputs

@@ -1,10 +1,16 @@
 """What the tests ask, and what the stand-in server's model says to it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.dialect import Dialect
+from backends.endpoints.prompt import Generation, size_of
+from backends.endpoints.question import Question
+from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.protocol import UNBOUND, AskContext, Backend, ask
 from backends.requests import Call, Request, Response
+from backends.text.generation_settings import settings_of
 from tests.support.endpoints.answers import chat_prompt, text_for
 
 # Opens a model at the stand-in server: the fixture `opened` of tests/backends.
@@ -36,3 +42,15 @@ def calls(responses: Iterable[Response]) -> list[Call]:
 def call_of(response: Response) -> Call:
     assert response.call is not None
     return response.call
+
+
+def text_question(dialect: Dialect, prompt: str, **generation: Any) -> Question:
+    """How a dialect asks for a text."""
+    request = Request("generate_until", prompt, generation=generation)
+    asked = Generation(prompt, size_of(prompt), settings_of(generation, eos=None), seed=0)
+    return dialect.question(request, asked)
+
+
+def score_question(dialect: Dialect, scoring: TextScoring | TokenScoring) -> Question:
+    """How a dialect asks for a log-likelihood."""
+    return dialect.question(Request("loglikelihood", "", ""), scoring)

@@ -14,13 +14,12 @@ from typing import Any
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.messages import as_messages
-from backends.endpoints.openai_body import length_class, prompt_size
 from backends.endpoints.openers import remote
+from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import Content, CutOff, Malformed, Question, at, text_at
 from backends.endpoints.response_reading import Count, Written, text_response
-from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
-from backends.requests import RequestKind, Response
+from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 _ANTHROPIC = "https://api.anthropic.com/v1"
@@ -49,27 +48,17 @@ class Anthropic:
     instead: str = "Anthropic gives no log-probabilities; ask in another format (TASK@generate)"
     takes_messages: bool = True
 
-    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
+    def question(self, request: Request, prompt: Prompt) -> Question:
         """There is no seed: repeats of a request differ by chance."""
-        text = str(prompt)
+        assert isinstance(prompt, Generation), self.instead
         body = {
             "model": self.model,
-            **_parts(as_messages(text)),
-            "max_tokens": settings.max_tokens,
-            **_sampling(settings),
+            **_parts(as_messages(request.prompt)),
+            "max_tokens": prompt.max_tokens,
+            **_sampling(prompt.settings),
         }
-        return Question(
-            "/messages",
-            body,
-            partial(_read, prompt_size(text), settings),
-            prompt_bytes=prompt_size(text),
-            max_tokens=settings.max_tokens,
-            kind=length_class(settings),
-            stream=_MessageStream,
-        )
-
-    def scoring(self, scoring: Scoring) -> Question:
-        raise NotImplementedError(self.instead)
+        read = partial(_read, prompt.prompt_bytes, prompt.settings)
+        return Question("/messages", body, read, stream=_MessageStream)
 
 
 def _parts(messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:

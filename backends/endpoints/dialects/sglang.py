@@ -12,9 +12,9 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.openai_body import length_class, prompt_size
 from backends.endpoints.openai_completions import ALL_KINDS
 from backends.endpoints.openers import refuse_options, remote, required_address
+from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import (
     Content,
     CutOff,
@@ -28,7 +28,7 @@ from backends.endpoints.question import (
 from backends.endpoints.response_reading import Count, Written, scored, text_response
 from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
-from backends.requests import RequestKind, Response
+from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 _PATH = "/generate"
@@ -57,28 +57,28 @@ class SGLang:
     instead: str = ""
     takes_messages: bool = False
 
-    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        size = prompt_size(prompt)
-        body = {**_source(prompt), "sampling_params": _sampling(settings, seed)}
-        read = partial(_read_text, size, settings)
-        return Question(_PATH, body, read, size, settings.max_tokens, length_class(settings))
+    def question(self, request: Request, prompt: Prompt) -> Question:
+        if isinstance(prompt, Generation):
+            body = {**_source(prompt.prompt), "sampling_params": _sampling(prompt.settings, prompt.seed)}
+            return Question(_PATH, body, partial(_read_text, prompt.prompt_bytes, prompt.settings))
+        return _scoring(prompt)
 
-    def scoring(self, scoring: Scoring) -> Question:
-        """Nothing is read again that is in the server's cache, where it is known which tokens count; a text's
-        tokens are all asked for, as their texts say where each begins."""
-        prompt = scoring.prompt
-        is_text = isinstance(prompt, str)
-        start = 0 if is_text else scoring.span(None).start - 1
-        body = {
-            **_source(prompt),
-            "sampling_params": {"max_new_tokens": 0, "temperature": 0},
-            "return_logprob": True,
-            "logprob_start_len": start,
-            "top_logprobs_num": 1,
-            "return_text_in_logprobs": is_text,
-        }
-        read = partial(_read_score, scoring, start)
-        return Question(_PATH, body, read, scoring.prompt_bytes, max_tokens=0)
+
+def _scoring(scoring: Scoring) -> Question:
+    """Nothing is read again that is in the server's cache, where it is known which tokens count; a text's
+    tokens are all asked for, as their texts say where each begins."""
+    prompt = scoring.prompt
+    is_text = isinstance(prompt, str)
+    start = 0 if is_text else scoring.span(None).start - 1
+    body = {
+        **_source(prompt),
+        "sampling_params": {"max_new_tokens": 0, "temperature": 0},
+        "return_logprob": True,
+        "logprob_start_len": start,
+        "top_logprobs_num": 1,
+        "return_text_in_logprobs": is_text,
+    }
+    return Question(_PATH, body, partial(_read_score, scoring, start))
 
 
 def _source(prompt: str | Sequence[int]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Source of the fields: text-generation 0.7.0, `types.Parameters` and `types.Details`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.openai_body import MAX_STOPS, length_class, prompt_size
+from backends.endpoints.openai_body import MAX_STOPS
 from backends.endpoints.openers import refuse_options, remote, required_address
+from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import Content, Question, at, text_at
 from backends.endpoints.response_reading import Count, Written, text_response
-from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
-from backends.requests import RequestKind, Response
+from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 
@@ -51,14 +50,10 @@ class Tgi:
     )
     takes_messages: bool = False
 
-    def generation(self, prompt: str | Sequence[int], settings: Settings, seed: int) -> Question:
-        size = prompt_size(prompt)
-        body = {"inputs": prompt, "parameters": _parameters(settings, seed)}
-        read = partial(_read, size, settings)
-        return Question("/generate", body, read, size, settings.max_tokens, length_class(settings))
-
-    def scoring(self, scoring: Scoring) -> Question:
-        raise NotImplementedError(self.instead)
+    def question(self, request: Request, prompt: Prompt) -> Question:
+        assert isinstance(prompt, Generation), self.instead
+        body = {"inputs": prompt.prompt, "parameters": _parameters(prompt.settings, prompt.seed)}
+        return Question("/generate", body, partial(_read, prompt.prompt_bytes, prompt.settings))
 
 
 def _parameters(settings: Settings, seed: int) -> dict[str, Any]:

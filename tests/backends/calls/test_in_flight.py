@@ -1,5 +1,6 @@
 """How many calls are in flight, how fast they go, and what becomes of those that nobody wants any more."""
 
+import gc
 import os
 import signal
 import statistics
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.endpoints.question import Question
 from backends.protocol import ask
 from tests.support.asking import Open, answers, calls, questions, truth
 from tests.support.endpoints.answers import chat_prompt, short_hash
@@ -39,6 +41,19 @@ def test_calls_in_flight_get_fewer_where_an_endpoint_refuses_so_many(
     assert outcomes.count("answered") == 400
     late = outcomes[len(outcomes) // 2 :]
     assert late.count("over_limit") < 0.3 * len(late)
+
+
+def questions_alive() -> int:
+    gc.collect()
+    return sum(type(one) is Question for one in gc.get_objects())
+
+
+def test_no_more_questions_are_there_than_calls_in_flight(opened: Open, endpoint: Endpoint) -> None:
+    endpoint.change(latency=0.05)
+    others, alive = questions_alive(), []
+    for _ in ask(opened(max_concurrency=8), questions(200)):
+        alive.append(questions_alive() - others)
+    assert 0 < max(alive) <= 8
 
 
 def test_of_two_that_ask_at_once_the_earlier_is_answered_first(opened: Open, endpoint: Endpoint) -> None:

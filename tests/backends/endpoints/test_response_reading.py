@@ -17,8 +17,7 @@ from backends.endpoints.question import Malformed, NotOffered, Question
 from backends.endpoints.scored_prompt import TextScoring
 from backends.errors import BackendError
 from backends.requests import Response
-from backends.text.generation_settings import settings_of
-from tests.support.asking import Open, answers, call_of, questions
+from tests.support.asking import Open, answers, call_of, questions, score_question, text_question
 from tests.support.http_stub import HttpStub, http_stub
 
 MESSAGE = {"role": "assistant", "content": "four", "reasoning_content": "two and two"}
@@ -253,11 +252,10 @@ JSON = st.recursive(
     max_leaves=12,
 )
 CHOICES = st.fixed_dictionaries({"choices": st.lists(JSON, max_size=2)}, optional={"usage": JSON})
-SETTINGS = settings_of({"until": ["\n"]}, eos=None)
 QUESTIONS = [
-    OpenAIChat("m").generation("Question?", SETTINGS, 0),
-    OpenAICompletions("m").generation("Question?", SETTINGS, 0),
-    OpenAICompletions("m").scoring(TextScoring("Question", " four")),
+    text_question(OpenAIChat("m"), "Question?", until=["\n"]),
+    text_question(OpenAICompletions("m"), "Question?", until=["\n"]),
+    score_question(OpenAICompletions("m"), TextScoring("Question", " four")),
 ]
 
 

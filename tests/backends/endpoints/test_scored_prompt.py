@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from backends.endpoints.probe import check_logprobs
-from backends.endpoints.question import Question
 from backends.errors import BackendError
 from backends.money.budget import Budget, Limits
 from backends.money.purse import Purse
@@ -119,15 +118,11 @@ class Shifted:
 
     def __init__(self, by: int) -> None:
         self.by = by
-        self.asked: list[Request] = []
 
-    def questions(self, requests: Sequence[Request]) -> list[Question]:
-        self.asked += requests
-        places = range(len(self.asked) - len(requests), len(self.asked))
-        return [Question("", {"place": place}, lambda _: Response(), 0, 0) for place in places]
+    async def answers(self, requests: Sequence[Request]) -> list[Response]:
+        return [self.answer(request) for request in requests]
 
-    async def answer(self, question: Question) -> Response:
-        request = self.asked[question.body["place"]]
+    def answer(self, request: Request) -> Response:
         if request.kind == "generate_until":
             return Response(text=greedy_token(request.prompt))
         text = request.prompt + request.continuation
@@ -140,14 +135,12 @@ class Shifted:
 
 @pytest.mark.parametrize(("by", "said"), [(-1, "before"), (1, "after")])
 def test_log_probabilities_of_the_neighbour_are_noticed(by: int, said: str) -> None:
-    endpoint = Shifted(by)
     with pytest.raises(BackendError, match=f"belong to the tokens {said} those"):
-        asyncio.run(check_logprobs("m", endpoint.questions, endpoint.answer))
+        asyncio.run(check_logprobs("m", Shifted(by).answers))
 
 
 def test_log_probabilities_at_their_place_are_right() -> None:
-    endpoint = Shifted(0)
-    asyncio.run(check_logprobs("m", endpoint.questions, endpoint.answer))
+    asyncio.run(check_logprobs("m", Shifted(0).answers))
 
 
 class TestTokens:

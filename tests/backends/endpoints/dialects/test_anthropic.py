@@ -10,8 +10,8 @@ from backends.endpoints.dialects.anthropic import Anthropic
 from backends.endpoints.question import CutOff
 from backends.errors import BackendError
 from backends.protocol import Backend
-from backends.text.generation_settings import settings_of
 from tests.backends.endpoints.dialects.asking import SECRET, generated, opened, shown
+from tests.support.asking import text_question
 from tests.support.endpoints.answers import chat_prompt, text_for, tokens_of
 from tests.support.endpoints.endpoint import Endpoint
 from tests.support.http_stub import http_stub
@@ -145,7 +145,7 @@ def test_a_stream_without_its_last_event_broke_off() -> None:
 
 
 def asked(**generation: Any) -> Any:
-    return Anthropic("m").generation("How many?", settings_of(generation, eos=None), 0)
+    return text_question(Anthropic("m"), "How many?", **generation)
 
 
 def message(blocks: list[dict[str, str]], reason: str = "end_turn") -> dict[str, Any]:

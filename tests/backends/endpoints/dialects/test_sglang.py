@@ -13,6 +13,7 @@ from backends.errors import BackendError
 from backends.model_files.tokenization import Query
 from backends.protocol import Backend
 from tests.backends.endpoints.dialects.asking import SECRET, generated, opened, scored, shown
+from tests.support.asking import score_question
 from tests.support.endpoints.answers import greedy_token, logprob_of, text_for, text_of_ids, tokens_of
 from tests.support.endpoints.endpoint import Endpoint
 
@@ -70,12 +71,12 @@ def test_a_continuation_of_tokens_has_its_log_probability(
 
 def test_only_what_a_server_must_read_anew_is_scored() -> None:
     query = Query(context=(1, 2, 3), continuation=(4, 5))
-    assert SGLang("m").scoring(TokenScoring(query)).body["logprob_start_len"] == 2
-    assert SGLang("m").scoring(TextScoring("a b", " c")).body["logprob_start_len"] == 0
+    assert score_question(SGLang("m"), TokenScoring(query)).body["logprob_start_len"] == 2
+    assert score_question(SGLang("m"), TextScoring("a b", " c")).body["logprob_start_len"] == 0
 
 
 def test_what_precedes_a_text_such_as_bos_is_no_part_of_it() -> None:
-    question = SGLang("m").scoring(TextScoring("a", " b"))
+    question = score_question(SGLang("m"), TextScoring("a", " b"))
     entries = [[None, 1, "<s>"], [-9.0, 2, "a"], [-0.5, 3, " b"]]
     tops: list[Any] = [None, [[-1.0, 7, "x"]], [[-0.5, 3, " b"]]]
     response = question.read(answer(entries, tops))
@@ -83,14 +84,14 @@ def test_what_precedes_a_text_such_as_bos_is_no_part_of_it() -> None:
 
 
 def test_token_texts_that_are_not_the_prompt_score_nothing() -> None:
-    question = SGLang("m").scoring(TextScoring("a", " é"))
+    question = score_question(SGLang("m"), TextScoring("a", " é"))
     entries = [[None, 2, "a"], [-0.5, 3, " \ufffd"], [-0.5, 4, "\ufffd"]]
     with pytest.raises(NotOffered, match="do not join to the prompt"):
         question.read(answer(entries, [None, [[-0.5, 3, " "]], [[-0.5, 4, "b"]]]))
 
 
 def test_a_server_that_gave_up_is_asked_again() -> None:
-    question = SGLang("m").scoring(TextScoring("a", " b"))
+    question = score_question(SGLang("m"), TextScoring("a", " b"))
     aborted = {
         "text": "",
         "meta_info": {"finish_reason": {"type": "abort", "message": "shutting down"}},
