@@ -26,7 +26,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from backends.errors import BackendError
-from backends.table import BACKENDS, nearest
+from backends.table import BACKENDS
+from metrics.errors import nearest_or_all
 
 Option = str | int | FiniteFloat | bool
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -80,7 +81,7 @@ class ModelSpec(BaseModel):
     @classmethod
     def _known_backend(cls, backend: str) -> str:
         if backend not in BACKENDS:
-            raise BackendError(f"there is no backend {backend!r}; {nearest(backend, BACKENDS)}")
+            raise BackendError(f"there is no backend {backend!r}; {nearest_or_all(backend, BACKENDS)}")
         return backend
 
     @field_validator("name")

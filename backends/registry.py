@@ -16,8 +16,9 @@ from backends.calls.secrets import Secrets, no_secrets, secrets_from
 from backends.errors import BackendError
 from backends.model_string import ModelSpec, Option, written
 from backends.protocol import Backend
-from backends.table import ANY_NAME, BACKENDS, CUSTOM, BackendEntry, nearest
+from backends.table import ANY_NAME, BACKENDS, CUSTOM, BackendEntry
 from backends.three_methods import KINDS, ThreeMethods, own_methods
+from metrics.errors import nearest_or_all
 
 _PROTOCOL = tuple(name for name in vars(Backend) if not name.startswith("_"))
 
@@ -68,7 +69,7 @@ def load_object(path: str) -> Any:
         return getattr(imported, name)
     except AttributeError as error:
         known = [known for known in vars(imported) if not known.startswith("_")]
-        raise BackendError(f"{path}: {module} has no {name}; {nearest(name, known)}") from error
+        raise BackendError(f"{path}: {module} has no {name}; {nearest_or_all(name, known)}") from error
 
 
 def _opener(spec: ModelSpec) -> Callable[..., object]:
@@ -77,7 +78,9 @@ def _opener(spec: ModelSpec) -> Callable[..., object]:
     entry = BACKENDS[spec.backend]
     path = entry.opens.get(spec.name, entry.opens.get(ANY_NAME))
     if path is None:
-        raise BackendError(f"{spec.backend} has no model {spec.name!r}; {nearest(spec.name, entry.opens)}")
+        raise BackendError(
+            f"{spec.backend} has no model {spec.name!r}; {nearest_or_all(spec.name, entry.opens)}"
+        )
     _check_packages(spec, entry)
     return cast(Callable[..., object], load_object(path))
 
@@ -130,7 +133,7 @@ class _Signature:
         for key in spec.options:
             is_free = self.takes_any and key not in self.plain and key not in self.models
             if key not in settable and not is_free:
-                raise BackendError(f"{_short(spec)} has no option {key!r}; {nearest(key, settable)}")
+                raise BackendError(f"{_short(spec)} has no option {key!r}; {nearest_or_all(key, settable)}")
 
 
 def _arguments(

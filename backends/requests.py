@@ -8,9 +8,10 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 RequestKind = Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]
+ALL_KINDS: frozenset[RequestKind] = frozenset(get_args(RequestKind))
 MediaKind = Literal["image", "audio"]
 Status = Literal["answer", "truncated", "refused", "failed", "skipped"]
 

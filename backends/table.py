@@ -1,7 +1,6 @@
 """Which backends there are: names and import paths, and nothing imported."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 ANY_NAME = "*"
@@ -123,10 +122,3 @@ BACKENDS: Mapping[str, BackendEntry] = {
     ),
     CUSTOM: BackendEntry({}, example="custom:my_package.my_module:MyBackend?temperature=0.5"),
 }
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a message on an unknown word: the known one that is meant, else all there are."""
-    choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices) or 'none'}"

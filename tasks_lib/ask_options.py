@@ -59,7 +59,9 @@ class AskOptions:
 
     def fewshot(self, own: int | None) -> int:
         """The number of examples for a task whose own number is `own`."""
-        return own or 0 if own == 0 or self.num_fewshot is None else self.num_fewshot
+        if own == 0 or self.num_fewshot is None:
+            return own or 0
+        return self.num_fewshot
 
     def asked_times(self, own: int, output_type: str) -> int:
         """How often a task of this type, whose own number is `own`, asks each request."""

@@ -22,10 +22,8 @@ from backends.endpoints.question import (
 )
 from backends.endpoints.response_reading import Count, Written, scored, text_response, usage_of
 from backends.endpoints.scored_prompt import Scoring
-from backends.requests import Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import Settings
-
-ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from backends.model_files.fingerprint import (
 )
 from backends.model_files.source import ModelSource, locate
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
-from backends.requests import Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
 
@@ -122,10 +122,7 @@ class HFBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        kinds = frozenset[Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]](
-            ("loglikelihood", "loglikelihood_rolling", "generate_until")
-        )
-        return Capabilities(kinds, chat_template=True, thinking=True)
+        return Capabilities(ALL_KINDS, chat_template=True, thinking=True)
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.errors import BackendError
-from backends.table import nearest
+from metrics.errors import nearest_or_all
 
 GIVEN = "given"
 _MILLION = 1_000_000
@@ -97,7 +97,7 @@ def parse_price(fields: Mapping[str, Any]) -> Price:
     """
     for key, value in fields.items():
         if key not in _KEYS:
-            raise BackendError(f"the price has no key {key!r}; {nearest(str(key), _KEYS)}")
+            raise BackendError(f"the price has no key {key!r}; {nearest_or_all(str(key), _KEYS)}")
         if not _is_amount(value):
             raise BackendError(f"the price's {key!r} is USD, a number of 0 or more, not {value!r}")
     if not fields:

@@ -12,13 +12,12 @@ from backends.calls.loop import engine_loop
 from backends.endpoints.backend import SHARDS_AT_ONCE, EndpointBackend
 from backends.model_files.engine_model import EngineModel
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
-from backends.requests import Request, RequestKind
+from backends.requests import ALL_KINDS, Request, RequestKind
 from backends.served.options import ServerOptions
 from backends.served.server import Command, Server, started
 
 # Raise when the same model, request and options would get another answer than before.
 BEHAVIOUR = "1"
-ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
 _KEY_BYTES = 24
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from backends.errors import BackendError
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
-from backends.requests import Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import cut_at_stops, stops_of
 from backends.text.thinking import without_thinking
 
 ANYTHING = Capabilities(
-    frozenset({"loglikelihood", "loglikelihood_rolling", "generate_until"}),
+    ALL_KINDS,
     media=frozenset({"image", "audio"}),
     thinking=True,
 )

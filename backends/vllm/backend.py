@@ -10,7 +10,7 @@ from backends.model_files.engine_model import EngineModel, place_of
 from backends.model_files.engine_options import VLLMOptions
 from backends.model_files.tokenization import Query, Unanswerable
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
-from backends.requests import Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # Raise when the same model, request and options would get another answer than before.
 BEHAVIOUR = "1"
-ALL_KINDS = frozenset[RequestKind](("loglikelihood", "loglikelihood_rolling", "generate_until"))
 
 
 class VLLMBackend:

@@ -17,7 +17,8 @@ import yaml
 from flows.cli.flags import Parser, add_flags, given, parse
 from flows.common.errors import USER_ERRORS, ResultError, SpecError
 from flows.specs.evaluation import EvaluationSpec
-from flows.specs.validation import nearest, validated
+from flows.specs.validation import validated
+from metrics.errors import nearest
 
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult

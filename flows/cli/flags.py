@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from flows.common.errors import SpecError
-from flows.specs.validation import nearest
+from metrics.errors import nearest
 
 
 class Parser(argparse.ArgumentParser):

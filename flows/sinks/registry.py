@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from backends.errors import BackendError
 from backends.model_string import ModelSpec
 from backends.registry import load_object
-from backends.table import nearest
 from flows.common.errors import SpecError
 from flows.sinks.sink import Sink
+from metrics.errors import nearest_or_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def open_sink(text: str) -> Sink:
         if first["type"] == "extra_forbidden":
             known = opened.model_fields.keys() - {"name"}
             what = name if kind == CUSTOM else kind
-            raise SpecError(f"{text}: {what} has no option {key!r}; {nearest(key, known)}") from error
+            raise SpecError(f"{text}: {what} has no option {key!r}; {nearest_or_all(key, known)}") from error
         raise SpecError(f"{text}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
@@ -86,7 +86,7 @@ def _parts(text: str) -> tuple[str, str, dict[str, str]]:
     address, question, query = text.partition("?")
     kind, _, name = address.partition(":")
     if kind not in (*SINKS, CUSTOM):
-        raise SpecError(f"{text}: there is no sink {kind!r}; {nearest(kind, (*SINKS, CUSTOM))}")
+        raise SpecError(f"{text}: there is no sink {kind!r}; {nearest_or_all(kind, (*SINKS, CUSTOM))}")
     if not name:
         example = _CUSTOM_EXAMPLE if kind == CUSTOM else SINKS[kind].example
         raise SpecError(f"{text}: say where to, as {example}")

@@ -19,8 +19,8 @@ from pydantic import (
 from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec, Output
 from flows.specs.form import as_form
-from flows.specs.validation import nearest
 from flows.storage.files import Place
+from metrics.errors import nearest
 
 # What a suite says once for all its models, or what is not for a run that somebody waits for.
 OWN = frozenset({"model", "tasks", "output", "estimate", "explain_cache", "show_performance"})

@@ -1,7 +1,6 @@
 """From keys to a spec, with errors of a line or two that name the flag."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,12 +19,6 @@ def validated(spec: type[Spec], keys: Mapping[str, Any]) -> Spec:
         return spec.model_validate(keys)
     except ValidationError as error:
         raise SpecError(_explained(error)) from error
-
-
-def nearest(name: object, options: Sequence[str]) -> str:
-    """`, did you mean ...?`, if there is an option like it."""
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def _explained(error: ValidationError) -> str:

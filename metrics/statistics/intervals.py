@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
-from metrics.errors import MetricError
+LEVEL = 0.95  # how often an interval has the true score in it
 
 
 class Interval(NamedTuple):
@@ -28,26 +28,20 @@ def interval(
     stderr: float | None,
     values: Sequence[Any] = (),
     *,
-    level: float = 0.95,
     clustered: bool = False,
-    bounded: bool = False,
 ) -> Interval | None:
-    """The two-sided confidence interval of a score at `level`.
+    """The two-sided confidence interval of a score at `LEVEL`.
 
     value, stderr: the score and its standard error; where there is none (also infinite or NaN), None.
     values: what each document has, as its aggregation read it; empty if that is not known.
     clustered: whether `stderr` is one over clusters.
-    bounded: whether the metric lies within [0, 1]; the normal interval is then cut there.
     """
-    if not 0 < level < 1:
-        raise MetricError(f"The level of an interval is between 0 and 1, such as 0.95, not {level!r}.")
     if stderr is None or not (math.isfinite(value) and math.isfinite(stderr)):
         return None
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     if not clustered and _is_share(value, values):
         return _wilson(value, len(values), z)
-    low, high = value - z * stderr, value + z * stderr
-    return Interval(max(low, 0.0), min(high, 1.0)) if bounded else Interval(low, high)
+    return Interval(value - z * stderr, value + z * stderr)
 
 
 def _is_share(value: float, values: Sequence[Any]) -> bool:

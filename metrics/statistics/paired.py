@@ -28,7 +28,7 @@ from scipy import stats
 
 from metrics.errors import MetricError
 from metrics.statistics.clusters import cluster_numbers
-from metrics.statistics.intervals import Interval
+from metrics.statistics.intervals import LEVEL, Interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -102,7 +102,7 @@ class Paired:
     mcnemar_p: float | None
 
 
-def paired(tasks: Sequence[Pairs], *, level: float = 0.95) -> Paired:
+def paired(tasks: Sequence[Pairs]) -> Paired:
     """Compare two runs over one task or, as a weighted mean, over several.
 
     Raises MetricError for scores that are not finite numbers of the same documents.
@@ -127,7 +127,7 @@ def paired(tasks: Sequence[Pairs], *, level: float = 0.95) -> Paired:
         higher=higher,
         lower=lower,
         stderr=error,
-        interval=_interval(difference, error, freedom, level),
+        interval=_interval(difference, error, freedom),
         t_p=_t_test(difference, error, freedom),
         permutation_p=sign_flip_p(np.concatenate(units)),
         mcnemar_p=mcnemar_p(higher, lower) if is_single else None,
@@ -196,10 +196,10 @@ def _is_constant(difference: float, error: float) -> bool:
     return difference != 0 and error <= _ROUNDING * abs(difference)
 
 
-def _interval(difference: float, error: float | None, freedom: float, level: float) -> Interval | None:
+def _interval(difference: float, error: float | None, freedom: float) -> Interval | None:
     if error is None or _is_constant(difference, error):
         return None
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
     return Interval(difference - half, difference + half)
 
 

@@ -11,11 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from metrics.errors import nearest
 from tasks_lib.catalog.index import IndexedFile, read_index
 from tasks_lib.catalog.selection import Names, Selection, Selector, Wanted
 from tasks_lib.code.functions import STARTER, installed_catalog
 from tasks_lib.errors import TaskError
-from tasks_lib.files.validation import nearest
+from tasks_lib.files.validation import MOST_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Catalog:
         reasons = [file.reason for file in self._view.broken if file.mentions(request)]
         if reasons:
             return f"task {request!r} cannot be used: {reasons[0]}"
-        like = nearest(request.partition("@")[0], self._view.names.all)
+        like = nearest(request.partition("@")[0], self._view.names.all, MOST_NAMES)
         return f"there is no task, group, tag or file {request!r}{like}"
 
 

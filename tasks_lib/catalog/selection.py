@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from metrics.errors import nearest
 from tasks_lib.catalog.index import IndexedFile, is_name
 from tasks_lib.code.functions import code_digest, lm_eval_version
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import ClassConfig, FunctionRef, GroupConfig, TaskConfig
 from tasks_lib.files.formats import group_in_format, with_format
-from tasks_lib.files.validation import checked, nearest
+from tasks_lib.files.validation import MOST_NAMES, checked
 from tasks_lib.files.yaml_files import YamlFiles
 from tasks_lib.value_text import shown
 
@@ -235,7 +236,8 @@ class Selector:
     def _known(self, name: str, group: str, place: _Place, besides: str = "") -> str:
         if name not in self._names:
             said = f"there is no task, group or tag {name!r} {besides}".rstrip()
-            raise TaskError(f"{place.path}, group {group}: {said}{nearest(name, self._names.all)}")
+            like = nearest(name, self._names.all, MOST_NAMES)
+            raise TaskError(f"{place.path}, group {group}: {said}{like}")
         return name
 
     def _task(self, content: Mapping[str, Any], name: str, place: _Place) -> str:

@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
-
 from metrics.scores.registry import DEFAULT_METRICS
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
@@ -21,7 +19,7 @@ from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Documents, Split
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.errors import MissingPackage, MissingResource, TaskError
-from tasks_lib.files.config import FunctionRef, TaskConfig
+from tasks_lib.files.config import FunctionRef, TaskConfig, function_refs
 from tasks_lib.prompts.request_builder import RequestBuilder
 from tasks_lib.scope import TaskScope
 from tasks_lib.scoring.scorer import Scorer
@@ -88,7 +86,7 @@ class Checker:
         return self._found[file.digest]
 
     def _check_task(self, file: TaskFile) -> None:
-        self._code.check(functions_of(file.config))
+        self._code.check(function_refs(file.config))
         if isinstance(file.config, TaskConfig):  # what else there is to a class is in its own code
             self._check_configuration(file.config, file.path)
         if self._roots:
@@ -119,22 +117,6 @@ class _Unread(Documents):
     @cached_property
     def evaluated(self) -> Split:
         return Split([], ())
-
-
-def functions_of(value: object) -> Iterator[FunctionRef]:
-    """Every `!function` in a configuration or a part of one."""
-    match value:
-        case FunctionRef():
-            yield value
-        case BaseModel():
-            for _, inner in value:
-                yield from functions_of(inner)
-        case Mapping():
-            for inner in value.values():
-                yield from functions_of(inner)
-        case list() | tuple():
-            for inner in value:
-                yield from functions_of(inner)
 
 
 def check_group_metrics(name: str, selection: Selection) -> None:

@@ -5,13 +5,9 @@ name means what the task's own modules registered under it, whichever other task
 """
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-from pydantic import BaseModel
-
-from tasks_lib.files.config import FunctionRef
 
 # By the name of a filter: its class, by the module whose import registered it.
 _registered: dict[str, dict[str, type]] = {}
@@ -36,22 +32,6 @@ def registered_filter(name: str, modules: Collection[str]) -> type | None:
         if module in modules or cls.__module__ != module:
             return cls
     return None
-
-
-def function_refs(value: Any) -> Iterator[FunctionRef]:
-    """Every `!function` of a configuration."""
-    match value:
-        case FunctionRef():
-            yield value
-        case BaseModel():
-            for _, inner in value:
-                yield from function_refs(inner)
-        case Mapping():
-            for inner in value.values():
-                yield from function_refs(inner)
-        case list():
-            for inner in value:
-                yield from function_refs(inner)
 
 
 def _of_task_code() -> list[str]:

@@ -5,7 +5,7 @@ A value written `!function module.name` in YAML is a `FunctionRef` here: files a
 of their code, and only `tasks_lib.code.functions` turns a reference into a callable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -335,3 +335,19 @@ class GroupConfig(Strict):
     @property
     def version(self) -> str:
         return str(self.metadata.get("version", "N/A"))
+
+
+def function_refs(value: object) -> Iterator[FunctionRef]:
+    """Every `!function` in a configuration or a part of one."""
+    match value:
+        case FunctionRef():
+            yield value
+        case BaseModel():
+            for _, inner in value:
+                yield from function_refs(inner)
+        case Mapping():
+            for inner in value.values():
+                yield from function_refs(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from function_refs(inner)

@@ -16,14 +16,13 @@ from tasks_lib.files.config import (
     FilterPipeline,
     FilterStep,
     FormatConfig,
-    FormatType,
     GroupConfig,
     MetricConfig,
     ScorerConfig,
     TaskConfig,
 )
 
-FORMATS: Mapping[FormatType, FormatConfig] = {
+FORMATS: Mapping[str, FormatConfig] = {
     "mcqa": FormatConfig(
         type="mcqa",
         output_type="multiple_choice",
@@ -98,10 +97,9 @@ def with_format(config: TaskConfig, name: str | None, source: str) -> TaskConfig
 
 def group_in_format(group: GroupConfig, name: str) -> GroupConfig:
     """The group with the metrics that its tasks have in a format, where theirs are of another kind."""
-    chosen = next((built_in for kind, built_in in FORMATS.items() if kind == name), None)
-    if chosen is None:
+    if name not in FORMATS:
         return group
-    generative = chosen.output_type == "generate_until"
+    generative = FORMATS[name].output_type == "generate_until"
     renamed: dict[str, AggregateMetric] = {}
     for metric in group.aggregate_metric_list:
         is_choice = scores_choices(metric.metric) and metric.metric != "exact_match"
@@ -118,9 +116,8 @@ def _complete(config: TaskConfig, name: str, source: str) -> FormatConfig:
         return FORMATS[written.type].model_copy(
             update={key: getattr(written, key) for key in written.model_fields_set}
         )
-    for kind, built_in in FORMATS.items():
-        if kind == name:
-            return built_in
+    if name in FORMATS:
+        return FORMATS[name]
     raise TaskError(f"{source}: {unknown_name('format', name, [*config.formats, *FORMATS])}")
 
 

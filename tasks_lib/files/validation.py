@@ -1,12 +1,12 @@
 """What a user wrote, checked against a pydantic model; what is wrong is said in the user's words."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from metrics.errors import nearest
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import AggregateMetric, FewshotConfig, FilterPipeline, FormatConfig
 from tasks_lib.value_text import shown
@@ -38,6 +38,7 @@ _WANTED: Mapping[str, str] = {
     "invalid_key": "a text as key",
 }
 
+MOST_NAMES = 3  # that an unknown one is like
 _MOST_LINES = 8  # of one error
 
 
@@ -66,17 +67,11 @@ def checked(model: type[Model], raw: Mapping[str, Any], source: str) -> Model:
         raise TaskError("\n".join((*lines[:_MOST_LINES], *more))) from error
 
 
-def nearest(name: str, known: Mapping[str, Any]) -> str:
-    """The end of a message about an unknown name: the names like it, if there are any."""
-    like = get_close_matches(name, known, n=3, cutoff=0.7)
-    return f"; did you mean {', '.join(like)}?" if like else ""
-
-
 def _phrase(model: type[BaseModel], path: list[str | int], detail: ErrorDetails) -> str:
     """What is wrong with the key at `path`, or what its value should be."""
     if detail["type"] == "extra_forbidden":
         fields = (_INNER.get(str(path[0]), model) if len(path) > 1 else model).model_fields
-        return f"unknown key{nearest(str(path[-1]), fields)}"
+        return f"unknown key{nearest(str(path[-1]), fields, MOST_NAMES)}"
     if detail["type"] == "missing":
         return "missing"
     if detail["loc"][-1] == "[key]":

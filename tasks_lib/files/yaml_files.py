@@ -64,9 +64,11 @@ class YamlFiles:
         return tuple(self._warnings)
 
     def read(self, path: Path) -> YamlFile:
-        """`path` with its includes merged.
+        """`path` with its includes merged, and `!function a.b` as `FunctionRef`.
 
-        Errors: TaskError where a file is missing, is not YAML or not a mapping, or includes itself.
+        Later includes win over earlier ones and the file's own keys over all; `task_list` is not inherited.
+        Errors: TaskError where a file is missing, is not YAML or not a mapping, or includes itself, with the
+        file and, where known, the line.
         """
         return self._read(self._real(str(path)), ())
 
@@ -117,16 +119,6 @@ class YamlFiles:
             return os.path.realpath(found) if name == ".." or os.path.islink(found) else found
         except (OSError, ValueError) as error:
             raise TaskError(f"{path!r} cannot be a file: {error}") from error
-
-
-def read_yaml(path: Path, files: YamlFiles | None = None) -> dict[str, Any]:
-    """The keys of a task or group file, includes merged and `!function a.b` as `FunctionRef`.
-
-    Later includes win over earlier ones and the file's own keys over all; `task_list` is not inherited.
-    files: what this run has read already; without it the file and its includes are read afresh.
-    Errors: TaskError as `YamlFiles.read`, with the file and, where known, the line.
-    """
-    return dict((files or YamlFiles()).read(path).content)
 
 
 class _Loader(SafeLoader):

@@ -23,7 +23,7 @@ from metrics.scores.registry import (
 )
 from metrics.scores.text import GeneratedText, function_scores, match_type
 from tasks_lib.code.functions import module_name
-from tasks_lib.code.registered_filters import function_refs, registered_filter
+from tasks_lib.code.registered_filters import registered_filter
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import (
@@ -32,6 +32,7 @@ from tasks_lib.files.config import (
     FunctionRef,
     MetricConfig,
     TaskConfig,
+    function_refs,
 )
 from tasks_lib.scope import TaskScope
 

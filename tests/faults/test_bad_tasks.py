@@ -164,7 +164,7 @@ def test_the_command_says_what_failed_and_writes_the_rest(lab: Lab) -> None:
 
 # What keeps the command from starting, and what its one line must name: file and key.
 REFUSED: dict[str, tuple[Break, list[str]]] = {
-    "unknown key": (edit(doc_to_txt="x"), ["`doc_to_txt`: unknown key; did you mean doc_to_text"]),
+    "unknown key": (edit(doc_to_txt="x"), ["`doc_to_txt`: unknown key; did you mean 'doc_to_text'"]),
     "wrong type": (edit(metric_list="acc"), ["`metric_list`: wants a list, not 'acc'"]),
     "no module": (raw("process_docs: !function gone.f"), ["`process_docs`: !function gone.f", "no gone.py"]),
     "no template": (raw("include: gone"), ["`include`: ", "gone cannot be read: No such file"]),

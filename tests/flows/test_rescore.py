@@ -174,7 +174,7 @@ def test_what_cannot_be_rescored_is_said_in_a_line_or_two_with_status_2(
         ([], "name the folder of a finished run"),
         ([str(tmp_path)], f"{tmp_path} is not the folder of a run"),
         ([str(unfinished)], f"{unfinished} has no results.json"),
-        ([str(before.folder), "--tasks=word"], "did you mean words?"),
+        ([str(before.folder), "--tasks=word"], "did you mean 'words'"),
         ([str(before.folder), "--min-coverage=2"], "--min-coverage"),
     ):
         assert main(flags) == 2

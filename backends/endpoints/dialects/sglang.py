@@ -12,7 +12,6 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.openai_completions import ALL_KINDS
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import (
@@ -28,7 +27,7 @@ from backends.endpoints.question import (
 from backends.endpoints.response_reading import Count, Written, scored, text_response
 from backends.endpoints.scored_prompt import Scoring
 from backends.money.prices import Usage
-from backends.requests import Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 _PATH = "/generate"

@@ -100,7 +100,7 @@ def test_what_a_task_says_of_a_format_is_part_of_its_identity(
     ("request_", "message"),
     [
         ("one@generat", r"one\.yaml, task one@generat: Unknown format 'generat'.*'generate'"),
-        ("on@mcqa", "there is no task, group, tag or file 'on@mcqa'; did you mean one"),
+        ("on@mcqa", "there is no task, group, tag or file 'on@mcqa'; did you mean 'one'"),
         ("one@", "there is no task, group, tag or file 'one@'"),
         ("@mcqa", "there is no task, group, tag or file '@mcqa'"),
     ],
@@ -117,7 +117,7 @@ def test_a_wrong_key_of_a_format_is_named(
 ) -> None:
     write("wrong", f"task: wrong\nformats: {{mcqa: {{answer_promt: x}}}}\n{CHOICE}")
     with pytest.raises(
-        TaskError, match=r"`formats\.mcqa\.answer_promt`: unknown key; did you mean answer_prompt"
+        TaskError, match=r"`formats\.mcqa\.answer_promt`: unknown key; did you mean 'answer_prompt'"
     ):
         select("wrong")
 

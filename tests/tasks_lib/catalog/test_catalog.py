@@ -256,7 +256,7 @@ def test_all_unknown_names_are_said_at_once_with_the_nearest(select: Callable[..
     with pytest.raises(TaskError) as caught:
         select("a", "abb", "nothing/like.yaml")
     assert str(caught.value).splitlines() == [
-        "there is no task, group, tag or file 'abb'; did you mean ab?",
+        "there is no task, group, tag or file 'abb'; did you mean 'ab'?",
         "there is no task, group, tag or file 'nothing/like.yaml'",
     ]
 
@@ -298,8 +298,8 @@ def test_every_wrong_key_is_a_line_with_file_and_nearest_key(
         select("a")
     where = f"{file}, task a: "
     assert sorted(line.removeprefix(where) for line in str(caught.value).splitlines()) == [
-        "`doc_to_txt`: unknown key; did you mean doc_to_text, doc_to_target?",
-        "`filter_list.0.nam`: unknown key; did you mean name?",
+        "`doc_to_txt`: unknown key; did you mean 'doc_to_text', 'doc_to_target', 'doc_to_image'?",
+        "`filter_list.0.nam`: unknown key; did you mean 'name'?",
         "`filter_list.0.name`: missing",
         "`num_fewshot`: wants a whole number, not 'many'",
         "`process_docs`: wants a `!function`, not 'utils.f'",
@@ -502,7 +502,7 @@ def test_two_tasks_of_one_name_in_a_request_are_an_error(
             "task: [a]\naggregate_metric_list: [{metrik: acc}]",
             r"`aggregate_metric_list.0.metrik`: unknown key",
         ),
-        ("task: [a]\nnum_fewshots: 3", r"`num_fewshots`: unknown key; did you mean num_fewshot"),
+        ("task: [a]\nnum_fewshots: 3", r"`num_fewshots`: unknown key; did you mean 'num_fewshot'"),
     ],
 )
 def test_what_is_wrong_in_a_group_is_said_with_its_file(

@@ -65,7 +65,7 @@ def test_a_right_task_loads_without_its_data(write: Callable[..., None], check: 
         ("filter_list: [{name: f, filter: [{function: regex, patern: a}]}]", "option of filter 'regex'"),
         ("process_docs: !function functions.gone", "has no `gone`"),
         ("process_docs: !function nowhere.f", "no nowhere.py there"),
-        ("doc_to_tex: a", "unknown key; did you mean doc_to_text"),
+        ("doc_to_tex: a", "unknown key; did you mean 'doc_to_text'"),
     ],
 )
 def test_what_a_file_says_wrong_breaks_the_task(

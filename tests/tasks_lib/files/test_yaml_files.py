@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef
-from tasks_lib.files.yaml_files import YamlFiles, read_yaml
+from tasks_lib.files.yaml_files import YamlFiles
 
 anywhere = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def content_of(file: Path) -> Any:
+    return YamlFiles().read(file).content
 
 
 def write(path: Path, text: str) -> Path:
@@ -27,14 +31,14 @@ def test_a_files_own_keys_win_over_its_includes_and_later_includes_over_earlier(
     write(tmp_path / "first", "a: 1\nb: 1\nc: 1\n")
     write(tmp_path / "second", "b: 2\nc: 2\n")
     file = write(tmp_path / "task.yaml", "include: [first, second]\nc: 3\n")
-    assert read_yaml(file) == {"a": 1, "b": 2, "c": 3}
+    assert content_of(file) == {"a": 1, "b": 2, "c": 3}
 
 
 def test_an_included_file_includes_relative_to_its_own_folder(tmp_path: Path) -> None:
     write(tmp_path / "shared/deep/base", "a: 1\n")
     write(tmp_path / "shared/template", "include: deep/base\nb: 2\n")
     file = write(tmp_path / "family/task.yaml", "include: ../shared/template\n")
-    assert read_yaml(file) == {"a": 1, "b": 2}
+    assert content_of(file) == {"a": 1, "b": 2}
 
 
 def test_a_function_belongs_to_the_folder_of_the_file_it_is_written_in(tmp_path: Path) -> None:
@@ -42,7 +46,7 @@ def test_a_function_belongs_to_the_folder_of_the_file_it_is_written_in(tmp_path:
     file = write(
         tmp_path / "task.yaml", "include: shared/template\nmetric_list: [{metric: !function m.score}]\n"
     )
-    content = read_yaml(file)
+    content = content_of(file)
     assert content["process_docs"] == FunctionRef(tmp_path / "shared", "utils.clean")
     assert content["metric_list"][0]["metric"] == FunctionRef(tmp_path, "m.score")
 
@@ -50,8 +54,8 @@ def test_a_function_belongs_to_the_folder_of_the_file_it_is_written_in(tmp_path:
 def test_task_list_is_not_inherited(tmp_path: Path) -> None:
     write(tmp_path / "template", "task_list: [a]\nx: 1\n")
     file = write(tmp_path / "task.yaml", "include: template\n")
-    assert read_yaml(file) == {"x": 1}
-    assert "task_list" in read_yaml(tmp_path / "template")
+    assert content_of(file) == {"x": 1}
+    assert "task_list" in content_of(tmp_path / "template")
 
 
 def test_a_file_that_is_included_on_two_ways_is_no_cycle(tmp_path: Path) -> None:
@@ -59,7 +63,7 @@ def test_a_file_that_is_included_on_two_ways_is_no_cycle(tmp_path: Path) -> None
     write(tmp_path / "left", "include: base\nb: 1\n")
     write(tmp_path / "right", "include: base\nc: 1\n")
     file = write(tmp_path / "task.yaml", "include: [left, right]\n")
-    assert read_yaml(file) == {"a": 1, "b": 1, "c": 1}
+    assert content_of(file) == {"a": 1, "b": 1, "c": 1}
 
 
 def test_a_cycle_is_an_error_that_names_its_files(tmp_path: Path) -> None:
@@ -67,18 +71,18 @@ def test_a_cycle_is_an_error_that_names_its_files(tmp_path: Path) -> None:
     write(tmp_path / "b", "include: a\n")
     file = write(tmp_path / "task.yaml", "include: a\n")
     with pytest.raises(TaskError, match=r"include cycle: \S+/a -> \S+/b -> \S+/a$"):
-        read_yaml(file)
+        content_of(file)
 
 
 def test_a_template_is_parsed_once_in_a_run(tmp_path: Path) -> None:
     template = write(tmp_path / "template", "a: 1\n")
     tasks = [write(tmp_path / f"{i}.yaml", f"include: template\ntask: t{i}\n") for i in range(3)]
     files = YamlFiles()
-    read_yaml(tasks[0], files)
+    _ = files.read(tasks[0])
     template.unlink()
-    assert [read_yaml(task, files)["a"] for task in tasks[1:]] == [1, 1]
+    assert [files.read(task).content["a"] for task in tasks[1:]] == [1, 1]
     with pytest.raises(TaskError, match="template cannot be read"):
-        read_yaml(tasks[0])
+        content_of(tasks[0])
 
 
 def test_a_file_knows_all_files_it_is_made_of(tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_a_linked_file_is_read_in_its_real_folder(tmp_path: Path) -> None:
     real = write(tmp_path / "real/task.yaml", "include: template\nf: !function utils.f\n")
     link = tmp_path / "link.yaml"
     link.symlink_to(real)
-    assert read_yaml(link) == {"a": 1, "f": FunctionRef(tmp_path / "real", "utils.f")}
+    assert content_of(link) == {"a": 1, "f": FunctionRef(tmp_path / "real", "utils.f")}
 
 
 @pytest.mark.parametrize(
@@ -118,20 +122,20 @@ def test_a_linked_file_is_read_in_its_real_folder(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(TaskError, match=said):
-        read_yaml(write(tmp_path / "task.yaml", text))
+        content_of(write(tmp_path / "task.yaml", text))
 
 
 @pytest.mark.parametrize("text", ["[" * 60_000, "a: " + "- " * 60_000, "a: " + "[" * 900 + "]" * 900])
 def test_a_file_nested_beyond_reason_is_an_error_and_no_crash(tmp_path: Path, text: str) -> None:
     with pytest.raises(TaskError, match=r"task\.yaml:1: "):
-        read_yaml(write(tmp_path / "task.yaml", text))
+        content_of(write(tmp_path / "task.yaml", text))
 
 
 def test_aliases_that_stand_for_more_than_fits_are_an_error(tmp_path: Path) -> None:
     doubling = "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
     file = write(tmp_path / "task.yaml", f"a0: &a0 [x]\n{doubling}")
     with pytest.raises(TaskError, match=r"task\.yaml: its aliases stand for more than 100,000 values"):
-        read_yaml(file)
+        content_of(file)
 
 
 @anywhere
@@ -140,7 +144,7 @@ def test_arbitrary_bytes_are_a_mapping_or_a_task_error(tmp_path: Path, raw: byte
     file = tmp_path / "task.yaml"
     file.write_bytes(raw)
     with suppress(TaskError):
-        assert isinstance(read_yaml(file), dict)
+        assert isinstance(content_of(file), dict)
 
 
 @anywhere
@@ -149,7 +153,7 @@ def test_arbitrary_yaml_signs_are_a_mapping_or_a_task_error(tmp_path: Path, text
     file = tmp_path / "task.yaml"
     file.write_text(text)
     with suppress(TaskError):
-        assert isinstance(read_yaml(file), dict)
+        assert isinstance(content_of(file), dict)
 
 
 @anywhere
@@ -160,7 +164,7 @@ def test_a_value_that_is_not_what_its_tag_says_is_a_task_error(tmp_path: Path, t
     for value in ("", "x", "[a]", "{a: b}", "0x", "1:", ".", "[[a, b, c]]", "{a: {b: c}}"):
         file = write(tmp_path / "task.yaml", f"task: a\nb: !!{tag} {value}\n")
         with suppress(TaskError):
-            assert read_yaml(file)["task"] == "a"
+            assert content_of(file)["task"] == "a"
 
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -174,4 +178,4 @@ values: st.SearchStrategy[Any] = st.recursive(
 def test_what_safe_yaml_writes_is_read_back(tmp_path: Path, content: dict[str, Any]) -> None:
     file = tmp_path / "task.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
-    assert read_yaml(file) == content
+    assert content_of(file) == content
