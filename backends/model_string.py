@@ -7,6 +7,7 @@ Names and values are percent-decoded. `true` and `false` are booleans; what Pyth
 (`%38`). An option that is a key names where the key is: `api_key=env:VARIABLE` or `api_key=secret:NAME`.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Self
@@ -132,6 +133,11 @@ def written(value: Option) -> str:
         return str(value).lower()
     plain = quote(value, safe=_PLAIN)
     return plain if _typed(plain) == value else f"%{ord(plain[0]):02X}{plain[1:]}"
+
+
+def as_json(value: object) -> object:
+    """An option's value that is JSON, as what it stands for."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _fields(text: str) -> dict[str, Any]:

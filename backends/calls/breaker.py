@@ -42,8 +42,8 @@ class BreakerPolicy:
         start and load a large model; whoever waits longer should know.
     """
 
-    backoff: float = 0.5
-    give_up_after: float = 600.0
+    backoff: float
+    give_up_after: float
 
     def next_cool_down(self, last: float) -> float:
         """The cool-down, before jitter, after one of `last` seconds; 0.0: the first."""

@@ -1,6 +1,5 @@
 """What users say of an endpoint in a model string; the same options for every backend that calls one."""
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -17,14 +16,11 @@ from pydantic import (
 )
 
 from backends.calls.secrets import is_reference, looked_up
+from backends.model_string import as_json
 
 # Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
 _SECRET_HEADERS = ("auth", "key", "token", "cookie", "secret", "password")
 _LIMITS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
-
-
-def _object(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
 
 
 class EndpointOptions(BaseModel):
@@ -35,10 +31,10 @@ class EndpointOptions(BaseModel):
     base_url: str | None = Field(None, description="address up to and with the version: http://host:8000/v1")
     api_key: str | None = Field(None, description="where the key is: env:VARIABLE or secret:NAME")
     api_key_env: str | None = Field(None, description="environment variable that holds the key")
-    headers: Annotated[dict[str, str], BeforeValidator(_object)] = Field(
+    headers: Annotated[dict[str, str], BeforeValidator(as_json)] = Field(
         {}, description='JSON object of more headers; a key is named by reference: {"api-key": "env:MY_KEY"}'
     )
-    extra_body: Annotated[dict[str, JsonValue], BeforeValidator(_object)] = Field(
+    extra_body: Annotated[dict[str, JsonValue], BeforeValidator(as_json)] = Field(
         {}, description="JSON object merged into every request's body; null takes a key out"
     )
     verify: bool | str = Field(True, description="check certificates: true, false, or a file of authorities")

@@ -38,8 +38,8 @@ class GatePolicy:
 
     breaker: BreakerPolicy
     max_concurrency: int
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
 
     @classmethod
     def of(cls, options: EndpointOptions) -> "GatePolicy":

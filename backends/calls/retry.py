@@ -28,9 +28,9 @@ class RetryPolicy:
     other is made. backoff: seconds before the second try; doubled from try to try, and up to half as much
     added by chance, so that requests that failed together do not come back together."""
 
-    max_tries: int = 8
-    total_timeout: float = 3600.0
-    backoff: float = 0.5
+    max_tries: int
+    total_timeout: float
+    backoff: float
 
     @classmethod
     def of(cls, options: EndpointOptions) -> "RetryPolicy":

@@ -1,14 +1,10 @@
 """What users say of a model that an inference engine runs: the same for vLLM, its server and SGLang's."""
 
-import json
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-
-def as_json(value: object) -> object:
-    """A JSON text in a model string as what it stands for."""
-    return json.loads(value) if isinstance(value, str) else value
+from backends.model_string import as_json
 
 
 class EngineOptions(BaseModel):

@@ -30,7 +30,7 @@ _TOKENS_AROUND_AN_ANSWER = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnswerTotals:
     """What the answers of one kind took. tokens, seconds: of all together. longest: tokens of the longest."""
 
     count: int = 0
@@ -38,8 +38,8 @@ class Answers:
     longest: int = 0
     seconds: float = 0.0
 
-    def after(self, usage: Usage) -> "Answers":
-        return Answers(
+    def after(self, usage: Usage) -> "AnswerTotals":
+        return AnswerTotals(
             self.count + 1,
             self.tokens + usage.tokens_out,
             max(self.longest, usage.tokens_out),
@@ -61,11 +61,11 @@ class Experience:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     densest: float = 0.0
-    answers: Mapping[str, Answers] = field(default_factory=dict)
+    answers: Mapping[str, AnswerTotals] = field(default_factory=dict)
 
     def after(self, prompt_bytes: int, key: str, usage: Usage) -> Self:
         """With one more answered call, whose tokens the endpoint counted. prompt_bytes: in UTF-8."""
-        answers = self.answers.get(key, Answers())
+        answers = self.answers.get(key, AnswerTotals())
         return replace(
             self,
             prompts=self.prompts + 1,
@@ -82,7 +82,7 @@ class Experience:
         Of a key that was never asked, the answer is taken to be as long as it may be. Without any experience,
         a prompt has a token in 4 bytes, and the seconds are 0.
         """
-        answers = self.answers.get(key, Answers())
+        answers = self.answers.get(key, AnswerTotals())
         tokens_in = math.ceil(prompt_bytes * self._tokens_a_byte())
         cached = tokens_in * self.cached_tokens // max(self.prompt_tokens, 1)
         tokens_out = math.ceil(answers.tokens / answers.count) if answers.count else max_tokens
@@ -95,7 +95,7 @@ class Experience:
         of the key, but no more than may be. Before, a token in 2 bytes, and all that may be. Where a longer
         answer was seen than may be, as thinking came on top, that one is the bound. Nothing is cached.
         """
-        answers = self.answers.get(key, Answers())
+        answers = self.answers.get(key, AnswerTotals())
         density = 1 / _BYTES_A_TOKEN_AT_LEAST
         if self.prompts >= _ENOUGH:
             density = _ROOM_FOR_PROMPTS * self.densest
@@ -121,7 +121,7 @@ class Experience:
     def _tokens_a_byte(self) -> float:
         return self.prompt_tokens / self.prompt_bytes if self.prompt_bytes else 1 / _BYTES_A_TOKEN
 
-    def _seconds(self, tokens_out: int, answers: Answers) -> float:
+    def _seconds(self, tokens_out: int, answers: AnswerTotals) -> float:
         """By the token where any are written, else by the call; those of all keys where this one is new."""
         if not answers.count:
             answers = _together(self.answers)
@@ -158,8 +158,8 @@ def estimated(prompt_bytes: int, text: str) -> tuple[int, int]:
     return math.ceil(prompt_bytes / _BYTES_A_TOKEN), math.ceil(written / _BYTES_A_TOKEN)
 
 
-def _together(answers: Mapping[str, Answers]) -> Answers:
-    return Answers(
+def _together(answers: Mapping[str, AnswerTotals]) -> AnswerTotals:
+    return AnswerTotals(
         sum(one.count for one in answers.values()),
         sum(one.tokens for one in answers.values()),
         max((one.longest for one in answers.values()), default=0),

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from backends.model_files.engine_options import EngineOptions, as_json
+from backends.model_files.engine_options import EngineOptions
+from backends.model_string import as_json
 
 
 class ServerOptions(EngineOptions):

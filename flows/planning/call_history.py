@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 from pyarrow import compute
 
-from backends.money.estimates import Answers, Experience
+from backends.money.estimates import AnswerTotals, Experience
 from flows.planning.plan import Plan
 from flows.storage.files import write_text
 
@@ -50,9 +50,9 @@ def load(plan: Plan) -> tuple[Experience, float | None]:
     return Experience.from_json(kept["calls"]), kept["requests_per_second"]
 
 
-def _answers(calls: pa.Table) -> Answers:
+def _answers(calls: pa.Table) -> AnswerTotals:
     seconds = compute.subtract(calls["finished"], calls["started"])
-    return Answers(
+    return AnswerTotals(
         calls.num_rows,
         _sum(calls, "tokens_out"),
         compute.max(calls["tokens_out"]).as_py() or 0,

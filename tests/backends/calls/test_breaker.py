@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backends.calls.breaker import FAILURES, LONGEST_COOL_DOWN, PATIENCE, Breaker, BreakerPolicy
 
-POLICY = BreakerPolicy(backoff=0.5)
+POLICY = BreakerPolicy(backoff=0.5, give_up_after=600.0)
 COOL_DOWN = 1.0  # seconds; the first
 EVEN = 0.5  # the draw that makes a cool-down neither longer nor shorter
 
@@ -104,7 +104,9 @@ def test_a_cool_down_is_drawn_within_the_jitter() -> None:
 
 
 def test_an_outage_is_waited_out_in_the_measure_of_single_failures() -> None:
-    assert opened(0.0, BreakerPolicy(backoff=0.05)).wait(0.0) == pytest.approx(COOL_DOWN / 10)
+    assert opened(0.0, BreakerPolicy(backoff=0.05, give_up_after=600.0)).wait(0.0) == pytest.approx(
+        COOL_DOWN / 10
+    )
 
 
 def test_calls_sent_before_it_opened_no_longer_count() -> None:
@@ -146,7 +148,7 @@ def test_a_call_that_was_not_allowed_is_an_error_of_the_owner() -> None:
 
 
 def test_it_gives_up_after_being_open_in_one_piece() -> None:
-    policy = BreakerPolicy(give_up_after=5.0)
+    policy = BreakerPolicy(backoff=0.5, give_up_after=5.0)
     breaker = opened(10.0, policy).sent(11.0).failed(12.0, 11.0, EVEN)
     assert not breaker.gives_up(14.9)
     assert breaker.gives_up(15.0)
