@@ -4,16 +4,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if __name__ == "__main__":  # the folder of a script comes first on its path; ours is the one above
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from flows.specs.evaluation import EvaluationSpec
-
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult
+    from flows.specs.evaluation import EvaluationSpec
 
 
-def evaluate(spec: EvaluationSpec, *, progress: bool = False) -> "EvaluationResult":
+def evaluate(spec: "EvaluationSpec", *, progress: bool = False) -> "EvaluationResult":
     """Evaluate the model on the tasks as a Prefect flow run, and give what was found.
 
     A task that fails is named in the result's `failures`; the others are scored. What was answered is kept
@@ -29,6 +25,7 @@ def evaluate(spec: EvaluationSpec, *, progress: bool = False) -> "EvaluationResu
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # not the script's own folder, but ours
     from flows.cli.evaluate_command import main
 
     sys.exit(main())

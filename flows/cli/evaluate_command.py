@@ -7,32 +7,29 @@ Of `--check-tasks`, 0: nothing is broken, though packages or data may be missing
 import argparse
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from flows.cli.command import DONE, FAILED, ended
 from flows.cli.flags import Parser, add_flags, given, parse
-from flows.common.errors import USER_ERRORS, ResultError, SpecError
+from flows.common.errors import ResultError, SpecError
 from flows.specs.evaluation import EvaluationSpec
+from flows.specs.form import TITLES
 from flows.specs.validation import validated
 from metrics.errors import nearest
 
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult
 
-SCORED, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-GO_ON = "What was answered is kept; the same command goes on from here."
-
 
 def parser() -> argparse.ArgumentParser:
     """One flag for each key of `EvaluationSpec`, and those that are not part of a run's description."""
     result = Parser(
-        prog="evaluate.py",
-        allow_abbrev=False,
-        description="Evaluate a model on tasks. Run again after an interruption: it goes on where it was.",
+        "evaluate.py", "Evaluate a model on tasks. Run again after an interruption: it goes on where it was."
     )
     result.add_argument("--config", metavar="FILE", type=Path, help="YAML file with the keys of this command")
     instead = result.add_mutually_exclusive_group()
@@ -47,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help="check that tasks and groups load, with --data-root their first documents too, and stop; "
         "exit status 1 where one is broken and not just in want of a package or data",
     )
-    add_flags(result, EvaluationSpec)
+    add_flags(result, EvaluationSpec, titles=TITLES)
     return result
 
 
@@ -64,40 +61,8 @@ def read_spec(arguments: argparse.Namespace) -> EvaluationSpec:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit status."""
-    return ending(partial(_run, sys.argv[1:] if arguments is None else arguments))
-
-
-def ending(work: Callable[[], int]) -> int:
-    """Do the work of a command: its exit status, or that of what went wrong, which is said."""
-    try:
-        return work()
-    except ResultError as error:
-        print(f"error: {error}\n{GO_ON}", file=sys.stderr)
-        return FAILED
-    except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG
-    except KeyboardInterrupt:
-        return _interrupted()
-    except Exception as error:
-        # Prefect's engine, interrupted as a step begins, fails while it cleans up, and that is what arrives.
-        if _came_of_interrupt(error):
-            return _interrupted()
-        raise
-
-
-def _interrupted() -> int:
-    print(f"\nInterrupted. {GO_ON}", file=sys.stderr)
-    return INTERRUPTED
-
-
-def _came_of_interrupt(error: BaseException | None) -> bool:
-    """Whether it was raised while Ctrl-C was being handled."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__context__
-    return False
+    words = sys.argv[1:] if arguments is None else arguments
+    return ended(partial(_run, words), failures=(ResultError,), goes_on=True)
 
 
 def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:
@@ -108,7 +73,7 @@ def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:
     print(f"\nResults: {result.folder}")
     if result.failures:
         print(f"failed, as said above: {', '.join(result.failures)}", file=sys.stderr)
-    return FAILED if result.failures else SCORED
+    return FAILED if result.failures else DONE
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -135,7 +100,7 @@ def _estimate(spec: EvaluationSpec) -> int:
     from flows.planning.estimate import estimate
 
     print(estimate(spec).text())
-    return SCORED
+    return DONE
 
 
 def _list_tasks(spec: EvaluationSpec, pattern: str) -> int:
@@ -146,7 +111,7 @@ def _list_tasks(spec: EvaluationSpec, pattern: str) -> int:
     sys.stdout.write("".join(f"{entry.kind:<6}{entry.name}\n" for entry in entries))
     if not entries:
         raise SpecError(f"no task, group or tag matches {pattern!r}")
-    return SCORED
+    return DONE
 
 
 def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
@@ -154,7 +119,7 @@ def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
 
     report = check_tasks(spec, pattern, progress=sys.stderr.isatty())
     print(report.text())
-    return FAILED if report.is_broken else SCORED
+    return FAILED if report.is_broken else DONE
 
 
 def _read_config(file: Path) -> dict[str, Any]:

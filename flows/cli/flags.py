@@ -1,32 +1,84 @@
 """Flags made from a pydantic model: the same keys, help texts and checks, and errors of a line or two."""
 
 import argparse
-from collections.abc import Collection, Sequence
-from typing import Any, NoReturn
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from backends.model_string import ModelSpec
 from flows.common.errors import SpecError
+from flows.storage.bucket import BucketPath
 from metrics.errors import nearest
+
+# How values are written, by their types as `_types` has them.
+_WRITTEN: Mapping[object, str] = {
+    int: "N",
+    float: "NUMBER",
+    str: "TEXT",
+    Path: "PATH",
+    BucketPath: "s3://...",
+    ModelSpec: "MODEL",
+    list[str]: "NAME,NAME",
+    list[Path]: "PATH:PATH",
+    list[ModelSpec]: "'MODEL | MODEL'",
+    dict[str, list[int]]: "JSON",
+}
 
 
 class Parser(argparse.ArgumentParser):
     """Refuses with the project's own error, which names the nearest flag."""
 
+    def __init__(self, script: str, description: str) -> None:
+        super().__init__(prog=script, description=description, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
         raise SpecError(message)
 
 
-def add_flags(parser: argparse.ArgumentParser, spec: type[BaseModel], besides: Collection[str] = ()) -> None:
-    """Give the parser a flag for each key of a model, besides those named."""
-    for name, info in spec.model_fields.items():
-        if name in besides:
-            continue
-        flag = "--" + name.replace("_", "-")
-        if info.annotation is bool:
-            parser.add_argument(flag, action="store_true", default=None, help=info.description)
+def add_flags(
+    parser: argparse.ArgumentParser,
+    spec: type[BaseModel],
+    besides: Collection[str] = (),
+    titles: Mapping[str, str] | None = None,
+) -> None:
+    """Give the parser a flag for each key of a model, besides those named.
+
+    titles: of keys, each after its section ("Budget: tokens"), in the order of the help.
+    """
+    titles, sections = titles or {}, dict[str, argparse._ArgumentGroup]()
+    fields = {name: info for name, info in spec.model_fields.items() if name not in besides}
+    for name in sorted(fields, key=[*titles, *fields].index):
+        section = titles[name].partition(":")[0] if name in titles else ""
+        if section and section not in sections:
+            sections[section] = parser.add_argument_group(section)
+        group = sections[section] if section else parser
+        flag, types = "--" + name.replace("_", "-"), _types(fields[name].annotation)
+        about = fields[name].description
+        if types == [bool]:
+            group.add_argument(flag, action="store_true", default=None, help=about)
+        elif all(isinstance(one, str) for one in types):
+            group.add_argument(flag, choices=types, help=about)
         else:
-            parser.add_argument(flag, metavar=name.rpartition("_")[2].upper(), help=info.description)
+            group.add_argument(flag, metavar="|".join(map(_written, types)), help=about)
+
+
+def _types(annotation: Any) -> list[Any]:
+    """What a value may be, but None: types, and of literals the texts themselves."""
+    if get_origin(annotation) in (Union, UnionType):
+        return [one for part in get_args(annotation) for one in _types(part)]
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    if hasattr(annotation, "__metadata__"):
+        return _types(annotation.__origin__)
+    return [] if annotation is NoneType else [annotation]
+
+
+def _written(one: Any) -> str:
+    """As in a help text."""
+    return one if isinstance(one, str) else _WRITTEN.get(one, "KEY=VALUE,...")
 
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:

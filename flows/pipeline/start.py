@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flows.common.errors import ONLY_DEPLOYED, SpecError
 from flows.prefect_api.temporary_server import PrefectApi
 from flows.specs.evaluation import EvaluationSpec
+from flows.specs.rescoring import RescoreSpec
 
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult
@@ -65,3 +66,14 @@ def run(
         for line in about_scores(result.record):
             log.warning(line)
     return result
+
+
+def run_rescoring(spec: RescoreSpec, *, show_progress: bool) -> "EvaluationResult":
+    """See `flows.rescore.rescore`."""
+
+    def flow_call(_: object) -> Callable[[], Any]:
+        from flows.pipeline.rescore_flow import rescore_flow
+
+        return partial(rescore_flow, spec=spec, return_state=True)
+
+    return run(spec.evaluation(), show_progress=show_progress, flow_call=flow_call)

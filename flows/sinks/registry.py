@@ -13,6 +13,7 @@ from backends.model_string import ModelSpec
 from backends.registry import load_object
 from flows.common.errors import SpecError
 from flows.sinks.sink import Sink
+from flows.storage.files import Place
 from metrics.errors import nearest_or_all
 
 
@@ -79,6 +80,16 @@ def check_sink(text: str, model: ModelSpec) -> None:
         install = f"pip install 'assay-eval[{entry.extra}]'"
         raise SpecError(f"{text}: needs {entry.package}; install with: {install}")
     open_sink(text).check(model)
+
+
+def publish_run(folder: str | Place, to: str) -> str:
+    """See `flows.publish.publish`."""
+    from flows.results.evaluation_result import EvaluationResult
+    from flows.results.run_folder import RunFolder
+
+    result = EvaluationResult.open(folder)
+    check_sink(to, RunFolder(result.folder).read_model())
+    return open_sink(to).publish(result)
 
 
 def _parts(text: str) -> tuple[str, str, dict[str, str]]:

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from flows.cli.evaluate_command import INTERRUPTED, ending
+from flows.cli.command import INTERRUPTED, ended
 from tests.support.endpoints.endpoint import Endpoint
 from tests.support.lab import Lab, finish
 from tests.support.waiting import until
@@ -68,6 +68,6 @@ def test_ctrl_c_that_a_librarys_clean_up_hides_is_one_all_the_same() -> None:
     def broken() -> int:
         raise ValueError("Task run is not set")
 
-    assert ending(hidden) == INTERRUPTED
+    assert ended(hidden) == INTERRUPTED
     with pytest.raises(ValueError, match="not set"):
-        ending(broken)
+        ended(broken)

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from backends.retrying import Patience
-from flows.benchmark import benchmark, main
+from flows.benchmark import benchmark
+from flows.cli.benchmark_command import main
 from flows.specs.suite import SuiteSpec
 from flows.suites import model_process
 from flows.suites.result import SuiteResult

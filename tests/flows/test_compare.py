@@ -13,8 +13,9 @@ import pytest
 import yaml
 from scipy import stats
 
+from flows.cli.compare_command import main
 from flows.common.errors import NotComparable, ResultError, SpecError
-from flows.compare import compare, main
+from flows.compare import compare
 from flows.comparing.comparison import Comparison, Coverage
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from flows.cli.evaluate_command import read_arguments, read_spec
+from flows.cli.rescore_command import main
 from flows.common.errors import SpecError
 from flows.comparing.comparison import compare
-from flows.rescore import main, rescore
+from flows.rescore import rescore
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.rescoring import RescoreSpec
 from tests.support.lab import Lab

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from flows.benchmark import benchmark
+from flows.cli.compare_command import main as compare_main
+from flows.cli.publish_command import main as publish_main
+from flows.cli.rescore_command import main as rescore_main
 from flows.common.errors import SpecError
 from flows.compare import compare
-from flows.compare import main as compare_main
-from flows.publish import main as publish_main
-from flows.rescore import main as rescore_main
 from flows.results.evaluation_result import EvaluationResult
 from flows.storage.bucket import BucketPath
 from flows.suites.result import SuiteResult

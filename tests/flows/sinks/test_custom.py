@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.cli.evaluate_command import main
+from flows.cli.publish_command import main as publish_main
 from flows.common.errors import SpecError
 from flows.evaluate import evaluate
-from flows.publish import main as publish_main
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
 from flows.specs.evaluation import EvaluationSpec

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flows.cli.evaluate_command import main
+from flows.cli.publish_command import main as publish_main
 from flows.evaluate import evaluate
-from flows.publish import main as publish_main
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
 from tests.support.hub.server import READS, Fault, Hub

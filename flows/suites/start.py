@@ -1,0 +1,24 @@
+"""Start a suite: its flow on some Prefect API."""
+
+from typing import TYPE_CHECKING, Any
+
+from flows.prefect_api.temporary_server import PrefectApi
+from flows.specs.suite import SuiteSpec
+
+if TYPE_CHECKING:
+    from flows.suites.result import SuiteResult
+
+
+def run_suite(spec: SuiteSpec, *, show_progress: bool) -> "SuiteResult":
+    """See `flows.benchmark.benchmark`."""
+    with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
+        from flows.reporting.reporter import reporting
+        from flows.suites.benchmark_flow import benchmark_flow
+        from flows.suites.result import SuiteResult
+
+        with reporting(show_progress), api.connected():
+            state: Any = benchmark_flow(suite=spec, return_state=True)
+    folder = state.result(raise_on_failure=False)
+    if isinstance(folder, BaseException):
+        raise folder
+    return SuiteResult.open(folder)
