@@ -102,8 +102,3 @@ class EngineModel:
             "eos_token": tokenizer.eos_token,
             "bos_token": tokenizer.bos_token,
         }
-
-
-def place_of(source: ModelSource) -> str:
-    """What an engine is given to load: the folder wherever it runs, or the hub id."""
-    return source.name if source.commit else str(source.folder.resolve())

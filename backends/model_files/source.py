@@ -21,6 +21,11 @@ class ModelSource:
     folder: Path
     commit: str | None
 
+    @property
+    def location(self) -> str:
+        """What an engine is given to load: the folder, wherever the engine runs, or the hub id."""
+        return self.name if self.commit else str(self.folder.resolve())
+
 
 def locate(name: str, revision: str | None, config: str = "config.json") -> ModelSource:
     """Find the files of a folder or hub id; of a hub model only `config` is fetched, to learn the commit.

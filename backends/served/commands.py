@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from backends.model_files.engine_model import EngineModel, place_of
+from backends.model_files.engine_model import EngineModel
 from backends.served.options import ServerOptions, flags
 from backends.served.server import Command
 
@@ -20,13 +20,13 @@ def vllm_command(model: EngineModel, options: ServerOptions, port: int, key: str
     """vLLM's OpenAI server. A model with an adapter has the name of the two, and the bare one another."""
     adapter: list[str] = []
     if model.adapter is not None:
-        module = json.dumps({"name": model.name, "path": place_of(model.adapter)})
+        module = json.dumps({"name": model.name, "path": model.adapter.location})
         adapter = flags({"enable-lora": True, "max-lora-rank": model.adapter_rank, "lora-modules": [module]})
     said = flags(
         {
             "host": "127.0.0.1",
             "port": port,
-            "model": place_of(model.source),
+            "model": model.source.location,
             "revision": model.source.commit,
             "served-model-name": BASE if model.adapter else model.name,
             "dtype": model.dtype,
@@ -53,12 +53,12 @@ def sglang_command(model: EngineModel, options: ServerOptions, port: int, key: s
         file.write(f"api-key: {key}\n")
     adapter: list[str] = []
     if model.adapter is not None:
-        adapter = flags({"lora-paths": [f"{ADAPTER}={place_of(model.adapter)}"]})
+        adapter = flags({"lora-paths": [f"{ADAPTER}={model.adapter.location}"]})
     said = flags(
         {
             "host": "127.0.0.1",
             "port": port,
-            "model-path": place_of(model.source),
+            "model-path": model.source.location,
             "revision": model.source.commit,
             "served-model-name": model.name,
             "dtype": model.dtype,

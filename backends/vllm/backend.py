@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.model_files.engine_model import EngineModel, place_of
+from backends.model_files.engine_model import EngineModel
 from backends.model_files.engine_options import VLLMOptions
 from backends.model_files.tokenization import Query, Unanswerable
 from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
@@ -135,7 +135,7 @@ class VLLMBackend:
         }
         adapted = {"enable_lora": True, "max_lora_rank": model.adapter_rank} if model.adapter else {}
         return {
-            "model": place_of(model.source),
+            "model": model.source.location,
             "revision": model.source.commit,
             "dtype": model.dtype,
             "max_model_len": model.engine_length,
@@ -156,4 +156,4 @@ class VLLMBackend:
             return None
         from vllm.lora.request import LoRARequest
 
-        return LoRARequest("adapter", 1, place_of(self._model.adapter))
+        return LoRARequest("adapter", 1, self._model.adapter.location)

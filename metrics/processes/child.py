@@ -34,7 +34,8 @@ def start(module: str, *arguments: str, **how: Any) -> "subprocess.Popen[bytes]"
 def release(child: "subprocess.Popen[bytes]") -> None:
     """Let a child end by itself, when it has done what it was told."""
     assert child.stdin is not None, "it was started with a pipe"
-    child.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # it has ended without reading all it was told
+        child.stdin.close()
 
 
 def end(child: "subprocess.Popen[bytes]", seconds: float) -> None:
