@@ -1,6 +1,5 @@
 """The database under the response store: how it is opened, created by one of many, and explained."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from backends.errors import BackendError
+from backends.retrying import Patience, tried
 
 # Long enough for another process to write a large batch to a slow disk, short enough to be noticed.
 _BUSY_SECONDS = 120.0
-_CREATION_SECONDS = 30.0
+# Another one that creates the store is done soon.
+_CREATION = Patience(seconds=30.0, first=0.02, longest=0.1)
 # Whoever creates a store holds this lock of its database; any number that others do not use.
 _CREATION_LOCK = 0xA55A57
 # A host that does not answer at all; libpq would wait for ever.
@@ -59,21 +60,17 @@ def initialise(
     Raises BackendError where the database cannot be a store.
     """
     writer = engine.execution_options(assay_begin="BEGIN IMMEDIATE")
-    deadline = time.monotonic() + _CREATION_SECONDS
+
+    def create() -> None:
+        _use_write_ahead_log(engine)
+        with writer.begin() as connection:
+            _wait_for_turn(connection)
+            for table in tables.sorted_tables:
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            connection.execute(insert, rows)
+
     with explained(shown(engine.url)):
-        while True:
-            try:
-                _use_write_ahead_log(engine)
-                with writer.begin() as connection:
-                    _wait_for_turn(connection)
-                    for table in tables.sorted_tables:
-                        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                    connection.execute(insert, rows)
-                return
-            except exc.DBAPIError as error:
-                if not _lost_a_race(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+        tried(create, _CREATION, _lost_a_race)
 
 
 def shown(url: sa.URL) -> str:
@@ -157,9 +154,11 @@ def _wait_for_turn(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
 
 
-def _lost_a_race(error: exc.DBAPIError) -> bool:
+def _lost_a_race(error: BaseException) -> bool:
     """Whether another process was creating the same SQLite file."""
-    return _sqlite_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    return isinstance(error, exc.DBAPIError) and _sqlite_name(error).startswith(
+        ("SQLITE_BUSY", "SQLITE_LOCKED")
+    )
 
 
 def _sqlite_name(error: exc.DBAPIError) -> str:

@@ -250,7 +250,7 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_without_the_right_to_write_is_named() -> None:
     script = """
-        import os, sqlite3, sys
+        import os, sqlite3, sys, tenacity
         from backends.store.responses import ResponseStore
 
         if os.getuid() == 0:  # who may write everywhere
