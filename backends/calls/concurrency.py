@@ -5,7 +5,8 @@ Slow start, then additive increase and multiplicative decrease (Chiu and Jain 19
 can see of a model server from outside: 429s, and throughput against latency. Up to a point a server that
 batches answers more slowly because it answers more at once, which is no reason to ask for less. Past its
 memory it answers more slowly and less. So growth is an experiment: where more calls in flight bring no more
-throughput, the limit goes back to where it was best, and the next experiment takes more time.
+throughput, the limit goes back to where it was best, and the next experiment takes more time. What that is
+worth against plain growth stands in docs/benchmarks.md.
 
 Times are seconds by one clock that never goes back.
 """
