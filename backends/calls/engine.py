@@ -165,7 +165,7 @@ class CallEngine(Generic[Item]):
         try:
             return await attempt()
         except CallFailed as error:
-            return await route.retry.after(error, attempt, tries.failed, loop_time() - began)
+            return await route.retry.after(error, attempt, tries.failed, began)
 
     async def _attempt(
         self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool

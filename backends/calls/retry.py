@@ -8,14 +8,13 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
     wait_exponential,
     wait_random,
 )
 
 from backends.calls.endpoint_options import EndpointOptions
 from backends.calls.failure import RETRIED, CallFailed
+from backends.calls.loop import loop_time
 
 T = TypeVar("T")
 # Waits double up to this; longer ones only hold up the end of a run.
@@ -41,11 +40,11 @@ class RetryPolicy:
         first: CallFailed,
         attempt: Callable[[], Awaitable[T]],
         on_failure: Callable[[CallFailed], None],
-        spent: float,
+        began: float,
     ) -> T:
         """What comes of a request whose first try failed, by making the others. Raises the last failure.
 
-        spent: seconds since that first try began.
+        began: when that first try did, by the loop's clock.
         """
         failed: list[CallFailed] = [first]
 
@@ -54,14 +53,16 @@ class RetryPolicy:
                 raise failed.pop()
             return await attempt()
 
-        result: T = await self.retrying(on_failure, spent)(again)
+        result: T = await self.retrying(on_failure, began)(again)
         return result
 
-    def retrying(self, on_failure: Callable[[CallFailed], None], spent: float = 0.0) -> AsyncRetrying:
+    def retrying(self, on_failure: Callable[[CallFailed], None], began: float | None = None) -> AsyncRetrying:
         """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
 
-        It costs more than a call that is answered at once: see `after`.
+        began: when the first did; now, if it is not said. It costs more than a call that is answered at once:
+        see `after`.
         """
+        ends = (loop_time() if began is None else began) + self.total_timeout
         usual = wait_exponential(self.backoff, max=_LONGEST_WAIT) + wait_random(0, self.backoff / 2)
 
         def wait(state: RetryCallState) -> float:
@@ -69,7 +70,7 @@ class RetryPolicy:
             return usual(state) if named is None else named + wait_random(0, self.backoff)(state)
 
         return AsyncRetrying(
-            stop=stop_after_attempt(self.max_tries) | stop_after_delay(max(self.total_timeout - spent, 0.0)),
+            stop=lambda state: state.attempt_number >= self.max_tries or loop_time() >= ends,
             wait=wait,
             retry=retry_if_exception(_may_be_answered),
             before_sleep=lambda state: on_failure(_failed(state)),
