@@ -52,7 +52,7 @@ class AskOptions:
             raise TaskError(f"there is no document {beyond[0]}, only {len(docs)}")
         return {doc_id: docs[doc_id] for doc_id in sorted(wanted)}
 
-    def passed(self, selected: Mapping[int, Doc], docs: Sequence[Doc]) -> Iterable[tuple[int, Doc]]:
+    def drawing_examples(self, selected: Mapping[int, Doc], docs: Sequence[Doc]) -> Iterable[tuple[int, Doc]]:
         """The documents that draw examples: all up to the last that is asked, so that no document's examples
         depend on which others are asked. In lm-eval they do."""
         return selected.items() if self.compat else enumerate(docs[: max(selected, default=-1) + 1])
@@ -67,9 +67,9 @@ class AskOptions:
         """How often a task of this type, whose own number is `own`, asks each request."""
         return own if self.repeats is None or output_type != "generate_until" else self.repeats
 
-    def replaced(self, generation: Mapping[str, Any]) -> dict[str, Any]:
+    def generation_of(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """A task's generation parameters with the run's in their place, and the seed where they use it."""
-        merged = {**generation, **self.generation}
+        merged = {**own, **self.generation}
         if self.end_of_thinking is not None:
             merged[PARAMETER] = self.end_of_thinking
         return {"seed": self.seed, **merged} if _is_sampled(merged) else merged

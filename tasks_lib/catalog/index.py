@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeGuard
 from backends.files import atomic_file
 from tasks_lib.errors import TaskError
 from tasks_lib.files.yaml_files import YamlFiles
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 FileKind = Literal["task", "group", "python", "broken"]
 Stamp = tuple[int, int]  # modification time in nanoseconds, size in bytes
@@ -116,7 +116,7 @@ def _definition(path: str, content: Mapping[str, Any]) -> tuple[FileKind, str]:
     key = "group" if kind == "group" else "task"
     name = content.get(key, content.get("group"))
     if not is_name(name):
-        raise TaskError(f"{path}: `{key}` wants a name, not {shown(name)}")
+        raise TaskError(f"{path}: `{key}` wants a name, not {short_repr(name)}")
     return kind, name
 
 
@@ -128,7 +128,7 @@ def is_name(value: object) -> TypeGuard[str]:
 def _tags(path: str, tags: object) -> tuple[str, ...]:
     listed = tags if isinstance(tags, list) else [tags] if tags else []
     if not all(isinstance(tag, str) for tag in listed):
-        raise TaskError(f"{path}: `tag` wants a name or a list of names, not {shown(tags)}")
+        raise TaskError(f"{path}: `tag` wants a name or a list of names, not {short_repr(tags)}")
     return tuple(listed)
 
 

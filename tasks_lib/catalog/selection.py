@@ -20,7 +20,7 @@ from tasks_lib.files.config import ClassConfig, FunctionRef, GroupConfig, TaskCo
 from tasks_lib.files.formats import group_in_format, with_format
 from tasks_lib.files.validation import MOST_NAMES, checked
 from tasks_lib.files.yaml_files import YamlFiles
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 _GROUP_KEYS = {"group", "group_alias", "task", "aggregate_metric_list", "metadata"}
 _CATALOG_KEYS = {"tag", "group", "task_list"}  # of a task file, but not of a task
@@ -201,7 +201,7 @@ class Selector:
                 return self._inner_task(written, group, place)
             case _:
                 raise TaskError(
-                    f"{place.path}, group {group}: {shown(member)} is no name of a task and no mapping"
+                    f"{place.path}, group {group}: {short_repr(member)} is no name of a task and no mapping"
                 )
 
     def _inner_group(self, written: Mapping[str, Any], group: str, place: _Place) -> list[str]:
@@ -307,7 +307,7 @@ class Selector:
 def _name(content: Mapping[str, Any], key: str, path: Path) -> str:
     name = content.get(key)
     if not is_name(name):
-        raise TaskError(f"{path}: `{key}` wants a name, not {shown(name)}")
+        raise TaskError(f"{path}: `{key}` wants a name, not {short_repr(name)}")
     return name
 
 

@@ -95,7 +95,7 @@ class Checker:
 
     def _check_configuration(self, config: TaskConfig, path: Path) -> None:
         scope = TaskScope(config, ErrorContext(config.task, path), self._code.resolve)
-        builder = RequestBuilder(scope, _Unread(scope))
+        builder = RequestBuilder(scope, _NoDocuments(scope))
         builder.check()
         Scorer(scope, builder).check()
 
@@ -110,7 +110,7 @@ class Checker:
         return {entry.name: entry.path for entry in self._catalog.entries()}
 
 
-class _Unread(Documents):
+class _NoDocuments(Documents):
     """Stands for the documents of a task where none is looked at: there are no columns, so that a field's
     name is read as a template, which it is too."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks_lib.code.thread_patches import replaced
+from tasks_lib.code.thread_patches import patched
 from tasks_lib.data.datasets import LocalSource, add_content, local_source
 
 # What `load_dataset` makes of files; a class that loads its files by such a builder means its own dataset.
@@ -33,7 +33,7 @@ class LocalData:
         import datasets
 
         modules = [sys.modules[cls.__module__] for cls in self.cls.__mro__ if cls.__module__ in sys.modules]
-        return replaced(datasets, "load_dataset", self._loader, modules)
+        return patched(datasets, "load_dataset", self._loader, modules)
 
     def _loader(self, real: Any) -> Any:
         def load(path: str, name: str | None = None, *args: Any, **options: Any) -> Any:

@@ -141,13 +141,13 @@ class ClassRequests:
 
     def __iter__(self) -> Iterator[DocRequests]:
         self._made.set_fewshot_seed(self._options.seed)
-        for doc_id, doc in self._options.passed(self.selected, self._documents.evaluated.docs):
-            told = _Told(self._chat, self._options.system_instruction, self._errors)
+        for doc_id, doc in self._options.drawing_examples(self.selected, self._documents.evaluated.docs):
+            settings = _PromptSettings(self._chat, self._options.system_instruction, self._errors)
             with self._errors.on("fewshot_context", doc_id, doc):
-                prompt = self._prompt(doc, told)
+                prompt = self._prompt(doc, settings)
             if doc_id in self.selected:
                 with self._errors.on("construct_requests", doc_id, doc):
-                    asked = [self._request(one) for one in self._instances(doc_id, doc, prompt, told)]
+                    asked = [self._request(one) for one in self._instances(doc_id, doc, prompt, settings)]
                 yield DocRequests(doc_id, doc, asked)
 
     @cached_property
@@ -165,7 +165,7 @@ class ClassRequests:
         config = self._made.config
         return self._options.asked_times(config.repeats, config.output_type)
 
-    def _prompt(self, doc: Doc, told: "_Told") -> Any:
+    def _prompt(self, doc: Doc, settings: "_PromptSettings") -> Any:
         """The class's prompt for a document; a text, but for what is between the class and itself."""
         return self._made.fewshot_context(
             doc=doc,
@@ -173,16 +173,16 @@ class ClassRequests:
             system_instruction=self._options.system_instruction,
             fewshot_as_multiturn=True,
             gen_prefix=self._made.doc_to_prefix(doc),
-            **told.chat,
+            **settings.chat,
         )
 
-    def _instances(self, doc_id: int, doc: Doc, prompt: Any, told: "_Told") -> list[Any]:
+    def _instances(self, doc_id: int, doc: Doc, prompt: Any, settings: "_PromptSettings") -> list[Any]:
         """lm-eval's requests for a document, in the order in which it scores them."""
         metadata = (self._made.config.task, doc_id, self.repeats)
-        constructed = self._made.construct_requests(doc=doc, ctx=prompt, metadata=metadata, **told.chat)
+        constructed = self._made.construct_requests(doc=doc, ctx=prompt, metadata=metadata, **settings.chat)
         instances = constructed if isinstance(constructed, list) else [constructed]
         if any(one.request_type != "loglikelihood_rolling" for one in instances):
-            told.refuse_what_was_ignored(prompt)  # a rolling log-likelihood reads no prompt
+            settings.refuse_what_was_ignored(prompt)  # a rolling log-likelihood reads no prompt
         return sorted(instances, key=lambda one: one.idx)
 
     def _request(self, instance: Any) -> Request:
@@ -198,14 +198,14 @@ class ClassRequests:
                 options = self._options
                 if options.compat:  # lm-eval leaves it to the class
                     options = replace(options, generation={})
-                return Request("generate_until", prompt, generation=options.replaced(generation))
+                return Request("generate_until", prompt, generation=options.generation_of(generation))
         kinds = ", ".join(type(argument).__name__ for argument in instance.args)
         said = f"a {instance.request_type} request of ({kinds}) cannot be asked"
         raise self._errors.error("construct_requests", said)
 
 
-class _Told:
-    """What a class was told of system instruction and chat template, and whether it is in the prompt."""
+class _PromptSettings:
+    """The system instruction and chat template that a class gets, and whether they are in the prompt."""
 
     def __init__(self, chat: ChatRenderer | None, instruction: str | None, errors: ErrorContext) -> None:
         self._render = chat

@@ -22,7 +22,7 @@ from typing import Any
 from tasks_lib.code import lm_eval_stub
 from tasks_lib.code.evaluate_load import TASK_CODE, prepare_for
 from tasks_lib.code.import_failures import import_failure
-from tasks_lib.code.import_substitutes import mend
+from tasks_lib.code.import_substitutes import substitute
 from tasks_lib.code.registered_filters import registering
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef
@@ -179,11 +179,11 @@ def _file_module(ref: FunctionRef, file: Path) -> ModuleType:
 
 
 def _execute(loader: SourceFileLoader, module: ModuleType) -> None:
-    """Run the module; once more after an import that failed could be mended."""
+    """Run the module; once more where something stands for what an import did not find."""
     try:
         loader.exec_module(module)
     except ImportError as error:
-        if not mend(error):
+        if not substitute(error):
             raise
         loader.exec_module(module)
 

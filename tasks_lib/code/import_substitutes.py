@@ -1,7 +1,7 @@
 """What lm-eval's task code imports and the libraries of today no longer have, with what stands for it.
 
 Only what is beyond doubt: the same function under another name, or one whose definition is published. A
-library that still has it is not touched. docs/lm-eval.md lists what is mended.
+library that still has it is not touched. docs/lm-eval.md lists them.
 """
 
 import importlib
@@ -16,12 +16,12 @@ from tasks_lib.code.evaluate_load import load_for_task_code
 _MISSING_NAME = re.compile(r"cannot import name '(\w+)' from")
 
 
-def mend(error: ImportError) -> bool:
+def substitute(error: ImportError) -> bool:
     """Put what an import did not find where it looks for it; False where nothing is known to stand for it."""
     wanted = error.name or ""
     if name := _MISSING_NAME.match(str(error)):
         wanted = f"{wanted}.{name[1]}"
-    put = MENDS.get(wanted)
+    put = SUBSTITUTES.get(wanted)
     if put is None:
         return False
     put()
@@ -47,7 +47,7 @@ def _load_metric() -> None:
 
 
 # By the module, or module and name, that is asked for.
-MENDS: Mapping[str, Callable[[], None]] = {
+SUBSTITUTES: Mapping[str, Callable[[], None]] = {
     "transformers.data.metrics": _squad_metrics,
     "datasets.load_metric": _load_metric,
 }

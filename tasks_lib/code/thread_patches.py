@@ -10,7 +10,7 @@ _lock = threading.RLock()
 
 
 @contextmanager
-def replaced(
+def patched(
     owner: ModuleType, name: str, make: Callable[[Any], Any], importers: Iterable[ModuleType] = ()
 ) -> Iterator[None]:
     """`owner.name` is `make(real)` for this thread and until the end; through it others get the real one, and

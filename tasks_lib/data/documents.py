@@ -14,7 +14,7 @@ from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef, TaskConfig
 from tasks_lib.scope import TaskScope
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 
 class Documents:
@@ -36,7 +36,7 @@ class Documents:
             with seeded(make):
                 splits = make(**options)
             if not isinstance(splits, Mapping):
-                raise TaskError(f"gives {shown(splits)}, not a mapping of splits")
+                raise TaskError(f"gives {short_repr(splits)}, not a mapping of splits")
             return FunctionSource(self._config.task, splits)
 
     @property
@@ -149,9 +149,9 @@ def docs_digest(docs: Iterable[Doc]) -> str:
 def _checked(given: Any) -> list[Doc]:
     """What a function gave, if it is documents."""
     if not isinstance(given, Iterable):
-        raise TaskError(f"gives {shown(given)}, not documents")
+        raise TaskError(f"gives {short_repr(given)}, not documents")
     docs = documents(given)
     for position, doc in enumerate(docs):
         if not isinstance(doc, Mapping):
-            raise TaskError(f"document {position} is {shown(doc)}, not a mapping of fields to values")
+            raise TaskError(f"document {position} is {short_repr(doc)}, not a mapping of fields to values")
     return docs

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from metrics.errors import nearest
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import AggregateMetric, FewshotConfig, FilterPipeline, FormatConfig
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -58,7 +58,7 @@ def checked(model: type[Model], raw: Mapping[str, Any], source: str) -> Model:
             key = ".".join(map(str, path or detail["loc"]))
             said.setdefault(key, {})[_phrase(model, path, detail)] = None
             if detail["type"] not in ("extra_forbidden", "missing"):
-                given[key] = f", not {shown(detail['input'])}"
+                given[key] = f", not {short_repr(detail['input'])}"
         lines = [
             f"{source}: `{key}`: {'wants ' * (key in given)}{' or '.join(phrases)}{given.get(key, '')}"
             for key, phrases in said.items()

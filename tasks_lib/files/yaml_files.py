@@ -15,7 +15,7 @@ import yaml
 
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -146,7 +146,7 @@ def _include_names(value: object, owner: str) -> list[str]:
     names: list[Any] = value if isinstance(value, list) else [value]
     for name in names:
         if not isinstance(name, str):
-            raise TaskError(f"{owner}: `include` wants a file name or a list of them, not {shown(name)}")
+            raise TaskError(f"{owner}: `include` wants a file name or a list of them, not {short_repr(name)}")
     return names
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backends.requests import Attachment, MediaKind
+from tasks_lib.value_text import short_repr
 
 # What PNG knows of Pillow's modes; an image of another one (CMYK, ...) becomes RGB.
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
@@ -71,7 +72,7 @@ def _opened(value: Any) -> Any:
         case {"bytes": bytes()} | {"path": str()}:
             stored = {"bytes": value.get("bytes"), "path": value.get("path")}
         case _:
-            raise TypeError(f"gives {_short(value)}, not an image")
+            raise TypeError(f"gives {short_repr(value)}, not an image")
     return Image().decode_example(stored)
 
 
@@ -97,7 +98,7 @@ def _sound(value: Any) -> Attachment:
     try:  # a mapping, or a decoder of `datasets` that can be read as one
         array, rate = np.asarray(value["array"]), int(value["sampling_rate"])
     except (TypeError, KeyError, ValueError) as error:
-        raise TypeError(f"gives {_short(value)}, not a sound") from error
+        raise TypeError(f"gives {short_repr(value)}, not a sound") from error
     return Attachment.of("audio", "audio/wav", wav(array, rate))
 
 
@@ -131,8 +132,3 @@ def wav(array: np.ndarray[Any, Any], rate: int) -> bytes:
 
 
 _ENCODERS: Mapping[MediaKind, Callable[[Any], Attachment]] = {"image": _image, "audio": _sound}
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

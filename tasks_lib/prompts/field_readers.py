@@ -6,12 +6,19 @@ from typing import Any
 
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FewshotConfig, FunctionRef, TaskConfig
-from tasks_lib.prompts.fields import Read, Readers, choices_reader, plain_reader, target_reader, text_reader
-from tasks_lib.prompts.format_layout import Layout
+from tasks_lib.prompts.fields import (
+    FieldReaders,
+    Read,
+    choices_reader,
+    plain_reader,
+    target_reader,
+    text_reader,
+)
+from tasks_lib.prompts.format_layout import FormatLayout
 from tasks_lib.scope import TaskScope
 
 
-class TaskReaders:
+class TaskFieldReaders:
     """The readers of one task, made when they are first used.
 
     columns: the names that count as fields in the task file.
@@ -22,12 +29,12 @@ class TaskReaders:
         self._columns = columns
 
     @cached_property
-    def own(self) -> Readers:
+    def own(self) -> FieldReaders:
         """Of the evaluated documents."""
         return self._readers(self._config, self._config.gen_prefix, self._columns)
 
     @cached_property
-    def examples(self) -> Readers:
+    def examples(self) -> FieldReaders:
         """Examples are read as the task's documents, where `fewshot_config` does not say otherwise."""
         config, fewshot = self._config, self._config.fewshot_config
         own = {key: getattr(config, key) for key in ("doc_to_text", "doc_to_target", "doc_to_choice")}
@@ -44,7 +51,7 @@ class TaskReaders:
 
     def _readers(
         self, fields: TaskConfig | FewshotConfig, gen_prefix: str | None, prefix_columns: Sequence[str] | None
-    ) -> Readers:
+    ) -> FieldReaders:
         has_choices = self._config.doc_to_choice is not None
         with self._errors.on("doc_to_text"):
             if fields.doc_to_text is None:
@@ -59,16 +66,16 @@ class TaskReaders:
             choices = None if choice_field is None else choices_reader(choice_field, self._columns)
         with self._errors.on("gen_prefix"):
             prefix = plain_reader(gen_prefix, prefix_columns)
-        readers = Readers(text, target, choices, prefix, choices and _as_they_are(choices))
+        readers = FieldReaders(text, target, choices, prefix, choices and _as_they_are(choices))
         return self._laid_out(readers, fields.doc_to_text)
 
-    def _laid_out(self, readers: Readers, text: Any) -> Readers:
+    def _laid_out(self, readers: FieldReaders, text: Any) -> FieldReaders:
         """The readers through the format (`tasks_lib.files.formats`) that was chosen, where one was."""
         if not self._config.formats:
             return readers
         ((name, chosen),) = self._config.formats.items()
         with self._errors.on(f"formats, {name}"):
-            return Layout(chosen).readers(readers, is_bare_question=text in self._columns)
+            return FormatLayout(chosen).readers(readers, is_bare_question=text in self._columns)
 
     def _value(self, value: Any) -> Any:
         return self._resolve(value) if isinstance(value, FunctionRef) else value

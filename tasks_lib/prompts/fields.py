@@ -18,11 +18,11 @@ FieldValue = str | int | list[Any] | dict[str, Any] | Callable[[Doc], Any] | Non
 
 
 @dataclass(frozen=True, slots=True)
-class Readers:
+class FieldReaders:
     """How one kind of document, evaluated or example, is read.
 
     choices: what log-likelihoods are compared of, or what an index as target names; None without. answers:
-    the wordings that a generated answer may have, with the target that each stands for.
+    the texts that a generated answer may be, with the target that each stands for.
     """
 
     text: Read

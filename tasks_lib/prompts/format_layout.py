@@ -9,7 +9,7 @@ from metrics.scores.choices import NO_CHOICE, resolve_gold
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FormatConfig
-from tasks_lib.prompts.fields import Read, Readers
+from tasks_lib.prompts.fields import FieldReaders, Read
 from tasks_lib.prompts.templates import Template, compile_template
 
 # What the prompts of tasks put around their question; a format says it in its own way.
@@ -17,7 +17,7 @@ _BEFORE = re.compile(r"\s*(?:question|problem|q)\s*:\s*", re.IGNORECASE)
 _AFTER = re.compile(r"\s*(?:^|\n|\s{2})\s*(?:answer|solution|a)\s*:\s*$", re.IGNORECASE)
 
 
-class Layout:
+class FormatLayout:
     """One format, its templates compiled. Raises `jinja2.TemplateSyntaxError` for one that is none."""
 
     def __init__(self, config: FormatConfig) -> None:
@@ -25,12 +25,12 @@ class Layout:
         self._instruction = _template(config.instruction)
         self._answer = _template((config.answer_instruction or "") + (config.answer_prompt or ""))
 
-    def readers(self, raw: Readers, *, is_bare_question: bool) -> Readers:
-        """Readers of the laid out document over those of the task's own fields.
+    def readers(self, raw: FieldReaders, *, is_bare_question: bool) -> FieldReaders:
+        """FieldReaders of the laid out document over those of the task's own fields.
 
         is_bare_question: whether `raw.text` gives a field, rather than a prompt around one.
         """
-        return Readers(
+        return FieldReaders(
             text=lambda doc: self._text(doc, raw, is_bare_question),
             target=lambda doc: self._target(doc, raw),
             choices=self._scored_choices(raw),
@@ -38,7 +38,7 @@ class Layout:
             answers=self._answers(raw.choices),
         )
 
-    def _text(self, doc: Doc, raw: Readers, is_bare_question: bool) -> str:
+    def _text(self, doc: Doc, raw: FieldReaders, is_bare_question: bool) -> str:
         question = raw.text(doc)
         if not isinstance(question, str):
             raise TaskError(f"gives {question!r}, not the question that a format lays out")
@@ -53,14 +53,14 @@ class Layout:
         ]
         return self._config.section_separator.join(part for part in parts if part)
 
-    def _scored_choices(self, raw: Readers) -> Read | None:
+    def _scored_choices(self, raw: FieldReaders) -> Read | None:
         """What log-likelihoods are asked of: the labels, or, without any, the choices themselves."""
         read = raw.choices
         if read is None or self._config.output_type != "multiple_choice":
             return None
         return lambda doc: self._named(list(read(doc)))
 
-    def _target(self, doc: Doc, raw: Readers) -> Any:
+    def _target(self, doc: Doc, raw: FieldReaders) -> Any:
         target = raw.target(doc)
         if raw.choices is None:
             return target

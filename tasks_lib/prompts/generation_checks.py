@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks_lib.errors import TaskError
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 # Names of one limit; backends know them all (lm-eval 0.4.13, `normalize_gen_kwargs`).
 LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
@@ -17,16 +17,16 @@ def check_generation(parameters: Mapping[str, Any]) -> None:
     until = parameters.get("until")
     stops = until if isinstance(until, list | tuple) else [until]
     if until is not None and not all(isinstance(stop, str) for stop in stops):
-        raise TaskError(f"`until` wants a text or a list of texts, not {shown(until)}")
+        raise TaskError(f"`until` wants a text or a list of texts, not {short_repr(until)}")
     for name in LIMITS:
         if (limit := parameters.get(name)) is not None and not _is_positive(limit):
-            raise TaskError(f"`{name}` wants a number of tokens of at least 1, not {shown(limit)}")
+            raise TaskError(f"`{name}` wants a number of tokens of at least 1, not {short_repr(limit)}")
     for name, value in parameters.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise TaskError(
-                f"`{name}` wants a text, a number or a list or mapping of these, not {shown(value)}"
+                f"`{name}` wants a text, a number or a list or mapping of these, not {short_repr(value)}"
             ) from error
 
 

@@ -12,8 +12,8 @@ from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.fewshot import SAMPLERS, Exclusion, Sampler, class_sampler, make_sampler
-from tasks_lib.prompts.field_readers import TaskReaders
-from tasks_lib.prompts.fields import Readers
+from tasks_lib.prompts.field_readers import TaskFieldReaders
+from tasks_lib.prompts.fields import FieldReaders
 from tasks_lib.prompts.generation_checks import check_generation
 from tasks_lib.prompts.media import Media
 from tasks_lib.prompts.turns import (
@@ -28,7 +28,7 @@ from tasks_lib.prompts.turns import (
     system_turns,
 )
 from tasks_lib.scope import TaskScope
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 # Keys of task files without which a task would be another one.
 UNSUPPORTED: Mapping[str, str] = {
@@ -61,7 +61,7 @@ class RequestBuilder:
     def __iter__(self) -> Iterator[DocRequests]:
         self._refuse_unsupported()
         sampler = self._sampler()
-        for doc_id, doc in self._options.passed(self.selected, self._documents.evaluated.docs):
+        for doc_id, doc in self._options.drawing_examples(self.selected, self._documents.evaluated.docs):
             shots: Sequence[int] = ()
             if sampler:
                 with self._errors.on(self._sampler_key, doc_id):
@@ -102,12 +102,12 @@ class RequestBuilder:
         with self._errors.on("generation_kwargs"):
             if "temperature" in merged:
                 merged["temperature"] = float(merged["temperature"])
-            replaced = self._options.replaced(merged)
-            check_generation(replaced)
-            return replaced
+            parameters = self._options.generation_of(merged)
+            check_generation(parameters)
+            return parameters
 
     @property
-    def readers(self) -> Readers:
+    def readers(self) -> FieldReaders:
         """How the evaluated documents are read."""
         return self._read.own
 
@@ -136,13 +136,13 @@ class RequestBuilder:
         with self._errors.on("doc_to_choice", doc_id, doc):
             choices = read(doc)
             if not isinstance(choices, list | tuple) or not choices:
-                raise TaskError(f"gives {shown(choices)}, not a list of choices")
+                raise TaskError(f"gives {short_repr(choices)}, not a list of choices")
             if self._config.process_results is None:  # task code may know what to do with others
                 _refuse_other_than_texts(choices)
             return list(choices)
 
     def answers(self, doc: Doc) -> Mapping[str, str]:
-        """The wordings that an answer may have, with the target that each stands for.
+        """The texts that an answer may be, with the target that each stands for.
 
         Raises TaskError for a task without choices.
         """
@@ -198,7 +198,7 @@ class RequestBuilder:
             label = self.readers.text(doc) if self.has_multiple_inputs else self.readers.target(doc)
             found = resolve_gold(label, choices)
         if all(index < 0 for index in (found if isinstance(found, list) else [found])):
-            said = f"the label {shown(label)} is none of the choices {shown(list(choices))}"
+            said = f"the label {short_repr(label)} is none of the choices {short_repr(list(choices))}"
             raise self._errors.error(key, said, doc_id)
 
     @cached_property
@@ -217,7 +217,7 @@ class RequestBuilder:
     def _text_target(self, doc_id: int, doc: Doc) -> str:
         target = self.target(doc_id, doc)
         if not isinstance(target, str):
-            raise self._errors.error("doc_to_target", f"gives {shown(target)}, not a text", doc_id)
+            raise self._errors.error("doc_to_target", f"gives {short_repr(target)}, not a text", doc_id)
         return target
 
     # Contexts
@@ -239,7 +239,7 @@ class RequestBuilder:
 
     def _close(self, doc_id: int, before: list[Turn], question: Any, prefix: str | None) -> str:
         if not isinstance(question, str):
-            raise self._errors.error("doc_to_text", f"gives {shown(question)}, not a text", doc_id)
+            raise self._errors.error("doc_to_text", f"gives {short_repr(question)}, not a text", doc_id)
         turns = before + question_turns(question, prefix, self._own_delimiters)
         with self._errors.on("the chat template", doc_id):
             return render_prompt(turns, self._chat)
@@ -258,7 +258,7 @@ class RequestBuilder:
         if self.has_multiple_inputs and choices is not None:
             question, choices = choice_of(question, choices), None
         if not isinstance(question, str):
-            raise TaskError(f"doc_to_text gives {shown(question)}, not a text")
+            raise TaskError(f"doc_to_text gives {short_repr(question)}, not a text")
         answer = answer_text(readers.target(doc), choices)
         return example_turns(question, answer, readers.gen_prefix(doc), self._fewshot_delimiters)
 
@@ -277,8 +277,8 @@ class RequestBuilder:
         )
 
     @cached_property
-    def _read(self) -> TaskReaders:
-        return TaskReaders(self._scope, self._documents.evaluated.columns)
+    def _read(self) -> TaskFieldReaders:
+        return TaskFieldReaders(self._scope, self._documents.evaluated.columns)
 
     def _sampler(self) -> Sampler | None:
         if self.num_fewshot == 0 or self._config.output_type == "loglikelihood_rolling":
@@ -319,10 +319,10 @@ class RequestBuilder:
 def _refuse_other_than_texts(choices: Sequence[Any]) -> None:
     for position, choice in enumerate(choices):
         if not isinstance(choice, str):
-            raise TaskError(f"choice {position} is {shown(choice)}, not a text")
+            raise TaskError(f"choice {position} is {short_repr(choice)}, not a text")
 
 
 def _text_or_none(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise TaskError(f"gives {shown(value)}, not a text")
+        raise TaskError(f"gives {short_repr(value)}, not a text")
     return value

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tasks_lib.errors import TaskError
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 
 class ChatRenderer(Protocol):
@@ -87,7 +87,7 @@ def answer_text(answer: Any, choices: Sequence[str] | None) -> str | None:
     if choices and isinstance(answer, int):
         answer = choice_of(answer, choices)
     if not isinstance(answer, str):
-        raise TaskError(f"the answer of a few-shot example is {shown(answer)}, not a text")
+        raise TaskError(f"the answer of a few-shot example is {short_repr(answer)}, not a text")
     return answer
 
 
@@ -96,7 +96,7 @@ def choice_of(label: Any, choices: Sequence[Any]) -> Any:
     try:
         return choices[label]
     except (IndexError, TypeError) as error:
-        raise TaskError(f"the label {shown(label)} is no index of the {len(choices)} choices") from error
+        raise TaskError(f"the label {short_repr(label)} is no index of the {len(choices)} choices") from error
 
 
 def render_prompt(turns: Sequence[Turn], chat: ChatRenderer | None) -> str:

@@ -37,8 +37,8 @@ from tasks_lib.files.config import (
 from tasks_lib.scope import TaskScope
 
 NO_CHOICE_MATCHES = "[no choice]"
-# The wordings an answer to a document may have, with the target that each stands for.
-Answers = Callable[[Doc], Mapping[str, str]]
+# The texts that an answer to a document may be, with the target that each stands for.
+AnswerTexts = Callable[[Doc], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Pipeline:
 class PipelineReader:
     """Makes the pipelines of one task from its configuration."""
 
-    def __init__(self, scope: TaskScope[TaskConfig], answers: Answers) -> None:
+    def __init__(self, scope: TaskScope[TaskConfig], answers: AnswerTexts) -> None:
         self._config, self._errors, self._resolve = scope.config, scope.errors, scope.resolve
         self._answers = answers
 

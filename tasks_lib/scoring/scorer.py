@@ -29,7 +29,7 @@ from tasks_lib.prompts.templates import compile_template
 from tasks_lib.prompts.turns import choice_of
 from tasks_lib.scope import TaskScope
 from tasks_lib.scoring.pipelines import MetricPlan, Pipeline, PipelineReader
-from tasks_lib.value_text import shown
+from tasks_lib.value_text import short_repr
 
 # Of a response: a pair (log-probability, is greedy), a log-probability, or a text; filters make it anything.
 Value = Any
@@ -262,7 +262,7 @@ def _aggregated(
 def _named_scores(given: Any) -> Mapping[str, Any]:
     """What task code gave, if it is scores."""
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise TaskError(f"process_results gives {shown(given)}, not a mapping of metric names to values")
+        raise TaskError(f"process_results gives {short_repr(given)}, not a mapping of metric names to values")
     return given
 
 
@@ -270,7 +270,9 @@ def _pairs(values: Sequence[Value]) -> Sequence[tuple[float, bool]]:
     """The values of log-likelihood requests, if the filters left them what they are."""
     for value in values:
         if not isinstance(value, list | tuple) or len(value) != 2:
-            raise TaskError(f"the filters give {shown(value)}, not a log-likelihood and whether it is greedy")
+            raise TaskError(
+                f"the filters give {short_repr(value)}, not a log-likelihood and whether it is greedy"
+            )
     return values
 
 

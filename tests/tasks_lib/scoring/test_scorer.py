@@ -344,7 +344,7 @@ def test_values_that_an_aggregation_cannot_use_are_an_error(made: TaskMaker) -> 
 def test_one_document_has_no_standard_error(maker: TaskMaker) -> None:
     maker.data(ROWS[:1])
     found = aggregates(maker.task(), text("a0"))["exact_match", "none"]
-    assert found == MetricScore("exact_match", "none", 1.0, None, 1)
+    assert found == MetricScore("exact_match", "none", 1.0, None, 1, aggregation="mean")
 
 
 def test_a_mean_has_the_standard_error_of_a_mean(made: TaskMaker) -> None:
