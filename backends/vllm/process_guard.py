@@ -22,14 +22,18 @@ class Guard:
     def __init__(self) -> None:
         parent = str(psutil.Process().pid)
         self._process = child.start(__name__, parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert self._process.stdout is not None, "it is a pipe"
-        self._process.stdout.readline()  # it has seen which children there were before
+        self._wait()  # until it has seen which children there were before
 
     def engine_is_there(self) -> None:
-        """There will be no more processes of it."""
+        """There will be no more processes of it, and all of them have been seen when this returns."""
         assert self._process.stdin is not None, "it is a pipe"
         self._process.stdin.write(b"\n")
         self._process.stdin.flush()
+        self._wait()
+
+    def _wait(self) -> None:
+        assert self._process.stdout is not None, "it is a pipe"
+        self._process.stdout.readline()
 
 
 class _Watch:
@@ -62,7 +66,8 @@ def main() -> None:
             watch.look()
         if sys.stdin.buffer.readline():
             watch.look()
+            print(flush=True)
             sys.stdin.buffer.read()
-    except psutil.NoSuchProcess:  # the parent is gone, and standard input closes
+    except (psutil.NoSuchProcess, BrokenPipeError):  # the parent is gone, and standard input closes
         pass
     watch.end()
