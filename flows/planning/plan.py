@@ -96,7 +96,7 @@ class Plan:
 
     @cached_property
     def steps(self) -> StepFiles:
-        return step_files(self.home, self.spec.output)
+        return step_files(self.home, self.spec.steps_folder)
 
     @cached_property
     def model_key(self) -> str:

@@ -38,7 +38,7 @@ def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Or
         check_shared(spec, origin)
     except USER_ERRORS as error:
         return Failed(message=str(error))
-    files = step_files(origin.home_here, spec.output)
+    files = step_files(origin.home_here, spec.steps_folder)
     step = infer.with_options(result_storage=result_storage(files.finished), refresh_cache=True)
     state = step(spec=spec, pieces=pieces, key=key, origin=origin, return_state=True)
     result = state.result(raise_on_failure=False)

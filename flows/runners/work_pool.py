@@ -94,7 +94,7 @@ def _deployment(pool: str) -> str:
 
 
 def _files(parameters: Mapping[str, Any]) -> StepFiles:
-    return step_files(parameters["origin"].home_here, parameters["spec"].output)
+    return step_files(parameters["origin"].home_here, parameters["spec"].steps_folder)
 
 
 def _state(result: ShardResult | BackendError) -> State[Any]:

@@ -29,7 +29,7 @@ from flows.specs.form import as_evaluation_form
 from flows.specs.runner_text import LOCAL, Runner
 from flows.specs.store_address import check_store
 from flows.storage.bucket import BucketPath
-from flows.storage.files import place_of
+from flows.storage.files import Place, place_of
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -236,6 +236,11 @@ class EvaluationSpec(BaseModel):
     output: Output = Field(
         default=Path("results"), description="folder of the runs, or s3://bucket/prefix (docs/storage.md)"
     )
+    shared_folder: Output | None = Field(
+        default=None,
+        description="s3://bucket/prefix whose runs share what their steps leave, as all nights of a suite do "
+        "(default: --output)",
+    )
     store: Annotated[str, AfterValidator(check_store)] | None = Field(
         default=None,
         description="where answers are kept: a SQLite file, postgresql+psycopg://user@host/database, or "
@@ -289,6 +294,11 @@ class EvaluationSpec(BaseModel):
         for sink in sinks:
             open_sink(sink)
         return sinks
+
+    @property
+    def steps_folder(self) -> Place:
+        """The folder whose runs share what steps leave for others."""
+        return self.shared_folder or self.output
 
     def written(self) -> dict[str, Any]:
         """The spec as `--config` reads it, without what is left at its default, unless that may change."""

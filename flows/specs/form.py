@@ -49,6 +49,7 @@ TITLES = {
     "on_stop": "Running: when it must stop",
     "shared_limit": "Running: shared limit",
     "output": "Output: folder",
+    "shared_folder": "Output: folder of shared steps",
     "store": "Output: response store",
     "sinks": "Output: publish to",
     "answers_from": "Output: answers from an earlier run",

@@ -19,11 +19,14 @@ from pydantic import (
 from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec, Output
 from flows.specs.form import as_form
+from flows.storage.bucket import BucketPath
 from flows.storage.files import Place
 from metrics.errors import nearest
 
 # What a suite says once for all its models, or what is not for a run that somebody waits for.
-OWN = frozenset({"model", "tasks", "output", "estimate", "explain_cache", "show_performance"})
+OWN = frozenset(
+    {"model", "tasks", "output", "shared_folder", "estimate", "explain_cache", "show_performance"}
+)
 SETTINGS = tuple(key for key in EvaluationSpec.model_fields if key not in OWN)
 
 Tolerance = Annotated[float, Field(ge=0)]
@@ -128,7 +131,8 @@ class SuiteSpec(BaseModel):
     def evaluation(self, one: SuiteModel, output: Place) -> EvaluationSpec:
         """The evaluation of one of the models, its run's folder below `output`."""
         given = {**self.defaults, **one.settings}
-        own = {"model": one.model, "tasks": self.tasks, "output": output}
+        shared = self.output if isinstance(self.output, BucketPath) else None
+        own = {"model": one.model, "tasks": self.tasks, "output": output, "shared_folder": shared}
         return EvaluationSpec.model_validate(given | own)
 
     def tolerance_of(self, task: str) -> float:

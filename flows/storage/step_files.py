@@ -7,7 +7,6 @@ others; who has a reference gets the file, wherever it was written. Files of a b
 
 import errno
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,10 +16,6 @@ from flows.common.errors import ResultError
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path
 from flows.storage.home import Home
-
-# Where one run of a suite has the runs of its models: `<output>/<suite>/<stamp>/runs`.
-RUNS = "runs"
-_STAMPED = re.compile(r"\d{8}T\d{6}-\d{6}")
 
 # A file by its name below the steps' folder ("path") and its content ("sha256"), as steps pass it on.
 File = Mapping[str, str]
@@ -149,18 +144,10 @@ class SharedStepFiles(StepFiles):
         return self._bucket / f"{file['path']}.{file['sha256'][:16]}"
 
 
-def step_files(home: Home, output: Place) -> StepFiles:
-    """Where the steps of a run keep their files, by where its results go. All runs of a suite share them."""
-    if isinstance(output, BucketPath):
-        shared = output_of_all(output) / ".steps"
-        name = hashlib.sha256(str(shared).encode()).hexdigest()[:16]
-        return SharedStepFiles(home.root / "shared" / name, shared)
+def step_files(home: Home, shared: Place) -> StepFiles:
+    """Where steps keep their files. shared: the folder whose runs share them; those of one machine all do."""
+    if isinstance(shared, BucketPath):
+        folder = shared / ".steps"
+        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        return SharedStepFiles(home.root / "shared" / name, folder)
     return StepFiles(home.root / "steps")
-
-
-def output_of_all(output: BucketPath) -> BucketPath:
-    """Where all runs of all suites go, by where one run of a suite has those of its models; any other output
-    is as it is."""
-    night = output.parent
-    is_of_suite = output.name == RUNS and _STAMPED.fullmatch(night.name)
-    return night.parent.parent if is_of_suite else output

@@ -15,7 +15,6 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import safe_name
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, names_below, write_text
-from flows.storage.step_files import RUNS
 
 LAST = "leaderboard.json"
 _STAMP = "%Y%m%dT%H%M%S-%f"
@@ -47,7 +46,7 @@ class SuiteFolder:
     @property
     def runs(self) -> Place:
         """The output folder of the models' runs."""
-        return self.path / RUNS
+        return self.path / "runs"
 
     def name_of(self, run: str) -> str:
         """A model's run folder by its place below this one."""

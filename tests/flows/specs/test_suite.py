@@ -80,3 +80,13 @@ def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, content: str) -> Non
     file.write_text(content)
     with pytest.raises(SpecError, match=str(file)):
         read_suite(file)
+
+
+@pytest.mark.parametrize("output", ["s3://bucket/suites", "suites"])
+def test_the_runs_of_a_suite_in_a_bucket_share_what_their_steps_leave_across_nights(output: str) -> None:
+    spec = SuiteSpec.model_validate(
+        {"name": "n", "models": ["scripted:hash"], "tasks": ["t"], "output": output}
+    )
+    nights = [spec.evaluation(spec.models[0], spec.output / "n" / night / "runs") for night in ("1", "2")]
+    assert {one.steps_folder == spec.output for one in nights} == {output.startswith("s3:")}
+    assert all(one.output != spec.output for one in nights)
