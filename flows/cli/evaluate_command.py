@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from flows.cli.command import DONE, FAILED, ended
 from flows.cli.flags import Parser, add_flags, given, parse
 from flows.common.errors import ResultError, SpecError
+from flows.common.json_object import JsonObject
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.form import TITLES
 from flows.specs.validation import validated
@@ -122,7 +123,7 @@ def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
     return FAILED if report.is_broken else DONE
 
 
-def _read_config(file: Path) -> dict[str, Any]:
+def _read_config(file: Path) -> JsonObject:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from backends.model_string import ModelSpec
 from flows.common.errors import SpecError
+from flows.common.json_object import JsonObject
 from flows.storage.bucket import BucketPath
 from metrics.errors import nearest
 
@@ -91,7 +92,7 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
     return known
 
 
-def given(spec: type[BaseModel], arguments: argparse.Namespace) -> dict[str, Any]:
+def given(spec: type[BaseModel], arguments: argparse.Namespace) -> JsonObject:
     """Those keys of a model that flags were given for."""
     flags = {key: value for key, value in vars(arguments).items() if key in spec.model_fields}
     return {key: value for key, value in flags.items() if value is not None}

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.common.errors import NotComparable
+from flows.common.json_object import JsonObject
 from flows.common.text_tables import Row, aligned
 from flows.comparing.difference import Difference
 from flows.comparing.matched_samples import MatchedSamples
@@ -71,7 +72,7 @@ class Comparison:
 
         return pd.DataFrame([one.numbers() for one in self.differences])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """All of it, as JSON values."""
         return {
             "first": str(self.first),

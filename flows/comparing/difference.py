@@ -1,8 +1,9 @@
 """One number of two runs, and how they differ in it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from flows.common.json_object import JsonObject
 from metrics.statistics.paired import Paired
 
 Verdict = Literal["better", "worse", "undecided"]
@@ -57,7 +58,7 @@ class Difference:
             return "undecided"
         return "better" if self.gain > 0 else "worse"
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> JsonObject:
         """All but the flips, flat: a row of a data frame."""
         own = asdict(self)
         found = own.pop("paired") or dict.fromkeys(Paired.__slots__)

@@ -27,7 +27,7 @@ from flows.reporting.machine_usage import ResourceSampler
 from flows.reporting.reporter import Reporter, reporter
 from flows.results.run_folder import RunFolder
 from flows.steps.load_model import load_model
-from flows.steps.persist import persist
+from flows.steps.persist import RunFacts, persist
 from flows.steps.prepare import prepare
 from flows.steps.records import (
     Prepared,
@@ -88,14 +88,14 @@ class Evaluation:
             self._evaluate()
         if self.stopped is not None and self.plan.spec.on_stop == "pause":
             pausing.pause(self.plan.spec, *self.stopped)
-        facts = {
-            "started": started.isoformat(),
-            "seconds": round(monotonic() - clock, 3),
-            "seconds_asking": round(self.seconds_asking, 3),
-            "requests_asked": self.requests_asked,
-            "requests_reused": self.requests_reused,
-            "resources": resources.summary(),
-        }
+        facts = RunFacts(
+            started=started.isoformat(),
+            seconds=round(monotonic() - clock, 3),
+            seconds_asking=round(self.seconds_asking, 3),
+            requests_asked=self.requests_asked,
+            requests_reused=self.requests_reused,
+            resources=resources.summary(),
+        )
         persist(self.plan.spec, str(self.run_folder.path), model, self.scored, self.failed, facts)
         reporter().persisted(self.run_folder.path)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from flows.common.json_object import JsonObject
 from flows.reporting.reporter import Work
 from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
@@ -29,7 +29,7 @@ def progress(work: Work) -> tuple[float, str]:
     return percent, f"{said}; about {timedelta(seconds=round(left))} left"
 
 
-def score_rows(record: RunRecord) -> list[dict[str, Any]]:
+def score_rows(record: RunRecord) -> list[JsonObject]:
     """The scores as rows of a table artifact."""
     shown = islice(numbers(record), MOST_ROWS)
     return [dict(zip(_COLUMNS, _cells(one, score), strict=True)) for one, score in shown]
@@ -56,7 +56,7 @@ def summary(result: EvaluationResult) -> str:
     )
 
 
-def _cells(one: TaskOrGroup, score: Score) -> Iterator[Any]:
+def _cells(one: TaskOrGroup, score: Score) -> Iterator[object]:
     yield "  " * one.depth + one.alias
     yield score.filter
     yield score.metric

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
+from flows.common.json_object import JsonObject
 from flows.reporting.gpu_usage import Gpus, Nvml, installed_nvml
 
 _MIB = 2**20
@@ -62,7 +63,7 @@ class Totals:
             self._machine_percent = max(self._machine_percent, _machine_percent(self._rated, reading))
             self._rated = reading
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JsonObject:
         """The figures of `ResourceSampler.summary`, without the GPUs."""
         first, last = self._first, self._last
         cpu, machine = _cpu_percent(first, last), _machine_percent(first, last)
@@ -110,7 +111,7 @@ class ResourceSampler:
         self._thread.join(_JOIN_SECONDS)
         self._totals.add(self._read())
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JsonObject:
         """What was seen, as JSON has it; within the block, so far.
 
         samples, seconds: how often and how long.

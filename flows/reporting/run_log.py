@@ -7,7 +7,6 @@ hundred lines.
 from collections.abc import Mapping, Sequence
 from logging import WARNING
 from pathlib import Path
-from typing import Any
 
 from flows.planning.plan import Plan
 from flows.reporting.reporter import reporter
@@ -68,7 +67,7 @@ def _scored(name: str, found: TaskScores) -> str:
     return f"scored {name}: {first.metric} {first.value:.4f}{error}, {first.count:,} documents"
 
 
-def _counted(tasks: Sequence[str] | Mapping[str, Any]) -> str:
+def _counted(tasks: Sequence[str] | Mapping[str, object]) -> str:
     return f"{len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'}"
 
 

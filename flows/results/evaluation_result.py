@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.common.errors import ResultError
+from flows.common.json_object import JsonObject
 from flows.results import remarks, score_table
 from flows.results.results_json import RunRecord
 from flows.results.run_folder import RunFolder
@@ -21,7 +22,7 @@ class EvaluationResult:
     `record` is the model."""
 
     folder: Place
-    results: dict[str, Any]
+    results: JsonObject
 
     @classmethod
     def open(cls, folder: str | Place) -> "EvaluationResult":

@@ -6,11 +6,11 @@ lm-evaluation-harness 0.4.13, `lm_eval/result_schema.py` and `evaluator_utils.py
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.common.errors import ResultError
+from flows.common.json_object import JsonObject
 from flows.results.cost import RunCost
 from flows.results.performance import RunPerformance
 
@@ -28,7 +28,7 @@ class Aggregation(_Part):
     function of the task's own. weight_by_size: of a group, whether it weighs its tasks by their documents."""
 
     name: str | None
-    options: dict[str, Any] = {}
+    options: JsonObject = {}
     weight_by_size: bool | None = None
 
 
@@ -62,7 +62,7 @@ class Assay(_Part):
     version: str = ""
     failed: dict[str, str] = {}
     model_key: str = ""
-    fingerprint: dict[str, Any] = {}
+    fingerprint: JsonObject = {}
     answers_from: str | None = None
     python: str = ""
     tasks: dict[str, TaskUsage] = {}
@@ -75,7 +75,7 @@ class Assay(_Part):
     seconds_asking: float = 0.0
     requests_asked: int = 0
     requests_reused: int = 0
-    resources: dict[str, Any] = {}
+    resources: JsonObject = {}
 
 
 class SampleCounts(_Part):
@@ -135,21 +135,21 @@ class RunRecord(_Part):
     asked. config: the model, and how the run asked.
     """
 
-    results: dict[str, dict[str, Any]] = {}
-    groups: dict[str, dict[str, Any]] = {}
+    results: dict[str, JsonObject] = {}
+    groups: dict[str, JsonObject] = {}
     group_subtasks: dict[str, list[str]] = {}
-    configs: dict[str, dict[str, Any]] = {}
-    versions: dict[str, Any] = {}
+    configs: dict[str, JsonObject] = {}
+    versions: JsonObject = {}
     num_fewshot: dict[str, int | None] = Field(default={}, alias="n-shot")
     higher_is_better: dict[str, dict[str, bool | None]] = {}
     sample_counts: dict[str, SampleCounts] = Field(default={}, alias="n-samples")
-    config: dict[str, Any] = {}
+    config: JsonObject = {}
     date: str = ""
     total_evaluation_time_seconds: str = ""
     assay: Assay = Assay()
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> "RunRecord":
+    def read(cls, content: Mapping[str, object]) -> "RunRecord":
         """What a `results.json` of this or an older version holds. Raises ResultError for another."""
         try:
             record = cls.model_validate(content)
@@ -164,7 +164,7 @@ class RunRecord(_Part):
             )
         return record
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """As the file has it: what was given, under the file's names."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
@@ -235,11 +235,11 @@ class RunRecord(_Part):
         """The number of a task or group under `metric,filter`, if it has that."""
         return next((score for score in self.scores(name) if score.key == key), None)
 
-    def task_values(self, task: str, keys: Sequence[str]) -> dict[str, Any]:
+    def task_values(self, task: str, keys: Sequence[str]) -> JsonObject:
         """What the task's file says under these keys; None where it says nothing."""
         return {key: self.configs[task].get(key) for key in keys}
 
-    def run_values(self, keys: Sequence[str]) -> dict[str, Any]:
+    def run_values(self, keys: Sequence[str]) -> JsonObject:
         """How the run asked, by these keys of `config`; None where it says nothing."""
         return {key: self.config.get(key) for key in keys}
 
@@ -265,9 +265,7 @@ class RunRecord(_Part):
         return str(self.config["model_args"]["pretrained"])
 
 
-def with_model_options(
-    content: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> dict[str, Any]:
+def with_model_options(content: JsonObject, change: Callable[[JsonObject], JsonObject]) -> JsonObject:
     """The content of the file, with every set of options that its model has changed."""
     config, assay = content["config"], content["assay"]
     return {

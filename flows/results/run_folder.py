@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from backends.model_string import ModelSpec
 from backends.money.prices import Price
 from flows.common.errors import ResultError, SpecError
+from flows.common.json_object import JsonObject
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, place_of, write_text
 
@@ -41,7 +42,7 @@ class RunFolder:
         return cls(place_of(address))
 
     @classmethod
-    def create(cls, output: Place, model: ModelSpec, spec: Mapping[str, Any]) -> "RunFolder":
+    def create(cls, output: Place, model: ModelSpec, spec: Mapping[str, object]) -> "RunFolder":
         """Make the folder with its `spec.yaml`, which holds these keys.
 
         Raises SpecError where that cannot be written.
@@ -65,7 +66,7 @@ class RunFolder:
             write_text(probe, "")
             probe.unlink()
 
-    def spec_keys(self) -> dict[str, Any]:
+    def spec_keys(self) -> JsonObject:
         """The keys and values of `spec.yaml`, whatever version wrote them. Raises ResultError."""
         try:
             content = yaml.safe_load((self.path / "spec.yaml").read_text(encoding="utf-8"))
@@ -107,15 +108,15 @@ class RunFolder:
         with self.calls(task).open("rb") as file:
             return parquet.read_table(file, columns=columns)
 
-    def write_results(self, results: Mapping[str, Any]) -> None:
+    def write_results(self, results: Mapping[str, object]) -> None:
         """Write `results.json`. Raises ResultError."""
         text = json.dumps(results, indent=2, ensure_ascii=False, default=str)
         write_text(self.results, f"{text}\n", new=True)
 
-    def read_results(self) -> dict[str, Any]:
+    def read_results(self) -> JsonObject:
         """What `results.json` says. Raises ResultError where the run has not come to its end."""
         try:
-            content: dict[str, Any] = json.loads(self.results.read_text(encoding="utf-8"))
+            content: JsonObject = json.loads(self.results.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
         return content

@@ -12,13 +12,13 @@ import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
 from backends.requests import Request, Response
+from flows.common.json_object import JsonObject
 from flows.storage.files import Place, atomic_path
 from tasks_lib.data.media_documents import MediaDoc
 from tasks_lib.prompts.attachments import image_digest, is_image
@@ -34,23 +34,23 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
     """Write the samples of one task; the file is whole or not there."""
     schema = _schema(samples)
-    shared: dict[int, dict[str, Any]] = {}
+    shared: dict[int, JsonObject] = {}
     with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as file:
         for start in range(0, len(samples), _ROWS_A_GROUP):
             rows = [_row(sample, schema, shared) for sample in samples[start : start + _ROWS_A_GROUP]]
             file.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
-def read_samples(path: Place) -> list[dict[str, Any]]:
+def read_samples(path: Place) -> list[JsonObject]:
     """The rows of a samples file, its JSON columns decoded."""
     with path.open("rb") as file:
         table = parquet.read_table(file)
-    rows: list[dict[str, Any]] = table.to_pylist()
+    rows: list[JsonObject] = table.to_pylist()
     nested = [name for name in NESTED if name in table.column_names]
     return [{**row, **{name: json.loads(row[name]) for name in nested}} for row in rows]
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """JSON of any document or score; what JSON does not know is written as lm-eval writes it.
 
     A lone surrogate, which no file in UTF-8 can hold, is escaped.
@@ -61,7 +61,7 @@ def as_json(value: Any) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def doc_hash(doc: Any) -> str:
+def doc_hash(doc: object) -> str:
     return _hash(json.dumps(_readable(doc), indent=2, default=_plain, ensure_ascii=False))
 
 
@@ -69,7 +69,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """numpy scalars as Python's, sets as lists, images as their sha256, all else as text (lm-eval,
     `handle_non_serializable` and `hash_dict_images`)."""
     if isinstance(value, np.generic):
@@ -79,7 +79,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, set) else str(value)
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """Bytes as their sha256, all else as `_plain` has it."""
     return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else _plain(value)
 
@@ -105,7 +105,7 @@ def _schema(samples: Sequence[Sample]) -> pa.Schema:
     )
 
 
-def _row(sample: Sample, schema: pa.Schema, shared: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _row(sample: Sample, schema: pa.Schema, shared: dict[int, JsonObject]) -> JsonObject:
     """shared: what the rows of a document, one a filter, have in common; filled here."""
     scores = {
         name: float(value) if schema.field(name).type == pa.float64() else as_json(value)
@@ -124,7 +124,7 @@ def _row(sample: Sample, schema: pa.Schema, shared: dict[int, dict[str, Any]]) -
     }
 
 
-def _columns_of_document(sample: Sample) -> dict[str, Any]:
+def _columns_of_document(sample: Sample) -> JsonObject:
     asked = sample.answered.asked
     responses = _all_responses(sample)
     return {
@@ -146,7 +146,7 @@ def _all_responses(sample: Sample) -> list[Response]:
     return [response for repeats in sample.answered.responses for response in repeats]
 
 
-def _arguments(request: Request) -> list[Any]:
+def _arguments(request: Request) -> list[object]:
     """What lm-eval calls a request's arguments."""
     match request.kind:
         case "loglikelihood":
@@ -165,18 +165,18 @@ def _attached(request: Request) -> list[dict[str, list[str]]]:
     return [found] if found else []
 
 
-def _readable(doc: Any) -> Any:
+def _readable(doc: object) -> object:
     """A document with the sha256 of its images and sounds in their place."""
     return doc.hashed() if isinstance(doc, MediaDoc) else doc
 
 
-def _responses(sample: Sample) -> list[list[Any]]:
+def _responses(sample: Sample) -> list[list[object]]:
     """What the model said to each request, once a repeat."""
     pairs = zip(sample.answered.asked.requests, sample.answered.responses, strict=True)
     return [[_said(request, response) for response in repeats] for request, repeats in pairs]
 
 
-def _said(request: Request, response: Response) -> Any:
+def _said(request: Request, response: Response) -> object:
     match request.kind:
         case "loglikelihood":
             return [response.logprob, response.is_greedy]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+from flows.common.json_object import JsonObject
 from flows.results.results_json import NO_STDERR, Aggregation
 from flows.results.task_scores import TaskScores
 from metrics.aggregates.groups import aggregate_group
@@ -14,7 +14,7 @@ from tasks_lib.files.config import AggregateMetric, GroupConfig
 from tasks_lib.scoring.scorer import MetricScore
 
 # A task or group under `results`: its names, its number of documents, and its numbers by metric and filter.
-Row = dict[str, Any]
+Row = JsonObject
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ScoreSections:
     selection: Selection
     scores: Mapping[str, TaskScores]
 
-    def sections(self) -> dict[str, Any]:
+    def sections(self) -> JsonObject:
         """lm-eval's, under its names."""
         tasks, groups = self._tasks, self._groups
         scored = {
@@ -108,12 +108,12 @@ class ScoreSections:
                     counts[key] = sum(leaf["sample_len"] for leaf in own)
         return {**row, "sample_count": counts} if counts else row
 
-    def _config(self, name: str) -> dict[str, Any]:
+    def _config(self, name: str) -> JsonObject:
         config = self.selection.tasks[name].config
         dumped = config.model_dump(mode="json", exclude_none=True, by_alias=True, fallback=str)
         return {**dumped, "num_fewshot": self.scores[name].num_fewshot}
 
-    def _versions(self) -> dict[str, Any]:
+    def _versions(self) -> JsonObject:
         tasks = {name: one.version for name, one in self.scores.items()}
         groups = {name: group.version for name, group in self.selection.groups.items()}
         return dict(sorted((tasks | groups).items()))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 from flows.common import text_tables
+from flows.common.json_object import JsonObject
 from flows.common.text_tables import Row, aligned
 from flows.results.results_json import RunRecord, Score, TaskOrGroup
 
@@ -13,7 +13,7 @@ HEADER = ("Task", "n-shot", "Filter", "Metric", "", "Value", "", "Stderr", "95% 
 RIGHT = {"n-shot", "Value", "Stderr", "95% interval", "Docs"}
 
 
-def rows(record: RunRecord) -> Iterator[dict[str, Any]]:
+def rows(record: RunRecord) -> Iterator[JsonObject]:
     """Every number with its task and what is known of it, for data frames."""
     for one, score in numbers(record):
         low, high = score.interval or (None, None)

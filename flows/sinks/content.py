@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.model_string import ModelSpec
+from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.results_json import with_model_options
 from flows.results.run_folder import RunFolder
@@ -46,16 +47,16 @@ def metrics(result: EvaluationResult) -> dict[str, float]:
     return found
 
 
-def spec(result: EvaluationResult) -> dict[str, Any]:
+def spec(result: EvaluationResult) -> JsonObject:
     """The run's `spec.yaml`."""
     content = RunFolder(result.folder).spec_keys()
-    models: dict[str, Any] = {"model": _model(content["model"])}
+    models: JsonObject = {"model": _model(content["model"])}
     if "fallback" in content:
         models["fallback"] = [_model(one) for one in content["fallback"]]
     return {**content, **models}
 
 
-def results(result: EvaluationResult) -> dict[str, Any]:
+def results(result: EvaluationResult) -> JsonObject:
     """The content of the run's `results.json`."""
     return with_model_options(result.results, _options)
 
@@ -91,12 +92,12 @@ def _opened(file: Path | bytes) -> Path | BytesIO:
     return BytesIO(file) if isinstance(file, bytes) else file
 
 
-def _model(given: str | Mapping[str, Any]) -> str:
+def _model(given: str | Mapping[str, object]) -> str:
     model = ModelSpec.parse(given)
     return str(model.model_copy(update={"options": _options(model.options)}))
 
 
-def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+def _options(options: Mapping[str, object]) -> JsonObject:
     """A model's options, without those that may be secret. An `extra_body` may be JSON text, and stays it."""
     kept = {key: NOT_SAID if _SECRET.fullmatch(key) else value for key, value in options.items()}
     match kept.get("extra_body"):

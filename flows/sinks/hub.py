@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import yaml
 from pydantic import field_validator
 
 from flows.common.errors import PublishError, SpecError, Unavailable
+from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder, safe_name
 from flows.sinks import content
@@ -118,7 +119,7 @@ class HubSink(Sink):
         file = api.hf_hub_download(self.name, "README.md", repo_type="dataset", revision=head)
         return Path(file).read_text(encoding="utf-8")
 
-    def _index(self, api: "HfApi", result: EvaluationResult) -> list[dict[str, Any]]:
+    def _index(self, api: "HfApi", result: EvaluationResult) -> list[JsonObject]:
         path = f"results/{content.model_name(result)}/{content.run_id(result)}.json"
         name = result.record.model_name
         return model_index(result, name.rpartition("/")[2], f"{self._address(api)}/blob/main/{path}")

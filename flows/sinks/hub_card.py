@@ -15,11 +15,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import yaml
 
+from flows.common.json_object import JsonObject
 from flows.results import score_table
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.remarks import about_scores
@@ -58,7 +58,7 @@ class Card:
         Raises ValueError where the card's YAML cannot be read.
         """
         front = _FRONT.match(self.before)
-        metadata: dict[str, Any] = _read(front["yaml"]) if front else {"tags": ["assay", "evaluation"]}
+        metadata: JsonObject = _read(front["yaml"]) if front else {"tags": ["assay", "evaluation"]}
         body = self.before[front.end() :] if front else self.before
         metadata["configs"] = _configurations(self.paths)
         metadata["dataset_info"] = _features(metadata.get("dataset_info", []), columns)
@@ -67,7 +67,7 @@ class Card:
         return f"---\n{text}---\n{_with_section(body, result)}"
 
 
-def _read(text: str) -> dict[str, Any]:
+def _read(text: str) -> JsonObject:
     try:
         metadata = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -82,7 +82,7 @@ def split_name(run: str) -> str:
     return re.sub(r"\W", "_", run)
 
 
-def _configurations(paths: Iterable[str]) -> list[dict[str, Any]]:
+def _configurations(paths: Iterable[str]) -> list[JsonObject]:
     tasks: dict[str, dict[str, str]] = defaultdict(dict)
     for path in paths:
         match path.split("/"):
@@ -103,7 +103,7 @@ def _splits(runs: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"split": "latest", "path": runs[newest_first[0]]}, *named]
 
 
-def _features(before: list[dict[str, Any]], columns: Mapping[str, pa.Schema]) -> list[dict[str, Any]]:
+def _features(before: list[JsonObject], columns: Mapping[str, pa.Schema]) -> list[JsonObject]:
     """All columns that any run of a task has: `datasets` reads what a run lacks as null."""
     known = {info["config_name"]: _types(info["features"]) for info in before}
     for task, schema in columns.items():

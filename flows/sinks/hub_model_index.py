@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.score_table import numbers
 
@@ -10,11 +11,11 @@ from flows.results.score_table import numbers
 _TASK_TYPE = "text-generation"
 
 
-def model_index(result: EvaluationResult, model: str, source: str) -> list[dict[str, Any]]:
+def model_index(result: EvaluationResult, model: str, source: str) -> list[JsonObject]:
     """The `model-index` of a run. model: what the model is called. source: address of the whole results."""
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
-    index: list[dict[str, Any]] = eval_results_to_model_index(model, list(_entries(result, source)))
+    index: list[JsonObject] = eval_results_to_model_index(model, list(_entries(result, source)))
     return index
 
 

@@ -1,7 +1,7 @@
 """`mlflow:experiment`: a run of MLflow for each run, where MLFLOW_TRACKING_URI says."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.common.errors import PublishError, Unavailable
 from flows.results.evaluation_result import EvaluationResult
@@ -93,6 +93,6 @@ def _fit(name: str) -> str:
     return _UNFIT.sub("_", name)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= _LONGEST_PARAMETER else f"{text[: _LONGEST_PARAMETER - 3]}..."

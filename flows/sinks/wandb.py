@@ -3,6 +3,7 @@
 from typing import Any
 
 from flows.common.errors import PublishError, Unavailable
+from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import safe_name
 from flows.sinks import content
@@ -47,7 +48,7 @@ class WandbSink(Sink):
             raise kind(f"wandb:{self.name}: {' '.join(str(error).split())}") from error
 
 
-def _tables(result: EvaluationResult) -> dict[str, Any]:
+def _tables(result: EvaluationResult) -> JsonObject:
     import wandb
 
     return {

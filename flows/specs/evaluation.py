@@ -24,6 +24,7 @@ from pydantic import (
 
 from backends.model_string import ModelSpec
 from backends.money.prices import parse_price
+from flows.common.json_object import JsonObject
 from flows.sinks.registry import open_sink
 from flows.specs.form import as_evaluation_form
 from flows.specs.runner_text import LOCAL, Runner
@@ -156,7 +157,7 @@ class EvaluationSpec(BaseModel):
     system_instruction: str | None = Field(
         default=None, description="text put before each task's description"
     )
-    gen_kwargs: Annotated[dict[str, Any], BeforeValidator(_mapping)] = Field(
+    gen_kwargs: Annotated[JsonObject, BeforeValidator(_mapping)] = Field(
         default_factory=dict, description="generation parameters for all tasks that generate: JSON or k=v,k=v"
     )
     repeats: int | None = Field(
@@ -300,7 +301,7 @@ class EvaluationSpec(BaseModel):
         """The folder whose runs share what steps leave for others."""
         return self.shared_folder or self.output
 
-    def written(self) -> dict[str, Any]:
+    def written(self) -> JsonObject:
         """The spec as `--config` reads it, without what is left at its default, unless that may change."""
         dumped = self.model_dump(mode="json", exclude_defaults=True)
         roots = [str(root) for root in self.data_root]

@@ -8,7 +8,8 @@ and of the YAML file: the titles name them instead.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from flows.common.json_object import JsonObject
 
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
 _SEPARATED = re.compile(r",? separated by (?:commas|'[^']*')")
@@ -60,17 +61,17 @@ TITLES = {
 }
 
 
-def as_form(schema: dict[str, Any]) -> None:
+def as_form(schema: JsonObject) -> None:
     """Make a spec's JSON schema one of a form; it accepts what it accepted."""
     _make_form(schema, {})
 
 
-def as_evaluation_form(schema: dict[str, Any]) -> None:
+def as_evaluation_form(schema: JsonObject) -> None:
     """The same for `EvaluationSpec`, with fields by section."""
     _make_form(schema, TITLES)
 
 
-def _make_form(schema: dict[str, Any], titles: Mapping[str, str]) -> None:
+def _make_form(schema: JsonObject, titles: Mapping[str, str]) -> None:
     order = {name: position for position, name in enumerate(titles)}
     properties = sorted(schema["properties"].items(), key=lambda item: order.get(item[0], len(order)))
     schema["properties"] = {
@@ -83,7 +84,7 @@ def _title(name: str, titles: Mapping[str, str]) -> str:
     return titles.get(name) or name.replace("_", " ").capitalize()
 
 
-def _field(field: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+def _field(field: JsonObject, titles: Mapping[str, str]) -> JsonObject:
     """One field: no tab for "None", literals as choices, and a help text that shows as it is written."""
     shown = {name: value for name, value in field.items() if name != "anyOf"}
     options = [_choice(option) for option in field.get("anyOf", ())]
@@ -109,7 +110,7 @@ def _help(text: str, titles: Mapping[str, str]) -> str:
     return _FLAG.sub(named, _MARKUP.sub(r"\\\1", _SEPARATED.sub("", text)))
 
 
-def _choice(option: dict[str, Any]) -> dict[str, Any]:
+def _choice(option: JsonObject) -> JsonObject:
     if "const" not in option:
         return option
     return {"type": option["type"], "enum": [option["const"]]}

@@ -1,7 +1,7 @@
 """From keys to a spec, with errors of a line or two that name the flag."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,7 +13,7 @@ NOT_SHOWN = ("model", "fallback", "models", "store")
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
-def validated(spec: type[Spec], keys: Mapping[str, Any]) -> Spec:
+def validated(spec: type[Spec], keys: Mapping[str, object]) -> Spec:
     """The model of these keys. Raises SpecError, naming the first that is wrong as a flag."""
     try:
         return spec.model_validate(keys)

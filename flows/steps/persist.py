@@ -2,11 +2,12 @@
 
 import platform
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from prefect import task
 
 from flows import __version__
+from flows.common.json_object import JsonObject
 from flows.planning.plan import Plan, plan_for
 from flows.results.results_json import FORMAT, Assay, RunRecord
 from flows.results.run_folder import RunFolder
@@ -17,6 +18,18 @@ from flows.steps.accounting import accounts
 from flows.steps.records import LoadedModel, ScoredTask
 
 
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Times and counts of a run, as results have them (`flows.results.results_json.Assay`)."""
+
+    started: str
+    seconds: float
+    seconds_asking: float
+    requests_asked: int
+    requests_reused: int
+    resources: JsonObject
+
+
 @task(name="persist", task_run_name="persist")
 def persist(
     spec: EvaluationSpec,
@@ -24,21 +37,21 @@ def persist(
     model: LoadedModel,
     scored: Mapping[str, ScoredTask],
     failed: Mapping[str, str],
-    facts: Mapping[str, Any],
+    facts: RunFacts,
 ) -> str:
     """Write the results. Raises ResultError.
 
-    model: what `load_model` said. scored: what `score` wrote. facts: times and counts of the run.
+    model: what `load_model` said. scored: what `score` wrote.
     """
     plan, run = plan_for(spec), RunFolder.at(folder)
     scores = {name: TaskScores.read(plan.steps.fetch(one.files["scores"])) for name, one in scored.items()}
     sections = ScoreSections(plan.selection, scores)
-    performance, cost = accounts(plan, run, list(scored), facts["seconds_asking"])
+    performance, cost = accounts(plan, run, list(scored), facts.seconds_asking)
     record = RunRecord(
         **sections.sections(),
         config=_config(plan, model.described),
-        date=facts["started"],
-        total_evaluation_time_seconds=str(facts["seconds"]),
+        date=facts.started,
+        total_evaluation_time_seconds=str(facts.seconds),
         assay=Assay(
             format=FORMAT,
             version=__version__,
@@ -52,14 +65,19 @@ def persist(
             cost=cost,
             intervals=sections.intervals(),
             aggregations=sections.aggregations(),
-            **facts,
+            started=facts.started,
+            seconds=facts.seconds,
+            seconds_asking=facts.seconds_asking,
+            requests_asked=facts.requests_asked,
+            requests_reused=facts.requests_reused,
+            resources=facts.resources,
         ),
     )
     run.write_results(record.content())
     return str(run.results)
 
 
-def _config(plan: Plan, described: Mapping[str, Any]) -> dict[str, Any]:
+def _config(plan: Plan, described: Mapping[str, object]) -> JsonObject:
     """lm-eval's `config` section, of the same keys where they mean something here."""
     spec = plan.spec
     return {

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import task
+from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_engine import TaskRunTimeoutError
 
@@ -23,7 +23,7 @@ DELAYS = (2.0, 15.0, 70.0)
 MOST_SECONDS = 1800.0
 
 
-def _may_pass(_task: object, _run: object, state: Any) -> bool:
+def _may_pass(_task: object, _run: object, state: State[object]) -> bool:
     return isinstance(state.result(raise_on_failure=False), Unavailable)
 
 

@@ -5,10 +5,11 @@ changed where the p value, after Holm's correction over all comparisons of the s
 and the difference is larger than the task's tolerance.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from flows.common.json_object import JsonObject
 from flows.common.text_tables import aligned
 from flows.comparing.difference import Difference
 from flows.specs.suite import SuiteSpec
@@ -127,11 +128,11 @@ class Changes:
         )
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> "Changes":
+    def read(cls, content: JsonObject) -> "Changes":
         """Those from what `content` gave."""
         return cls([Change(**one) for one in content["changes"]])
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """As JSON has it."""
         return {"changes": [asdict(one) for one in self.changes]}
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from flows.common.errors import ResultError, SpecError
+from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import safe_name
 from flows.storage.bucket import BucketPath
@@ -63,24 +63,26 @@ class SuiteFolder:
             if stamp < self.stamp and (other / LAST).exists():
                 yield SuiteFolder(other)
 
-    def write(self, texts: Mapping[str, str], changes: Mapping[str, Any], board: Mapping[str, Any]) -> None:
+    def write(
+        self, texts: Mapping[str, str], changes: Mapping[str, object], board: Mapping[str, object]
+    ) -> None:
         """Write what the run found. texts: by the file's name. Raises ResultError."""
         for name, text in texts.items():
             write_text(self.path / name, text)
         write_text(self.path / "changes.json", _json(changes))
         write_text(self.path / LAST, _json(board))
 
-    def read_board(self) -> dict[str, Any]:
+    def read_board(self) -> JsonObject:
         """What `leaderboard.json` says. Raises ResultError where the run has not come to its end."""
         return self._read(LAST)
 
-    def read_changes(self) -> dict[str, Any]:
+    def read_changes(self) -> JsonObject:
         """What `changes.json` says. Raises ResultError."""
         return self._read("changes.json")
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _read(self, name: str) -> JsonObject:
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content: JsonObject = json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ResultError(
                 f"{self.path} has no {name}: the suite's run did not come to its end"
@@ -88,5 +90,5 @@ class SuiteFolder:
         return content
 
 
-def _json(content: Mapping[str, Any]) -> str:
+def _json(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

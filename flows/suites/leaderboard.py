@@ -5,8 +5,8 @@ import io
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from flows.common.json_object import JsonObject
 from flows.results.results_json import RunRecord
 from flows.results.score_table import ARROWS
 
@@ -60,7 +60,7 @@ class Leaderboard:
     rows: Sequence[ModelRow]
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> "Leaderboard":
+    def read(cls, content: JsonObject) -> "Leaderboard":
         """One from what `content` gave."""
         rows = [
             ModelRow(
@@ -72,7 +72,7 @@ class Leaderboard:
         ]
         return cls(content["suite"], content["stamp"], content["columns"], rows)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """As JSON has it."""
         ranks = self.mean_ranks()
         models = [{**asdict(row), "mean_rank": ranks.get(row.name)} for row in self.rows]

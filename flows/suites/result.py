@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.common.text_tables import aligned, markdown
 from flows.results.evaluation_result import EvaluationResult
@@ -67,7 +67,7 @@ class SuiteResult:
         parts = [title, table, "\n".join(reasons), changes, f"Runs: `{self.folder}`"]
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    def alarm(self) -> Mapping[str, Any]:
+    def alarm(self) -> Mapping[str, object]:
         """What a webhook is told of the regressions. `text` is what chat services show."""
         regressions = self.changes.regressions
         lines = [

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import httpx
 
@@ -42,7 +41,7 @@ class Hook:
             raise SpecError(f"webhook: {shown} is no http:// or https:// URL")
         return cls(url)
 
-    def post(self, message: Mapping[str, Any]) -> None:
+    def post(self, message: Mapping[str, object]) -> None:
         """Post a message; tried again where the service is away. Raises httpx.HTTPError."""
         tried(partial(self._post, message), PATIENCE, is_away)
 
@@ -51,7 +50,7 @@ class Hook:
         """The webhook without what is secret in it."""
         return httpx.URL(self.url).host
 
-    def _post(self, message: Mapping[str, Any]) -> None:
+    def _post(self, message: Mapping[str, object]) -> None:
         httpx.post(self.url, json=message, timeout=_TIMEOUT).raise_for_status()
 
 
