@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Annotated, Literal, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -66,18 +66,18 @@ def add_flags(
             group.add_argument(flag, metavar="|".join(map(_written, types)), help=about)
 
 
-def _types(annotation: Any) -> list[Any]:
+def _types(annotation: object) -> list[object]:
     """What a value may be, but None: types, and of literals the texts themselves."""
     if get_origin(annotation) in (Union, UnionType):
         return [one for part in get_args(annotation) for one in _types(part)]
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
-    if hasattr(annotation, "__metadata__"):
-        return _types(annotation.__origin__)
+    if get_origin(annotation) is Annotated:
+        return _types(get_args(annotation)[0])
     return [] if annotation is NoneType else [annotation]
 
 
-def _written(one: Any) -> str:
+def _written(one: object) -> str:
     """As in a help text."""
     return one if isinstance(one, str) else _WRITTEN.get(one, "KEY=VALUE,...")
 

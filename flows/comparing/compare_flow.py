@@ -1,11 +1,10 @@
 """The Prefect flow of a comparison, for deployments; `flows/compare.py` needs no Prefect."""
 
-from typing import Any
-
-from prefect import flow
+from prefect import State, flow
 from prefect.artifacts import create_table_artifact
 from prefect.states import Failed
 
+from flows.common.json_object import JsonObject
 from flows.comparing.comparison import Comparison, compare_all
 from flows.comparing.comparison_file import write
 from flows.specs.comparison import ComparisonSpec
@@ -25,7 +24,7 @@ COLUMNS = (
 
 
 @flow(name="compare", flow_run_name="compare {spec.runs[0].name}")
-def compare_flow(spec: ComparisonSpec) -> Any:
+def compare_flow(spec: ComparisonSpec) -> list[JsonObject] | State[list[JsonObject]]:
     """Compare each run with the first: a table artifact for each, and all of it as JSON values. Ends as
     failed where a task was refused.
 

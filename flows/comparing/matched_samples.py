@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from pyarrow import parquet
@@ -78,7 +78,7 @@ class MatchedSamples:
         kinds = {_kind(run[metric]) if metric in run else None for run in (self.first, self.second)}
         return kinds.pop() if len(kinds) == 1 else None
 
-    def all_scores(self, metric: str, filter_name: str) -> tuple[list[Any], list[Any]]:
+    def all_scores(self, metric: str, filter_name: str) -> tuple[list[float], list[float]]:
         """The scores of all documents of each run."""
         first, second = (
             _values(run.loc[run["filter"] == filter_name, metric]).dropna().tolist()

@@ -1,11 +1,14 @@
 """Scores as a model's card on the Hugging Face Hub has them: its `model-index`."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.score_table import numbers
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 # The Hub groups results by what a model does; all that is asked here is answered with text.
 _TASK_TYPE = "text-generation"
@@ -19,7 +22,7 @@ def model_index(result: EvaluationResult, model: str, source: str) -> list[JsonO
     return index
 
 
-def _entries(result: EvaluationResult, source: str) -> Iterator[Any]:
+def _entries(result: EvaluationResult, source: str) -> Iterator["EvalResult"]:
     """A result for each number of a task; groups have no dataset of their own."""
     from huggingface_hub import EvalResult
 

@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -82,7 +82,7 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str) -> object:
     if text[:1] in ("[", "(", "{"):
         with suppress(SyntaxError, ValueError):
             return ast.literal_eval(text)
@@ -269,7 +269,7 @@ class EvaluationSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _first_of_several_models(cls, given: Any) -> Any:
+    def _first_of_several_models(cls, given: object) -> object:
         """`model: [first, second]` is a model with a fallback."""
         if not isinstance(given, dict) or not isinstance(given.get("model"), list) or not given["model"]:
             return given

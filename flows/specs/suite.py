@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import (
@@ -49,7 +49,7 @@ class SuiteModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_forms(cls, given: Any) -> Any:
+    def _short_forms(cls, given: object) -> object:
         if isinstance(given, str):
             return {"model": given}
         if not isinstance(given, dict):

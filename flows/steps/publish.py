@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from prefect import State, task
 from prefect.cache_policies import NO_CACHE
@@ -43,7 +42,7 @@ def publish_all(sinks: Sequence[str], folder: Place) -> list[str]:
             retry_delay_seconds=list(DELAYS),
             timeout_seconds=MOST_SECONDS,
         )
-        outcome: Any = step(sink, str(folder), return_state=True).result(raise_on_failure=False)
+        outcome: object = step(sink, str(folder), return_state=True).result(raise_on_failure=False)
         if isinstance(outcome, Exception):
             failed.append(sink)
             log.warning("not published: %s\n%s", _reason(sink, outcome), _way_out(sink, folder))

@@ -1,10 +1,9 @@
 """The Prefect flow of a suite: evaluate each model, put them side by side, and say what changed."""
 
 from pathlib import Path
-from typing import Any
 
 import httpx
-from prefect import flow
+from prefect import State, flow
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Failed
@@ -26,7 +25,7 @@ MOST_SAID = 8  # in the message of a state, which stands in one line
 
 
 @flow(name="benchmark", flow_run_name="benchmark {suite}")
-def benchmark_flow(suite: SuiteSpec | str) -> Any:
+def benchmark_flow(suite: SuiteSpec | str) -> str | State[str]:
     """Run a suite, given as a file's path or as what is in one, and give the folder of this run.
 
     Ends in the state `Regression`, of type Failed, where a score is significantly worse than before, and as
@@ -66,7 +65,7 @@ def _check_tasks(spec: SuiteSpec) -> None:
                 raise SpecError(f"{key}: {name} is none of the tasks of the suite")
 
 
-def _final_state(result: SuiteResult) -> Any:
+def _final_state(result: SuiteResult) -> str | State[str]:
     regressions, reasons = result.changes.regressions, result.board.reasons()
     said = [*(one.sentence() for one in regressions), *(f"failed: {line}" for line in reasons)]
     if not said:

@@ -1,6 +1,6 @@
 """Start a suite: its flow on some Prefect API."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.prefect_api.temporary_server import PrefectApi
 from flows.specs.suite import SuiteSpec
@@ -17,8 +17,8 @@ def run_suite(spec: SuiteSpec, *, show_progress: bool) -> "SuiteResult":
         from flows.suites.result import SuiteResult
 
         with reporting(show_progress), api.connected():
-            state: Any = benchmark_flow(suite=spec, return_state=True)
+            state = benchmark_flow(suite=spec, return_state=True)
     folder = state.result(raise_on_failure=False)
     if isinstance(folder, BaseException):
         raise folder
-    return SuiteResult.open(folder)
+    return SuiteResult.open(str(folder))
