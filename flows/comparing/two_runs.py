@@ -10,13 +10,7 @@ from flows.common.errors import SpecError
 from flows.comparing.comparability import SharedTask
 from flows.comparing.difference import Difference
 from flows.comparing.matched_samples import MatchedSamples
-from flows.comparing.paired_scores import (
-    Member,
-    Number,
-    difference_of_group,
-    difference_of_task,
-    pairs_of,
-)
+from flows.comparing.paired_scores import Number
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.results_json import RunRecord
 
@@ -56,12 +50,12 @@ class TwoRuns:
 
     def differences(self) -> Iterator[Difference]:
         """Of each number that both runs have, in the order of the first run's table."""
-        for number in self._numbers():
-            name = number.of.name
-            if name in self._groups and name not in self.refused:
-                yield difference_of_group(number, self._members(number))
-            elif name in self.tasks:
-                yield difference_of_task(number, self.tasks[name].samples)
+        one, other = self._records
+        for entry in one.in_order():
+            for score in entry.scores:
+                there = other.score(entry.name, score.key)
+                if there is not None and (number := self._number(Number(entry, score, there))):
+                    yield number.difference()
 
     @property
     def _records(self) -> tuple[RunRecord, RunRecord]:
@@ -107,21 +101,22 @@ class TwoRuns:
         left_out = [leaf for leaf in own if leaf not in self.tasks]
         return f"its task {left_out[0]} is not compared" if left_out else None
 
-    def _numbers(self) -> Iterator[Number]:
-        one, other = self._records
-        for entry in one.in_order():
-            for score in entry.scores:
-                if there := other.score(entry.name, score.key):
-                    yield Number(entry, score, there)
+    def _number(self, bare: Number) -> Number | None:
+        """With what it is made of; None where it cannot be compared."""
+        name = bare.of.name
+        if name in self.tasks:
+            return replace(bare, samples=self.tasks[name].samples)
+        if name in self._groups and name not in self.refused:
+            return replace(bare, members=self._members(bare))
+        return None
 
-    def _members(self, number: Number) -> list[Member]:
+    def _members(self, number: Number) -> list[Number]:
         """The tasks of a group that have its metric; none where one has it in one of the runs alone."""
         found = []
         for task, times in Counter(self.first.record.leaves(number.of.name)).items():
             first, second = (run.score(task, number.first.key) for run in self._records)
             if first is not None and second is not None:
-                own = replace(number, first=first, second=second)
-                found.append(Member(own, times, pairs_of(own, self.tasks[task].samples)))
+                found.append(Number(number.of, first, second, self.tasks[task].samples, times=times))
             elif first is not None or second is not None:
                 return []
         return found
