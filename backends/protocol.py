@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from backends.chat import Chat, ChatMessage
 from backends.money.prices import Offer
 from backends.money.purse import Purse
 from backends.requests import MediaKind, Request, RequestKind, Response
@@ -13,7 +14,6 @@ from backends.stop import LOOK_SECONDS, Sign, Stopped
 
 # Answers as they come: pairs of the request's position in the sequence that was given and its response.
 Batch = list[tuple[int, Response]]
-ChatMessage = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Capabilities:
     """What a backend can be asked, known before a model is loaded.
 
     kinds: the request kinds it answers.
-    chat_template: whether it can render chat messages to a prompt (`apply_chat_template`) where the model has
-        a template for them, which is not looked up here.
+    chat_template: whether chats can be asked (`apply_chat_template`) where the model has a template for them,
+        which is not looked up here.
     media: what may be attached to a request.
     thinking: whether it parts thinking from answer where a request's generation parameters say
         `end_of_thinking` (`backends.text.thinking`).
@@ -128,9 +128,10 @@ class Backend(Protocol):
         """The text of the chat template in use, or None if the model has none."""
         ...
 
-    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
-        """Render messages to a prompt: for a new assistant turn, or, with `continue_final`, so that the last
-        (assistant) message is gone on with."""
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
+        """What is asked for a chat, of a new assistant turn, or, with `continue_final`, of the last
+        (assistant) message, which is gone on with: the text that the model's template makes of the messages,
+        or the chat as it is where an endpoint applies its own."""
         ...
 
     def describe(self) -> Mapping[str, Any]:

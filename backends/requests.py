@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from backends.chat import Chat, looks_like_chat
+
 RequestKind = Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]
 ALL_KINDS: frozenset[RequestKind] = frozenset(get_args(RequestKind))
 MediaKind = Literal["image", "audio"]
@@ -42,9 +44,8 @@ class Attachment:
 class Request:
     """One thing asked of a model.
 
-    kind: which of the backend's three methods answers it.
     prompt: the context of a log-likelihood (may be empty), the whole text of a rolling one, or what a
-        generation goes on from.
+        generation goes on from: a text, or a chat where the backend is asked chats as they are.
     continuation: the text whose log-likelihood after `prompt` is asked; only for `loglikelihood`.
     generation: parameters of `generate_until` as the task gives them (`until`, `max_gen_toks`,
         `temperature`, `do_sample`, ...); only JSON values.
@@ -53,7 +54,7 @@ class Request:
     """
 
     kind: RequestKind
-    prompt: str
+    prompt: str | Chat
     continuation: str = ""
     generation: Mapping[str, Any] = field(default_factory=lambda: NO_GENERATION)
     repeat: int = 0
@@ -61,11 +62,30 @@ class Request:
 
     def digest(self) -> str:
         """The request's identity: 32 hex digits over its canonical JSON."""
-        content = [self.kind, self.prompt, self.continuation, self.generation, self.repeat]
+        content: list[Any] = [
+            self.kind,
+            self._prompt_identity,
+            self.continuation,
+            self.generation,
+            self.repeat,
+        ]
         if self.attachments:
             content.append([[attachment.kind, attachment.digest] for attachment in self.attachments])
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as one text, as it is measured and shown; of a chat its messages as JSON."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt.as_text()
+
+    @property
+    def _prompt_identity(self) -> Any:
+        """A text is itself. So is, in its JSON, a chat of texts, since answers to chats were first stored
+        under that; a text that looks like one was sent as messages then, and is another question now."""
+        if isinstance(self.prompt, str):
+            return {"text": self.prompt} if looks_like_chat(self.prompt) else self.prompt
+        return self.prompt.as_text() if self.prompt.is_plain else {"chat": self.prompt.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)

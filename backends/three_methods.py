@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from backends.protocol import AskContext, Backend, Batch, Capabilities, ChatMessage, kind_by_kind
+from backends.chat import Chat, ChatMessage
+from backends.protocol import AskContext, Backend, Batch, Capabilities, kind_by_kind
 from backends.requests import Request, RequestKind
 
 KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
@@ -48,7 +49,7 @@ class ThreeMethods:
     def chat_template(self) -> str | None:
         return self._backend.chat_template()
 
-    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
         return self._backend.apply_chat_template(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:

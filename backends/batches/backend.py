@@ -13,11 +13,12 @@ from backends.batches.payments import BatchedRequest, Payments
 from backends.batches.pending_batches import PendingBatches
 from backends.batches.reading import Reader
 from backends.batches.submission import ModelBatches, Submission
+from backends.chat import Chat, ChatMessage
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
 from backends.identity import fingerprint_key
 from backends.model_files.tokenization import Unanswerable
-from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities
 from backends.requests import Request, RequestKind
 
 # A batch may take a day whatever its size, so all there is is handed in at once: as many shards as a run with
@@ -72,7 +73,7 @@ class BatchBackend:
     def chat_template(self) -> str | None:
         return self._single.chat_template()
 
-    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
         return self._single.apply_chat_template(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:

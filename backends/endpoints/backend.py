@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import Any, cast
 
 from backends.calls.engine import CallEngine, Route
+from backends.chat import Chat, ChatMessage
 from backends.endpoints.endpoint_model import Remote
-from backends.endpoints.messages import ENDPOINTS_OWN, as_prompt
+from backends.endpoints.messages import ENDPOINTS_OWN
 from backends.endpoints.probe import Away
 from backends.endpoints.prompt import Prompt
-from backends.errors import BackendError
 from backends.model_files.tokenization import Unanswerable
 from backends.money.reservations import Size
-from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities
 from backends.requests import Request, RequestKind, Response
 from backends.text.rolling import sums
 
@@ -47,7 +47,7 @@ class EndpointBackend:
         first = self.remotes[0]
         return Capabilities(
             frozenset.intersection(*(remote.kinds for remote in self.remotes)),
-            chat_template=first.dialect.takes_messages or first.tokens is not None,
+            chat_template=first.dialect.takes_chats or first.tokens is not None,
             thinking=True,
             instead=next((remote.instead for remote in self.remotes if remote.instead), ""),
             offers=tuple(remote.offer for remote in self.remotes),
@@ -102,17 +102,15 @@ class EndpointBackend:
 
     def chat_template(self) -> str | None:
         first = self.remotes[0]
-        if first.dialect.takes_messages:
+        if first.dialect.takes_chats:
             return ENDPOINTS_OWN
         return None if first.tokens is None else first.tokens.template
 
-    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
         first = self.remotes[0]
-        if first.dialect.takes_messages:
-            return as_prompt(messages)
-        if first.tokens is None:
-            raise BackendError(f"{first.dialect.model}: a chat template needs the option tokenizer")
-        return first.tokens.rendered(messages, continue_final=continue_final)
+        if first.dialect.takes_chats:
+            return Chat.of(messages, continued=continue_final)
+        return first.rendered(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:
         first, *others = (remote.describe() for remote in self.remotes)

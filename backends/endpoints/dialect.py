@@ -29,8 +29,8 @@ class Dialect(Protocol):
         ...
 
     @property
-    def takes_messages(self) -> bool:
-        """Whether prompts are lists of messages, which the endpoint puts through its own chat template."""
+    def takes_chats(self) -> bool:
+        """Whether it is sent messages, which the endpoint puts through its own chat template."""
         ...
 
     def question(self, request: Request, prompt: Prompt) -> Question:

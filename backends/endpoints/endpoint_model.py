@@ -12,12 +12,15 @@ from backends.calls.gate import Gate, GatePolicy, gate_for
 from backends.calls.http import Http
 from backends.calls.loop import engine_loop
 from backends.calls.retry import RetryPolicy
+from backends.chat import ChatMessage
 from backends.endpoints.dialect import Dialect
 from backends.endpoints.probe import check_logprobs, greet
 from backends.endpoints.prompt import Generation, Prompt, size_of
 from backends.endpoints.question import Question
 from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.endpoints.timed_call import Answerer
+from backends.errors import BackendError
+from backends.model_files.chat_template import rendered_requests
 from backends.model_files.tokenization import Query, Unanswerable
 from backends.model_files.tokens import EndpointTokens
 from backends.money.prices import Offer
@@ -122,6 +125,12 @@ class Remote:
         )
         return await asyncio.gather(*calls)
 
+    def rendered(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+        """Messages through the tokenizer's chat template. Raises BackendError where it is not known."""
+        if self.tokens is None:
+            raise BackendError(f"{self.dialect.model}: a chat template needs the option tokenizer")
+        return self.tokens.rendered(messages, continue_final=continue_final)
+
     def question(self, request: Request, prompt: Prompt) -> Question:
         """The call that a prompt of `prompts` is put in."""
         return self.dialect.question(request, prompt)
@@ -134,6 +143,8 @@ class Remote:
         """What is asked for each request: one prompt, but of a long text those of its windows, whose
         log-likelihoods add up to the text's."""
         asked: dict[int, Sequence[Prompt | Unanswerable]] = {}
+        if not self.dialect.takes_chats:
+            requests = rendered_requests(requests, self.rendered)
         for kind, positions in positions_by_kind(requests).items():
             own = self._prompts(kind, [requests[position] for position in positions])
             asked |= zip(positions, own, strict=True)
@@ -149,17 +160,21 @@ class Remote:
         tokenization = self.tokens.tokenization
         if kind == "loglikelihood":
             return ((_token_scoring(query),) for query in tokenization.queries(requests))
-        return ([TokenScoring(query) for query in tokenization.windows(one.prompt)] for one in requests)
+        return ([TokenScoring(query) for query in tokenization.windows(one.prompt_text)] for one in requests)
 
     def _generations(self, requests: Sequence[Request]) -> Iterator[Generation]:
         settings = [settings_of(request.generation, eos=None) for request in requests]
-        texts = [request.prompt for request in requests]
-        prompts: Sequence[str | list[int]] = texts
-        if self.tokens is not None and not self.dialect.takes_messages:
+        texts = [request.prompt_text for request in requests]
+        prompts: Sequence[str | list[int]] = [_sent_text(request) for request in requests]
+        if self.tokens is not None and not self.dialect.takes_chats:
             prompts = self.tokens.prompts(texts, [own.max_tokens for own in settings])
-        for request, prompt, own in zip(requests, prompts, settings, strict=True):
-            size = size_of(prompt) if isinstance(prompt, str) else _TOKEN_BYTES * len(prompt)
+        for request, text, prompt, own in zip(requests, texts, prompts, settings, strict=True):
+            size = _TOKEN_BYTES * len(prompt) if isinstance(prompt, list) else size_of(text)
             yield Generation(prompt, size, own, own.seed + request.repeat)
+
+
+def _sent_text(request: Request) -> str:
+    return request.prompt if isinstance(request.prompt, str) else ""
 
 
 def _token_scoring(query: Query | Unanswerable) -> Prompt | Unanswerable:
@@ -168,5 +183,5 @@ def _token_scoring(query: Query | Unanswerable) -> Prompt | Unanswerable:
 
 def _text_scoring(request: Request) -> TextScoring:
     """White space at the end of a context belongs to its continuation, as with tokens."""
-    context = request.prompt.rstrip()
-    return TextScoring(context, request.prompt[len(context) :] + request.continuation)
+    context = request.prompt_text.rstrip()
+    return TextScoring(context, request.prompt_text[len(context) :] + request.continuation)

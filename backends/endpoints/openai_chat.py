@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from backends.endpoints.messages import as_messages
+from backends.endpoints.messages import messages_of
 from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import Content, Malformed, Question, record_at
@@ -27,13 +27,13 @@ class OpenAIChat:
     instead: str = (
         "a chat gives no log-probabilities; ask in another format (TASK@generate), or by completions"
     )
-    takes_messages: bool = True
+    takes_chats: bool = True
 
     def question(self, request: Request, prompt: Prompt) -> Question:
         assert isinstance(prompt, Generation), self.instead
         body = {
             "model": self.model,
-            "messages": as_messages(request.prompt),
+            "messages": messages_of(request.prompt),
             self.max_tokens_key: prompt.max_tokens,
             **sampling(prompt),
         }

@@ -35,7 +35,7 @@ class OpenAICompletions:
     name: str = "openai-completions"
     kinds: frozenset[RequestKind] = ALL_KINDS
     instead: str = ""
-    takes_messages: bool = False
+    takes_chats: bool = False
 
     def question(self, request: Request, prompt: Prompt) -> Question:
         if isinstance(prompt, Generation):

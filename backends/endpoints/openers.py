@@ -54,7 +54,7 @@ def remote(
     """A model of a dialect at an address. headers: of the dialect, with the key in them; the user's come
     after."""
     where = f"{dialect.name}:{dialect.model}"
-    if dialect.takes_messages:
+    if dialect.takes_chats:
         refuse_tokens(where, options)
     own = resolved_headers(options, where)
     http = Http(

@@ -10,8 +10,10 @@ from backends.text.generation_settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A prompt that a text is to go on from; tokens where the tokenizer is known.
+    """What a text is to go on from.
 
+    prompt: the request's text, or its tokens where the tokenizer is known; empty for a chat, which is sent as
+        the request has it.
     seed: of this very request, where texts are drawn.
     """
 

@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from backends.chat import ChatMessage
 from backends.errors import BackendError
-from backends.model_files.chat_template import rendered_chat, template_of
+from backends.model_files.chat_template import rendered_chat, rendered_requests, template_of
 from backends.model_files.fingerprint import (
     BEHAVIOUR,
     Digests,
@@ -16,7 +17,7 @@ from backends.model_files.fingerprint import (
     model_identity,
 )
 from backends.model_files.source import ModelSource, locate
-from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
+from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
@@ -137,7 +138,7 @@ class HFBackend:
         }
 
     def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
-        return kind_by_kind(requests, self._answers)
+        return kind_by_kind(rendered_requests(requests, self.apply_chat_template), self._answers)
 
     def chat_template(self) -> str | None:
         return template_of(self.tokenizer, self.name)
@@ -204,7 +205,7 @@ class HFBackend:
         owners: list[int] = []
         windows: list[Query] = []
         for number, request in enumerate(requests):
-            own = self._tokenization.windows(request.prompt)
+            own = self._tokenization.windows(request.prompt_text)
             if not own:
                 yield [(number, Response(logprob=0.0))]
             windows += own

@@ -55,9 +55,11 @@ class Generations:
                 f"max_gen_toks={settings.max_tokens} leaves no room for a prompt in the model's max_length "
                 f"of {self.tokenization.max_length}; lower max_gen_toks"
             )
-        tokens = self.tokenization.encode(request.prompt for _, request in requests)
+        tokens = self.tokenization.encode(request.prompt_text for _, request in requests)
         prompts = [
-            Prompt(number, (tokens[request.prompt] or (self.tokenization.prefix,))[-room:], request.digest())
+            Prompt(
+                number, (tokens[request.prompt_text] or (self.tokenization.prefix,))[-room:], request.digest()
+            )
             for number, request in requests
         ]
         prompts.sort(key=lambda prompt: len(prompt.tokens), reverse=True)

@@ -1,10 +1,12 @@
 """A tokenizer's chat template: its text, and messages as a prompt through it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from backends.chat import Chat, ChatMessage
 from backends.errors import BackendError
-from backends.protocol import ChatMessage
+from backends.requests import Request
 
 
 def template_of(tokenizer: Any, name: str) -> str | None:
@@ -38,6 +40,18 @@ def rendered_chat(tokenizer: Any, name: str, messages: Sequence[ChatMessage], *,
         return _render(tokenizer, without_system, continue_final)
     except TemplateError as error:
         raise BackendError(f"{name}: the chat template refuses the messages: {error}") from error
+
+
+def rendered_requests(requests: Sequence[Request], render: Callable[..., str]) -> Sequence[Request]:
+    """The requests with the text that a template makes of each chat. render: an `apply_chat_template`."""
+    if not any(isinstance(request.prompt, Chat) for request in requests):
+        return requests
+    return [
+        request
+        if isinstance(request.prompt, str)
+        else replace(request, prompt=render(request.prompt.texts, continue_final=request.prompt.continued))
+        for request in requests
+    ]
 
 
 def _render(tokenizer: Any, messages: Sequence[ChatMessage], continue_final: bool) -> str:

@@ -77,17 +77,18 @@ class Tokenization:
         Whitespace at the end of a context belongs to its continuation. A continuation's tokens are those that
         the whole text has beyond the tokens of the context.
         """
-        started = [request for request in requests if request.prompt]
-        contexts = {request.prompt: request.prompt.rstrip() for request in started}
+        asked = [(request.prompt_text, request.continuation) for request in requests]
+        started = [(prompt, continuation) for prompt, continuation in asked if prompt]
+        contexts = {prompt: prompt.rstrip() for prompt, _ in started}
         whole = self.encode(
-            [*contexts.values(), *(request.prompt + request.continuation for request in started)]
+            [*contexts.values(), *(prompt + continuation for prompt, continuation in started)]
         )
-        alone = self._encode([r.continuation for r in requests if not r.prompt], special=False)
+        alone = self._encode([continuation for prompt, continuation in asked if not prompt], special=False)
         return [
-            self._after_context(whole[contexts[request.prompt]], whole[request.prompt + request.continuation])
-            if request.prompt
-            else self._after_prefix(alone[request.continuation])
-            for request in requests
+            self._after_context(whole[contexts[prompt]], whole[prompt + continuation])
+            if prompt
+            else self._after_prefix(alone[continuation])
+            for prompt, continuation in asked
         ]
 
     def windows(self, text: str) -> list[Query]:

@@ -5,12 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from backends.chat import ChatMessage
 from backends.errors import BackendError
 from backends.model_files.chat_template import rendered_chat, template_of
 from backends.model_files.fingerprint import PARTS, Digests, digest_of
 from backends.model_files.source import ModelSource, locate
 from backends.model_files.tokenization import Tokenization, resolve_max_length
-from backends.protocol import ChatMessage
 
 
 class EndpointTokens:

@@ -9,9 +9,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from backends.calls.loop import engine_loop
+from backends.chat import ChatMessage
 from backends.endpoints.backend import SHARDS_AT_ONCE, EndpointBackend
 from backends.model_files.engine_model import EngineModel
-from backends.protocol import AskContext, Batch, Capabilities, ChatMessage
+from backends.protocol import AskContext, Batch, Capabilities
 from backends.requests import ALL_KINDS, Request, RequestKind
 from backends.served.options import ServerOptions
 from backends.served.server import Command, Server, started

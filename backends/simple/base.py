@@ -8,8 +8,9 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from backends.chat import Chat, ChatMessage
 from backends.errors import BackendError
-from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
+from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import cut_at_stops, stops_of
 from backends.text.thinking import without_thinking
@@ -55,7 +56,7 @@ class SimpleBackend(ABC):
     def chat_template(self) -> str | None:
         return None
 
-    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
         raise BackendError(f"{self.fingerprint['backend']} has no chat template: leave the chat format out")
 
     def describe(self) -> Mapping[str, Any]:

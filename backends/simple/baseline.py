@@ -36,7 +36,7 @@ class RandomBaseline(SimpleBackend):
             case "loglikelihood":
                 return Response(logprob=-draw.random(), is_greedy=False)
             case "loglikelihood_rolling":
-                return Response(logprob=uniform_bytes(request.prompt))
+                return Response(logprob=uniform_bytes(request.prompt_text))
             case "generate_until":
                 return Response(text=draw.choice(_LETTERS_AND_DIGITS), tokens_out=1)
 
@@ -64,7 +64,7 @@ class MajorityBaseline(SimpleBackend):
                 preferred = choice == self._answer.strip()
                 return Response(logprob=0.0 if preferred else _rank(choice), is_greedy=preferred)
             case "loglikelihood_rolling":
-                return Response(logprob=uniform_bytes(request.prompt))
+                return Response(logprob=uniform_bytes(request.prompt_text))
             case "generate_until":
                 return Response(text=self._answer)
 

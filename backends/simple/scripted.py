@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from backends.chat import ChatMessage
 from backends.errors import BackendError
-from backends.protocol import Capabilities, ChatMessage
+from backends.protocol import Capabilities
 from backends.registry import load_object
 from backends.requests import Request, Response
 from backends.simple.base import ANYTHING, SimpleBackend
@@ -135,7 +136,7 @@ def hashed(request: Request, version: str = "1") -> Response:
     number under 100. Tokens are counted as words."""
     digest = hashlib.sha256(f"{version}:{request.digest()}".encode()).digest()
     number = int.from_bytes(digest[:6], "big")
-    words = len(request.prompt.split())
+    words = len(request.prompt_text.split())
     if request.kind == "generate_until":
         return Response(text=f"#### {number % 100}", tokens_in=words, tokens_out=2)
     return Response(logprob=-20 * number / 256**6, is_greedy=digest[6] < 64, tokens_in=words)
@@ -150,7 +151,7 @@ def _table(path: Path) -> Answerer:
         raise BackendError(f"{path} holds no object from prompt to answer")
 
     def answer(request: Request) -> object:
-        asked = request.prompt + request.continuation
+        asked = request.prompt_text + request.continuation
         if asked not in answers and OTHERWISE not in answers:
             raise BackendError(f"{path} has no answer to {asked[-80:]!r}; {OTHERWISE!r} answers all others")
         return answers[asked] if asked in answers else answers[OTHERWISE]

@@ -6,10 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.chat import ChatMessage
+from backends.model_files.chat_template import rendered_requests
 from backends.model_files.engine_model import EngineModel
 from backends.model_files.engine_options import VLLMOptions
 from backends.model_files.tokenization import Query, Unanswerable
-from backends.protocol import AskContext, Batch, Capabilities, ChatMessage, kind_by_kind
+from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
@@ -53,7 +55,7 @@ class VLLMBackend:
         _ = self._engine
 
     def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
-        return kind_by_kind(requests, self._answers)
+        return kind_by_kind(rendered_requests(requests, self.apply_chat_template), self._answers)
 
     def chat_template(self) -> str | None:
         return self._model.tokens.template
@@ -85,7 +87,7 @@ class VLLMBackend:
         owners: list[int] = []
         windows: list[Query | Unanswerable] = []
         for number, request in enumerate(requests):
-            own = self._model.tokens.tokenization.windows(request.prompt)
+            own = self._model.tokens.tokenization.windows(request.prompt_text)
             if not own:
                 yield [(number, Response(logprob=0.0))]
             windows += own
@@ -99,7 +101,7 @@ class VLLMBackend:
         asked: list[AskedText] = []
         jobs = []
         settings = [settings_of(request.generation, eos=tokens.tokenizer.eos_token) for request in requests]
-        prompts = tokens.prompts([one.prompt for one in requests], [own.max_tokens for own in settings])
+        prompts = tokens.prompts([one.prompt_text for one in requests], [own.max_tokens for own in settings])
         for request, own, prompt in zip(requests, settings, prompts, strict=True):
             asked.append(AskedText(own, len(prompt), self._asked))
             jobs.append(generation_job(request, own, prompt, defaults))

@@ -97,7 +97,7 @@ def _estimated(plan: Plan, task: str, experience: Experience, price: Price | Non
 
 
 def _usage(request: Request, task: str, experience: Experience) -> Usage:
-    size = len((request.prompt + request.continuation).encode("utf-8", "surrogatepass"))
+    size = len((request.prompt_text + request.continuation).encode("utf-8", "surrogatepass"))
     is_text = request.kind == "generate_until"
     most = settings_of(request.generation, eos=None).max_tokens if is_text else 1
     return experience.expected(size, most, task)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import parquet
 
+from backends.chat import Chat
 from backends.requests import NO_GENERATION, Attachment, Request, RequestKind
 from flows.storage.files import atomic_path
 from tasks_lib.prompts.request_builder import DocRequests
@@ -39,6 +40,8 @@ SCHEMA = pa.schema(
         ("kind", pa.dictionary(pa.int8(), pa.string())),
         # UTF-8; not Arrow's strings, which refuse the lone surrogates that documents may have.
         ("prompt", pa.large_binary()),
+        # Whether the prompt is the JSON of a chat, and no text.
+        ("is_chat", pa.bool_()),
         ("continuation", pa.large_binary()),
         ("generation", pa.dictionary(pa.int16(), pa.string())),
         ("digest", pa.string()),
@@ -90,12 +93,15 @@ def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str,
     """Document, index, digest and request of the rows in a range, or of all."""
     generations: dict[str, Any] = {"": NO_GENERATION}
     for row in _table(path, rows).to_pylist():
-        text = row["generation"]
-        if text not in generations:
-            generations[text] = json.loads(text)
-        prompt, continuation = (row[name].decode("utf-8", "surrogatepass") for name in _TEXTS)
+        how = row["generation"]
+        if how not in generations:
+            generations[how] = json.loads(how)
+        text, continuation = (
+            row[name].decode("utf-8", "surrogatepass") for name in ("prompt", "continuation")
+        )
+        prompt = Chat.from_json(text) if row["is_chat"] else text
         attached = tuple(_attachment(path, one) for one in row["attachments"])
-        request = Request(row["kind"], prompt, continuation, generations[text], row["repeat"], attached)
+        request = Request(row["kind"], prompt, continuation, generations[how], row["repeat"], attached)
         yield row["doc_id"], row["index"], row["digest"], request
 
 
@@ -140,13 +146,18 @@ def _groups(asked: Iterable[list[Row]]) -> Iterator[list[list[Row]]]:
 
 def _rows(asked: DocRequests, repeats: int, keep: Keep) -> Iterator[Row]:
     for index, request in enumerate(asked.requests):
+        prompt, is_chat = request.prompt, False
+        if isinstance(prompt, Chat):
+            prompt, is_chat = prompt.to_json(), True
         for repeat in range(repeats):
             yield {
                 "doc_id": asked.doc_id,
                 "index": index,
                 "repeat": repeat,
                 "kind": request.kind,
-                **{name: getattr(request, name).encode("utf-8", "surrogatepass") for name in _TEXTS},
+                "prompt": prompt.encode("utf-8", "surrogatepass"),
+                "is_chat": is_chat,
+                "continuation": request.continuation.encode("utf-8", "surrogatepass"),
                 "generation": json.dumps(request.generation) if request.generation else "",
                 "digest": replace(request, repeat=repeat).digest(),
                 "attachments": [keep(attachment) for attachment in request.attachments],

@@ -13,7 +13,7 @@ from typing import Any
 from flows.planning.plan import Plan
 from flows.storage.step_files import File
 
-CODE = {"load_model": 2, "prepare": 6, "infer": 3, "score": 7}
+CODE = {"load_model": 2, "prepare": 7, "infer": 3, "score": 7}
 
 Parts = Mapping[str, Any]
 

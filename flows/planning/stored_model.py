@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from backends.protocol import Backend, Capabilities, ChatMessage
+from backends.chat import Chat, ChatMessage
+from backends.protocol import Backend, Capabilities
 from backends.requests import Request, Response
 from backends.simple.base import ANYTHING, SimpleBackend
 from flows.results.evaluation_result import EvaluationResult
@@ -37,7 +38,7 @@ class StoredModel(SimpleBackend):
     def chat_template(self) -> str | None:
         return self._run.chat_template
 
-    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
+    def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
         return self._model.apply_chat_template(messages, continue_final=continue_final)
 
     def describe(self) -> Mapping[str, Any]:

@@ -75,7 +75,7 @@ def _row(one: Asked) -> tuple[object, ...]:
         one.index,
         request.repeat,
         request.kind,
-        len((request.prompt + request.continuation).encode("utf-8", "surrogatepass")),
+        len((request.prompt_text + request.continuation).encode("utf-8", "surrogatepass")),
         response.error,
         call.counted,
         call.asked,

@@ -133,7 +133,7 @@ def _columns_of_document(sample: Sample) -> JsonObject:
         "arguments": as_json([_arguments(request) for request in asked.requests]),
         "resps": as_json(_responses(sample)),
         "doc_hash": doc_hash(asked.doc),
-        "prompt_hash": _hash(asked.requests[0].prompt),
+        "prompt_hash": _hash(asked.requests[0].prompt_text),
         "status": "truncated" if any(one.status == "truncated" for one in responses) else "answer",
         "tokens_in": sum(one.tokens_in for one in responses),
         "tokens_out": sum(one.tokens_out for one in responses),
@@ -150,11 +150,11 @@ def _arguments(request: Request) -> list[object]:
     """What lm-eval calls a request's arguments."""
     match request.kind:
         case "loglikelihood":
-            return [request.prompt, request.continuation, *_attached(request)]
+            return [request.prompt_text, request.continuation, *_attached(request)]
         case "loglikelihood_rolling":
-            return [request.prompt, *_attached(request)]
+            return [request.prompt_text, *_attached(request)]
         case "generate_until":
-            return [request.prompt, dict(request.generation), *_attached(request)]
+            return [request.prompt_text, dict(request.generation), *_attached(request)]
 
 
 def _attached(request: Request) -> list[dict[str, list[str]]]:

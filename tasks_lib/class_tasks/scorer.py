@@ -85,11 +85,11 @@ class ClassScorer:
 def _arguments(request: Request) -> tuple[Any, ...]:
     match request.kind:
         case "loglikelihood":
-            return (request.prompt, request.continuation)
+            return (request.prompt_text, request.continuation)
         case "loglikelihood_rolling":
-            return (request.prompt,)
+            return (request.prompt_text,)
         case "generate_until":
-            return (request.prompt, dict(request.generation))
+            return (request.prompt_text, dict(request.generation))
 
 
 def _how(function: Any, known: Mapping[Any, str]) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
+from backends.chat import Chat
 from backends.requests import Request
 from tasks_lib.class_tasks.data import LocalData, content_digest
 from tasks_lib.class_tasks.scorer import ClassScorer
@@ -191,17 +192,29 @@ class ClassRequests:
             raise self._errors.error("construct_requests", said)
         match instance.request_type, instance.args:
             case "loglikelihood", (str(context), str(continuation)):
-                return Request("loglikelihood", context, continuation)
+                return Request("loglikelihood", _prompt(context), continuation)
             case "loglikelihood_rolling", (str(text),):
                 return Request("loglikelihood_rolling", text)
             case "generate_until", (str(prompt), dict(generation)):
                 options = self._options
                 if options.compat:  # lm-eval leaves it to the class
                     options = replace(options, generation={})
-                return Request("generate_until", prompt, generation=options.generation_of(generation))
+                own = options.generation_of(generation)
+                return Request("generate_until", _prompt(prompt), generation=own)
         kinds = ", ".join(type(argument).__name__ for argument in instance.args)
         said = f"a {instance.request_type} request of ({kinds}) cannot be asked"
         raise self._errors.error("construct_requests", said)
+
+
+class _ChatText(str):
+    """A chat on its way through a class, which wants a text: that of its messages, as lm-eval gives it."""
+
+    chat: Chat
+
+
+def _prompt(text: str) -> str | Chat:
+    """What a class asks: a chat, where it has left the text as it was."""
+    return text.chat if isinstance(text, _ChatText) else text
 
 
 class _PromptSettings:
@@ -229,4 +242,9 @@ class _PromptSettings:
     def _template(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool = True) -> str:
         assert self._render is not None
         self._rendered = [*(self._rendered or ()), *(str(message["content"]) for message in messages)]
-        return self._render(messages, continue_final=not add_generation_prompt)
+        prompt = self._render(messages, continue_final=not add_generation_prompt)
+        if isinstance(prompt, str):
+            return prompt
+        text = _ChatText(prompt.as_text())
+        text.chat = prompt
+        return text

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backends.chat import Chat
 from backends.requests import Request
 from metrics.scores.choices import resolve_gold
 from tasks_lib.data.documents import Documents
@@ -222,7 +223,7 @@ class RequestBuilder:
 
     # Contexts
 
-    def _context(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> str:
+    def _context(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> str | Chat:
         before, prefix = self._before_question(doc_id, doc, shots)
         with self._errors.on("doc_to_text", doc_id, doc):
             question = self.readers.text(doc)
@@ -237,7 +238,7 @@ class RequestBuilder:
         with self._errors.on("gen_prefix", doc_id, doc):
             return turns, _text_or_none(self.readers.gen_prefix(doc))
 
-    def _close(self, doc_id: int, before: list[Turn], question: Any, prefix: str | None) -> str:
+    def _close(self, doc_id: int, before: list[Turn], question: Any, prefix: str | None) -> str | Chat:
         if not isinstance(question, str):
             raise self._errors.error("doc_to_text", f"gives {short_repr(question)}, not a text", doc_id)
         turns = before + question_turns(question, prefix, self._own_delimiters)

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from backends.chat import Chat
 from tasks_lib.errors import TaskError
 from tasks_lib.value_text import short_repr
 
 
 class ChatRenderer(Protocol):
-    """Renders chat messages to a prompt; see `backends.protocol.Backend.apply_chat_template`."""
+    """Makes a prompt of chat messages; see `backends.protocol.Backend.apply_chat_template`."""
 
-    def __call__(self, messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> str: ...
+    def __call__(self, messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> str | Chat: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,8 @@ def choice_of(label: Any, choices: Sequence[Any]) -> Any:
         raise TaskError(f"the label {short_repr(label)} is no index of the {len(choices)} choices") from error
 
 
-def render_prompt(turns: Sequence[Turn], chat: ChatRenderer | None) -> str:
-    """The prompt: the turns one after the other, or through the model's chat template."""
+def render_prompt(turns: Sequence[Turn], chat: ChatRenderer | None) -> str | Chat:
+    """The prompt: the turns one after the other, or as a chat."""
     if chat is None:
         return "".join(turn.text for turn in turns)
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]

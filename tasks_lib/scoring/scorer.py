@@ -137,7 +137,7 @@ class Scorer:
                 answered = AnsweredTarget(logprob, is_greedy, asked.requests[0].continuation)
                 return document_scores(pipeline.registered, kind, answered)
             case "loglikelihood_rolling":
-                read = RollingText(values[0], asked.requests[0].prompt)
+                read = RollingText(values[0], asked.requests[0].prompt_text)
                 return document_scores(pipeline.registered, kind, read)
             case "generate_until":
                 return self._text_scores(asked.doc_id, asked.doc, values[0], pipeline)

@@ -33,7 +33,7 @@ def ours(file: Any, root: Path, limit: int) -> tuple[float, list[str]]:
     _ = task.documents.evaluated, task.documents.fewshot_pool
     started = process_time()
     asked = list(task.builder)
-    return process_time() - started, [one.requests[0].prompt for one in asked]
+    return process_time() - started, [one.requests[0].prompt_text for one in asked]
 
 
 def theirs(task: Any, limit: int) -> tuple[float, list[str]]:

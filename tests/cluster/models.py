@@ -19,7 +19,7 @@ def die(request: Request) -> Response:
 
 def all_but_two(request: Request) -> Response:
     """As a model that fails on two questions."""
-    if request.prompt.startswith(("Question: sums 3?", "Question: sums 13?")):
+    if request.prompt_text.startswith(("Question: sums 3?", "Question: sums 13?")):
         return Response(status="failed", error="it will not say")
     return hashed(request)
 

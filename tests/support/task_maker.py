@@ -75,7 +75,7 @@ def requests(task: Task) -> list[list[Request]]:
 
 def prompts(task: Task) -> list[str]:
     """The prompt of each document's first request."""
-    return [own[0].prompt for own in requests(task)]
+    return [own[0].prompt_text for own in requests(task)]
 
 
 def scored(task: Task, *answers: Response | list[Response]) -> list[Sample]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
-from backends.endpoints.messages import as_messages
+from backends.endpoints.messages import messages_of
 from backends.endpoints.openers import remote
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import Content, CutOff, Malformed, Question, at, text_at
@@ -46,14 +46,14 @@ class Anthropic:
     name: str = "anthropic"
     kinds: frozenset[RequestKind] = frozenset(("generate_until",))
     instead: str = "Anthropic gives no log-probabilities; ask in another format (TASK@generate)"
-    takes_messages: bool = True
+    takes_chats: bool = True
 
     def question(self, request: Request, prompt: Prompt) -> Question:
         """There is no seed: repeats of a request differ by chance."""
         assert isinstance(prompt, Generation), self.instead
         body = {
             "model": self.model,
-            **_parts(as_messages(request.prompt)),
+            **_parts(messages_of(request.prompt)),
             "max_tokens": prompt.max_tokens,
             **_sampling(prompt.settings),
         }

@@ -54,7 +54,7 @@ class SGLang:
     name: str = "sglang"
     kinds: frozenset[RequestKind] = ALL_KINDS
     instead: str = ""
-    takes_messages: bool = False
+    takes_chats: bool = False
 
     def question(self, request: Request, prompt: Prompt) -> Question:
         if isinstance(prompt, Generation):

@@ -48,7 +48,7 @@ class Tgi:
         "TGI does not tell whether a continuation is the most probable one; ask in another format "
         "(TASK@generate), or serve the model with vLLM or SGLang"
     )
-    takes_messages: bool = False
+    takes_chats: bool = False
 
     def question(self, request: Request, prompt: Prompt) -> Question:
         assert isinstance(prompt, Generation), self.instead

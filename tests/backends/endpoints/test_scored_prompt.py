@@ -124,11 +124,11 @@ class Shifted:
 
     def answer(self, request: Request) -> Response:
         if request.kind == "generate_until":
-            return Response(text=greedy_token(request.prompt))
-        text = request.prompt + request.continuation
+            return Response(text=greedy_token(request.prompt_text))
+        text = request.prompt_text + request.continuation
         tokens = [*tokens_of(text), greedy_token(text)]
         values = [logprob_of("".join(tokens[:place]), token) for place, token in enumerate(tokens)]
-        start = len(tokens_of(request.prompt))
+        start = len(tokens_of(request.prompt_text))
         logprob = sum(values[start + self.by : len(tokens) - 1 + self.by])
         return Response(logprob=logprob, is_greedy=logprob > -1)
 
@@ -160,7 +160,7 @@ class TestTokens:
         assert len(tokenization.windows(self.TEXT)) > 2
         for response, request in zip(responses, requests, strict=True):
             truth = 0.0
-            for window in tokenization.windows(request.prompt):
+            for window in tokenization.windows(request.prompt_text):
                 before = text_of_ids(window.context)
                 truth += true_score(before, text_of_ids(window.continuation))
             assert response.logprob == pytest.approx(truth)

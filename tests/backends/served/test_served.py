@@ -98,8 +98,8 @@ def test_nothing_is_started_for_what_is_known_without_a_server(kind: str, stage:
     assert backend.fingerprint["backend"] == kind
     assert backend.describe()["max_length"] == 2046
     assert "loglikelihood_rolling" in backend.capabilities.kinds
-    assert "<|im_start|>user\nHi" in backend.apply_chat_template(
-        [{"role": "user", "content": "Hi"}], continue_final=False
+    assert "<|im_start|>user\nHi" in str(
+        backend.apply_chat_template([{"role": "user", "content": "Hi"}], continue_final=False)
     )
     assert stage.servers() == []
 

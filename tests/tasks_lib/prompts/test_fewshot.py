@@ -128,7 +128,7 @@ def test_a_documents_examples_do_not_depend_on_which_others_are_asked(maker: Tas
 
     def asked(compat: bool = False, **options: Any) -> dict[int, str]:
         task = maker.task(AskOptions(num_fewshot=2, compat=compat, **options), training_split="train")
-        return {one.doc_id: one.requests[0].prompt for one in task.builder}
+        return {one.doc_id: one.requests[0].prompt_text for one in task.builder}
 
     everything = asked()
     assert asked(samples={"made": [6, 2]}) == {doc_id: everything[doc_id] for doc_id in (2, 6)}

@@ -29,7 +29,7 @@ def made(maker: TaskMaker) -> TaskMaker:
 
 def asked(task: Task) -> list[tuple[str, str]]:
     """Prompt and continuation of the first document's requests."""
-    return [(one.prompt, one.continuation) for one in requests(task)[0]]
+    return [(one.prompt_text, one.continuation) for one in requests(task)[0]]
 
 
 def chat(messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> str:

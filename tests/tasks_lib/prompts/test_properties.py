@@ -313,4 +313,4 @@ def test_any_template_renders_texts_or_a_task_error(
     maker.data(docs)
     with suppress(TaskError):
         asked = requests(maker.task(output_type="loglikelihood", doc_to_text=text, doc_to_target=target))
-        assert all(isinstance(one.prompt + one.continuation, str) for own in asked for one in own)
+        assert all(isinstance(one.prompt_text + one.continuation, str) for own in asked for one in own)

@@ -32,7 +32,7 @@ class Chat:
 
 
 def plain(turns: Sequence[Turn]) -> str:
-    return render_prompt(turns, None)
+    return str(render_prompt(turns, None))
 
 
 # An end of the left text, a start of the right one, and what stands between.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backends.chat import Chat
 from backends.model_string import ModelSpec
 from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
@@ -27,7 +28,7 @@ def answers(backend: Backend, requests: Sequence[Request], *, is_probed: bool = 
     return [found[position] for position in range(len(requests))]
 
 
-def generated(backend: Backend, prompt: str, **generation: Any) -> Response:
+def generated(backend: Backend, prompt: str | Chat, **generation: Any) -> Response:
     (response,) = answers(backend, [Request("generate_until", prompt, generation=generation)])
     return response
 

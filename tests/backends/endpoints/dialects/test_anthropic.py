@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from backends.calls.refusals import failure_kind
+from backends.chat import Chat
 from backends.endpoints.dialects.anthropic import Anthropic
 from backends.endpoints.question import CutOff
 from backends.errors import BackendError
@@ -33,11 +34,11 @@ def backend(request: pytest.FixtureRequest, address: str, tmp_path: Path) -> Bac
 
 
 @pytest.fixture
-def prompt(backend: Backend) -> str:
+def prompt(backend: Backend) -> str | Chat:
     return backend.apply_chat_template(MESSAGES, continue_final=False)
 
 
-def test_a_chat_is_answered_and_counted(backend: Backend, prompt: str, endpoint: Endpoint) -> None:
+def test_a_chat_is_answered_and_counted(backend: Backend, prompt: str | Chat, endpoint: Endpoint) -> None:
     endpoint.change(cached=0.5)
     response = generated(backend, prompt, max_gen_toks=99)
     assert (response.status, response.text) == ("answer", SAID)
@@ -48,20 +49,20 @@ def test_a_chat_is_answered_and_counted(backend: Backend, prompt: str, endpoint:
     assert response.call.model == "m"
 
 
-def test_answers_end_at_limits_and_stops(backend: Backend, prompt: str) -> None:
+def test_answers_end_at_limits_and_stops(backend: Backend, prompt: str | Chat) -> None:
     cut = generated(backend, prompt, max_gen_toks=1)
     assert (cut.status, cut.text) == ("truncated", tokens_of(SAID)[0])
     stopped = generated(backend, prompt, max_gen_toks=99, until=["####"])
     assert (stopped.status, stopped.text) == ("answer", SAID.split("####")[0])
 
 
-def test_a_refusal_is_no_failure(backend: Backend, prompt: str, endpoint: Endpoint) -> None:
+def test_a_refusal_is_no_failure(backend: Backend, prompt: str | Chat, endpoint: Endpoint) -> None:
     endpoint.change(refuse="How many")
     response = generated(backend, prompt)
     assert (response.status, response.text) == ("refused", "")
 
 
-def test_overload_and_broken_streams_pass(backend: Backend, prompt: str, endpoint: Endpoint) -> None:
+def test_overload_and_broken_streams_pass(backend: Backend, prompt: str | Chat, endpoint: Endpoint) -> None:
     endpoint.change(overloaded=0.3, cut=0.3, seed=5)
     responses = [generated(backend, prompt, max_gen_toks=90 + number) for number in range(6)]
     assert {response.text for response in responses} == {SAID}
