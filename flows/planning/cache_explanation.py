@@ -5,7 +5,6 @@ What a task's answers depend on is kept by name after each run; the explanation 
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests, PreparedTask
@@ -58,7 +57,7 @@ def _last(plan: Plan, task: str) -> Parts | None:
     return before
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _changes(before: Mapping[str, object], now: Mapping[str, object], prefix: str = "") -> Iterator[str]:
     for name in sorted(before.keys() | now.keys()):
         old, new = before.get(name), now.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -67,6 +66,6 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
             yield f"{prefix}{name} ({_short(old)} -> {_short(new)})"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:18]}...{text[-18:]}"

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from backends.chat import Chat
 from backends.requests import NO_GENERATION, Attachment, Request, RequestKind
+from flows.common.json_object import JsonObject
 from flows.storage.files import atomic_path
 from tasks_lib.prompts.request_builder import DocRequests
 
@@ -48,7 +49,7 @@ SCHEMA = pa.schema(
         ("attachments", pa.list_(_ATTACHMENT)),
     ]
 )
-Row = dict[str, Any]
+Row = JsonObject
 Keep = Callable[[Attachment], Row]
 _TEXTS = ("prompt", "continuation")
 # What is in memory of a task's requests at once.
@@ -91,7 +92,7 @@ def files(path: Path) -> dict[str, Path]:
 
 def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str, Request]]:
     """Document, index, digest and request of the rows in a range, or of all."""
-    generations: dict[str, Any] = {"": NO_GENERATION}
+    generations: JsonObject = {"": NO_GENERATION}
     for row in _table(path, rows).to_pylist():
         how = row["generation"]
         if how not in generations:

@@ -8,14 +8,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from flows.planning.plan import Plan
 from flows.storage.step_files import File
 
 CODE = {"load_model": 2, "prepare": 7, "infer": 3, "score": 7}
 
-Parts = Mapping[str, Any]
+Parts = Mapping[str, object]
 
 
 def key_of(parts: Parts) -> str:

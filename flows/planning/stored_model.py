@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 from backends.chat import Chat, ChatMessage
 from backends.protocol import Backend, Capabilities
@@ -41,7 +40,7 @@ class StoredModel(SimpleBackend):
     def apply_chat_template(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str | Chat:
         return self._model.apply_chat_template(messages, continue_final=continue_final)
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """What the run's results say; what they say of the run is said anew by whoever asks."""
         return self._run.config
 

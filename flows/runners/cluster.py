@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from prefect import State, Task
 
@@ -33,7 +33,7 @@ class Cluster(Protocol):
     @property
     def scale(self) -> int: ...
 
-    def run(self, step: Task[..., R], parameters: dict[str, Any]) -> State[R]:
+    def run(self, step: Task[..., R], parameters: dict[str, object]) -> State[R]:
         """Have a worker run a step; its final state. Raises LostShard where no worker could end it."""
         ...
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 import distributed
 from distributed.client import ClosedClientError
@@ -17,6 +17,9 @@ CONNECT_SECONDS = 10
 WORKER_SECONDS = 60
 # Of a cluster for one run: enough to try it, and no more than a laptop stands.
 WORKERS = 2
+
+
+R = TypeVar("R")
 
 
 class DaskCluster:
@@ -34,9 +37,9 @@ class DaskCluster:
         # One more each, which waits at the worker, so that no worker waits for the run's process.
         self.at_once = sum(min(own, lanes) + 1 for own in threads)
 
-    def run(self, step: Task[..., Any], parameters: dict[str, Any]) -> State[Any]:
+    def run(self, step: Task[..., R], parameters: dict[str, object]) -> State[R]:
         try:
-            state: State[Any] = self._runner.submit(step, parameters).wrapped_future.result()
+            state: State[R] = self._runner.submit(step, parameters).wrapped_future.result()
             return state
         except distributed.KilledWorker as error:
             raise LostShard(

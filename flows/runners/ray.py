@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from prefect import State, Task
@@ -11,6 +11,8 @@ from prefect_ray.context import remote_options
 
 from flows.common.errors import LostShard, SpecError
 from flows.specs.runner_text import Runner
+
+R = TypeVar("R")
 
 
 class RayCluster:
@@ -26,12 +28,12 @@ class RayCluster:
             raise SpecError(f"--runner: the Ray cluster has no room for a worker with gpus={self._gpus:g}")
         self.processes = self.at_once = min(where.whole("workers", room), room)
 
-    def run(self, step: Task[..., Any], parameters: dict[str, Any]) -> State[Any]:
+    def run(self, step: Task[..., R], parameters: dict[str, object]) -> State[R]:
         # Ray ends a process that had a GPU after one task, unless told otherwise; ours keeps its model.
         with remote_options(num_gpus=self._gpus, max_calls=0):
             future = self._runner.submit(step, parameters)
         try:
-            state: State[Any] = ray.get(future.wrapped_future)
+            state: State[R] = ray.get(future.wrapped_future)
         except ray.exceptions.RayError as error:
             raise LostShard(f"Ray gave a shard up: {str(error).splitlines()[0]}") from error
         return state

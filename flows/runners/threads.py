@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Work = Callable[[], None]
 
 
 class SameThread(Executor):
     """Runs what it is given at once, in the thread that gives it."""
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        done: Future[Any] = Future()
+    def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        done: Future[R] = Future()
         done.set_result(function(*args, **kwargs))
         return done
 
@@ -33,8 +35,8 @@ class DaemonThreads(Executor):
         for thread in self._threads:
             thread.start()
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
+    def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        future: Future[R] = Future()
 
         def work() -> None:
             try:

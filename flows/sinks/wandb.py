@@ -1,6 +1,6 @@
 """`wandb:project` or `wandb:entity/project`: a run of Weights & Biases for each run."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flows.common.errors import PublishError, Unavailable
 from flows.common.json_object import JsonObject
@@ -8,6 +8,9 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import safe_name
 from flows.sinks import content
 from flows.sinks.sink import Sink
+
+if TYPE_CHECKING:
+    from wandb import Artifact
 
 # W&B shows no more of a table; the files beside it have all.
 _SHOWN_SAMPLES = 10_000
@@ -57,7 +60,7 @@ def _tables(result: EvaluationResult) -> JsonObject:
     }
 
 
-def _files(result: EvaluationResult) -> Any:
+def _files(result: EvaluationResult) -> "Artifact":
     import json
 
     import wandb

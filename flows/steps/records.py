@@ -6,7 +6,7 @@ module, needs new numbers in `flows.planning.step_keys.CODE`: older ones are not
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from flows.planning.prepared_requests import PreparedTask
 from flows.storage.step_files import File
@@ -39,7 +39,7 @@ class StepResult(Protocol[Record]):
 class LoadedModel:
     """described: what results say of the model (`Backend.describe`). fingerprint: by name."""
 
-    described: Mapping[str, Any]
+    described: Mapping[str, object]
     model_key: str
     fingerprint: Mapping[str, str]
 

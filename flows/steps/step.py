@@ -1,7 +1,7 @@
 """What all steps share: how a Prefect task is made of them, and how one ends in which some tasks failed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import ParamSpec, Protocol, TypeVar, cast
 
 from prefect import State, Task, task
 from prefect.context import TaskRunContext
@@ -70,10 +70,10 @@ def for_each(names: Iterable[str], make: Callable[[str], R]) -> tuple[dict[str, 
     return done, failed
 
 
-def _key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
+def _key(_: TaskRunContext, parameters: dict[str, object]) -> str:
     return str(parameters["key"])
 
 
-def _may_pass(_task: object, _run: object, state: Any) -> bool:
+def _may_pass(_task: object, _run: object, state: State[object]) -> bool:
     """Whether trying again may help: errors of files, sockets and databases, not those of a request."""
     return isinstance(state.result(raise_on_failure=False), OSError)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from backends.requests import Call, Response
+from backends.requests import Call, Response, Status
+from flows.common.json_object import JsonObject
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests, PreparedTask
 from flows.results.calls_file import Asked
 from flows.storage.step_files import File
+from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.scoring.scorer import Answered
@@ -62,7 +63,7 @@ def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File])
     return TaskAnswers(answered, calls, len(by_doc))
 
 
-def _answered(doc: Any, doc_id: int, calls: Sequence[Asked]) -> Answered:
+def _answered(doc: Doc, doc_id: int, calls: Sequence[Asked]) -> Answered:
     requests, repeats = [], []
     for _, same in groupby(calls, key=lambda call: call.index):
         own = list(same)
@@ -73,10 +74,12 @@ def _answered(doc: Any, doc_id: int, calls: Sequence[Asked]) -> Answered:
 
 def _read(path: Path) -> dict[str, Response]:
     """The responses without an answer that an infer step noted."""
-    content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, JsonObject] = json.loads(path.read_text(encoding="utf-8"))
     return {key: _response(**why) for key, why in content.items()}
 
 
-def _response(*, status: Any, error: str, attempts: int, failures: list[str], http_status: int) -> Response:
+def _response(
+    *, status: Status, error: str, attempts: int, failures: list[str], http_status: int
+) -> Response:
     call = Call(enqueued=0.0, attempts=attempts, failures=tuple(failures), http_status=http_status)
     return Response(status=status, error=error, call=call if attempts else None)

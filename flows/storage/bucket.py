@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from backends.retrying import ONCE, PATIENT, Patience, Retrier
 from flows.common.errors import ResultError, SpecError
+from flows.common.json_object import JsonObject
+
+if TYPE_CHECKING:
+    from s3fs import S3FileSystem
 
 T = TypeVar("T")
 
@@ -32,7 +36,7 @@ _TRANSIENT = frozenset({"409", "429", "RequestTimeout", "NoSuchUpload"})
 class BucketPath:
     """An object of a bucket, or what the keys of several objects begin with.
 
-    What has no object raises FileNotFoundError when it is read. Any other failure is a ResultError that
+    What has no object raises FileNotFoundError when it is read. Another failure is a ResultError that
     names the object; one that may pass is first waited for (`backends.retrying`).
     """
 
@@ -115,7 +119,7 @@ class BucketPath:
         """Make a file's content a new object; of several writers one does. Raises FileExistsError."""
         tries = 0
 
-        def put(files: Any) -> None:
+        def put(files: "S3FileSystem") -> None:
             nonlocal tries
             tries += 1
             files.put_file(str(file), self._place, chunksize=PART_BYTES, mode="create")
@@ -138,7 +142,7 @@ class BucketPath:
         probe._call("write", lambda files: files.pipe_file(probe._place, b""), ONCE)
         probe._call("read", lambda files: files.cat_file(probe._place), ONCE)
 
-    def _call(self, verb: str, call: Callable[[Any], T], patience: Patience | None = None) -> T:
+    def _call(self, verb: str, call: Callable[["S3FileSystem"], T], patience: Patience | None = None) -> T:
         files, retrier = _connected(patience or PATIENT, frozenset(_environment()))
         from botocore.exceptions import BotoCoreError
         from s3fs.core import S3_RETRYABLE_ERRORS
@@ -158,7 +162,9 @@ def _environment() -> list[tuple[str, str]]:
 
 
 @lru_cache(maxsize=8)
-def _connected(patience: Patience, _environment: frozenset[tuple[str, str]]) -> tuple[Any, Retrier]:
+def _connected(
+    patience: Patience, _environment: frozenset[tuple[str, str]]
+) -> tuple["S3FileSystem", Retrier]:
     """A client for the environment as it is now, and what calls are made through."""
     try:
         import s3fs
@@ -179,7 +185,7 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, (ConnectionError, NoConnection, *S3_RETRYABLE_ERRORS))
 
 
-def _response(error: BaseException) -> Any:
+def _response(error: BaseException) -> JsonObject:
     """What the server said, under the OSError that s3fs makes of it."""
     return getattr(error.__cause__, "response", None) or {}
 
