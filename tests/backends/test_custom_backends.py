@@ -1,5 +1,6 @@
 """Backends of users' own, in every way in which they are written, in whole runs."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab
+from tests.support.paths import ROOT
 
 MODULE = """
 from backends.protocol import Capabilities
@@ -87,6 +89,21 @@ def test_a_backend_is_taken_as_it_is_written(name: str, lab: Lab) -> None:
     scores = result.results["results"]
     assert scores["sums"]["exact_match,number"] == 1.0
     assert scores["picks"]["acc,none"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["Shouting?times=2", "Echo"])
+def test_the_examples_of_the_manual_are_backends(
+    name: str, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual = (ROOT / "docs" / "custom_backends.md").read_text()
+    code = "\n\n".join(re.findall(r"```python\n(.*?)```", manual, re.S))
+    (tmp_path / "my_models.py").write_text(code)
+    monkeypatch.delitem(sys.modules, "my_models", raising=False)
+    lab.add_texts("sums", 2)
+    result = lab.evaluate("sums", f"custom:my_models:{name}", apply_chat_template=name == "Echo")
+    assert not result.failures
+    (said,) = result.samples("sums")["resps"][0]
+    assert said == ["Question: sums 0?\nAnswer:" if name == "Echo" else "QUESTION: SUMS 0?"]
 
 
 def test_a_chat_reaches_a_backend_of_three_methods_as_the_text_that_it_renders(lab: Lab) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
 
+from backends.chat import Chat
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.class_tasks.task import ClassTask
@@ -159,6 +160,28 @@ OWN_PROMPT = "class Deaf(Asked):\n    def fewshot_context(self, doc, **kwargs): 
 def test_a_system_instruction_that_a_class_ignores_is_refused(made: TaskMaker) -> None:
     with pytest.raises(TaskError, match="made: --system-instruction: the class makes its prompts without it"):
         prompts(task(made, OWN_PROMPT, AskOptions(system_instruction="Be brief.")))
+
+
+ENDED_PROMPT = """
+class Ended(Asked):
+    def construct_requests(self, doc, ctx, **kwargs):
+        return super().construct_requests(doc, ctx + "!", **kwargs)
+"""
+
+
+def test_a_chat_that_is_asked_as_it_is_passes_a_class_whole(made: TaskMaker) -> None:
+    """Where the class leaves it alone; else what it asks is a text."""
+
+    def as_it_is(messages: Sequence[Mapping[str, str]], *, continue_final: bool) -> Chat:
+        return Chat.of(messages, continued=continue_final)
+
+    options = AskOptions(num_fewshot=1)
+    asked = requests(task(made, options=options, chat=as_it_is))[0][0].prompt
+    assert isinstance(asked, Chat)
+    assert [one.role for one in asked.messages] == ["user", "assistant", "user"]
+    ended = requests(task(made, ENDED_PROMPT, options=options, chat=as_it_is))[0][0].prompt
+    assert type(ended) is str
+    assert ended == f"{asked.as_text()}!"
 
 
 def test_a_chat_template_that_a_class_ignores_is_refused(made: TaskMaker) -> None:
