@@ -104,15 +104,15 @@ class LogLikelihoods:
         """One forward pass over the rows, right-padded, each after the header."""
         began = time.perf_counter()
         skipped = len(header.tokens)
-        layout = Layout(rows, skipped)
-        inputs: dict[str, Any] = {"input_ids": self._tensor(layout.tokens), "use_cache": skipped > 0}
+        batch = PaddedBatch(rows, skipped)
+        inputs: dict[str, Any] = {"input_ids": self._tensor(batch.tokens), "use_cache": skipped > 0}
         if branching:
-            inputs["position_ids"] = self._tensor(layout.positions)
-            inputs["attention_mask"] = self._mask(layout)
+            inputs["position_ids"] = self._tensor(batch.positions)
+            inputs["attention_mask"] = self._mask(batch)
         if skipped:
             inputs["past_key_values"] = header.cache(len(rows))
-        logits = self._logits(inputs, layout)
-        logprobs, greedy = self._score(logits, layout)
+        logits = self._logits(inputs, batch)
+        logprobs, greedy = self._score(logits, batch)
         seconds = time.perf_counter() - began
         scores, start = [], 0
         for number, path, _ in (asked for row in rows for asked in row.asked):
@@ -121,9 +121,9 @@ class LogLikelihoods:
             start += len(path)
         return scores
 
-    def _logits(self, inputs: dict[str, Any], layout: "Layout") -> torch.Tensor:
+    def _logits(self, inputs: dict[str, Any], batch: "PaddedBatch") -> torch.Tensor:
         """Logits at the scored positions, row after row. Shape (positions, vocabulary)."""
-        scored = self._tensor(layout.scored)
+        scored = self._tensor(batch.scored)
         match self._slicing:
             case "each":
                 logits: torch.Tensor = self.model(**inputs, logits_to_keep=scored).logits
@@ -146,19 +146,19 @@ class LogLikelihoods:
             "each" if hasattr(sys.modules[type(self.model).__module__], "slice_logits_to_keep") else "columns"
         )
 
-    def _score(self, logits: torch.Tensor, layout: "Layout") -> tuple[Array, Array]:
+    def _score(self, logits: torch.Tensor, batch: "PaddedBatch") -> tuple[Array, Array]:
         """Log-probability (float64) of each asked token, and whether it is the most probable one."""
         sums, best = [], []
         for part in torch.split(logits, max(1, LOGITS_AT_ONCE // logits.shape[-1])):
             sums.append(part.float().logsumexp(dim=-1))
             best.append(part.argmax(dim=-1))
-        asked, targets = self._tensor(layout.asked), self._tensor(layout.targets)
+        asked, targets = self._tensor(batch.asked), self._tensor(batch.targets)
         logprobs = logits[asked, targets].double() - torch.cat(sums)[asked].double()
         return logprobs.cpu().numpy(), (torch.cat(best)[asked] == targets).cpu().numpy()
 
-    def _mask(self, layout: "Layout") -> torch.Tensor:
+    def _mask(self, batch: "PaddedBatch") -> torch.Tensor:
         """What is added to attention scores: 0 where a token sees another, else the least number."""
-        seen = self._tensor(layout.sees())[:, None]
+        seen = self._tensor(batch.sees())[:, None]
         mask = torch.zeros(seen.shape, dtype=self.model.dtype, device=seen.device)
         return mask.masked_fill_(~seen, torch.finfo(mask.dtype).min)
 
@@ -211,7 +211,7 @@ class LogLikelihoods:
         return torch.from_numpy(array).to(self.model.device)
 
 
-class Layout:
+class PaddedBatch:
     """Rows as arrays: each right-padded after a header of `skipped` tokens that all contexts begin with.
 
     tokens, positions: shape (rows, width); positions count from the start of the text.
