@@ -10,7 +10,7 @@ from tests.cluster.dask_processes import DaskProcesses, ended_after
 @pytest.fixture(autouse=True)
 def _in_time() -> Iterator[None]:
     """Without it a worker that hangs holds up all tests, and says nothing."""
-    with ended_after(120.0):
+    with ended_after(240.0):
         yield
 
 
