@@ -32,7 +32,7 @@ def _read_spec(arguments: Sequence[str]) -> ComparisonSpec:
     parser = Parser("compare.py", "Compare finished runs over the documents that they share.")
     about_runs = ComparisonSpec.model_fields["runs"].description
     parser.add_argument("runs", metavar="RUN", nargs="*", help=about_runs)
-    add_flags(parser, ComparisonSpec, besides=["runs"])
+    add_flags(parser, ComparisonSpec, except_for=["runs"])
     known = parse(parser, arguments)
     if len(known.runs) < 2:
         raise SpecError("name the folders of two runs or more: compare.py RUN1 RUN2")

@@ -42,15 +42,15 @@ class Parser(argparse.ArgumentParser):
 def add_flags(
     parser: argparse.ArgumentParser,
     spec: type[BaseModel],
-    besides: Collection[str] = (),
+    except_for: Collection[str] = (),
     titles: Mapping[str, str] | None = None,
 ) -> None:
-    """Give the parser a flag for each key of a model, besides those named.
+    """Give the parser a flag for each key of a model, except_for those named.
 
     titles: of keys, each after its section ("Budget: tokens"), in the order of the help.
     """
     titles, sections = titles or {}, dict[str, argparse._ArgumentGroup]()
-    fields = {name: info for name, info in spec.model_fields.items() if name not in besides}
+    fields = {name: info for name, info in spec.model_fields.items() if name not in except_for}
     for name in sorted(fields, key=[*titles, *fields].index):
         section = titles[name].partition(":")[0] if name in titles else ""
         if section and section not in sections:

@@ -30,7 +30,7 @@ def _read_spec(arguments: Sequence[str]) -> RescoreSpec:
         "rescore.py", "Score the stored answers of a finished run with the task files as they are now."
     )
     parser.add_argument("run", metavar="RUN", nargs="?", help=RescoreSpec.model_fields["run"].description)
-    add_flags(parser, RescoreSpec, besides=["run"])
+    add_flags(parser, RescoreSpec, except_for=["run"])
     known = parse(parser, arguments)
     if known.run is None:
         raise SpecError("name the folder of a finished run: rescore.py RUN")

@@ -50,7 +50,7 @@ class SharedTask:
             return f"asked in another way: {', '.join(changed)} of its file differ"
         if renumbered := self.samples.renumbered:
             return f"other documents: {renumbered} have another content under the same number"
-        if not self.samples.both:
+        if not self.samples.coverage.both:
             return "no document is in both runs"
         return self._prompt_problem()
 
@@ -59,17 +59,17 @@ class SharedTask:
         versions = [run.versions.get(self.task) for run in (self.first, self.second)]
         if versions[0] != versions[1]:
             yield f"version {versions[0]} in the first run, {versions[1]} in the second"
-        samples = self.samples
-        if samples.only_first or samples.only_second:
+        covered = self.samples.coverage
+        if covered.only_first or covered.only_second:
             yield (
-                f"compared over the {samples.both} documents of both runs; "
-                f"{samples.only_first} are only in the first, {samples.only_second} only in the second"
+                f"compared over the {covered.both} documents of both runs; "
+                f"{covered.only_first} are only in the first, {covered.only_second} only in the second"
             )
-        if samples.differing("prompt_hash"):
+        if self.samples.differing("prompt_hash"):
             yield "the prompts differ by the models' chat templates"
         if changed := [*self._changed(_ANSWER), *self._changed_of_run(_RUN_ANSWER)]:
             yield f"answers were drawn or scored in another way: {', '.join(changed)} differ"
-        if other := samples.differing("target_hash"):
+        if other := self.samples.differing("target_hash"):
             yield f"the targets of {other} documents differ"
 
     def _prompt_problem(self) -> str | None:
@@ -80,7 +80,7 @@ class SharedTask:
         if not differing or by_template:
             return None
         why = f"{', '.join(changed)} differ" if changed else "its file says nothing of why"
-        return f"other prompts for {differing} of {self.samples.both} documents: {why}"
+        return f"other prompts for {differing} of {self.samples.coverage.both} documents: {why}"
 
     def _changed(self, keys: Sequence[str]) -> list[str]:
         one, other = (run.task_values(self.task, keys) for run in (self.first, self.second))

@@ -9,7 +9,7 @@ from flows.common.errors import NotComparable
 from flows.common.json_object import JsonObject
 from flows.common.text_tables import Row, aligned
 from flows.comparing.difference import Difference
-from flows.comparing.matched_samples import MatchedSamples
+from flows.comparing.matched_samples import Coverage
 from flows.comparing.two_runs import TwoRuns
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.score_table import ARROWS, indented
@@ -25,15 +25,6 @@ HEADER = (
     "p (t)", "p (signs)", "McNemar", "Docs", "Higher", "Lower", "Second is",
 )  # fmt: skip
 RIGHT = set(HEADER) - {"Task", "Filter", "Metric", "", "Second is"}
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many documents of a task both runs scored, and only one of them."""
-
-    both: int
-    only_first: int
-    only_second: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +95,7 @@ def compare(first: Run, second: Run, *, tasks: Sequence[str] = ()) -> Comparison
         first=two.first.folder,
         second=two.second.folder,
         differences=tuple(two.differences()),
-        coverage={task: _coverage(one.samples) for task, one in two.tasks.items()},
+        coverage={task: one.samples.coverage for task, one in two.tasks.items()},
         notes={task: notes for task, one in two.tasks.items() if (notes := tuple(one.notes()))},
         refused=two.refused,
         alone=two.alone,
@@ -113,10 +104,6 @@ def compare(first: Run, second: Run, *, tasks: Sequence[str] = ()) -> Comparison
 
 def _opened(run: Run) -> EvaluationResult:
     return run if isinstance(run, EvaluationResult) else EvaluationResult.open(run)
-
-
-def _coverage(samples: MatchedSamples) -> Coverage:
-    return Coverage(samples.both, samples.only_first, samples.only_second)
 
 
 def compare_all(runs: Sequence[Run], *, tasks: Sequence[str] = ()) -> list[Comparison]:

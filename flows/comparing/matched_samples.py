@@ -22,6 +22,15 @@ _CLUSTER = "_cluster"
 Kind = Literal["number", "pair"]
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many documents of a task both runs scored, and only one of them."""
+
+    both: int
+    only_first: int
+    only_second: int
+
+
 @dataclass(frozen=True)
 class MatchedSamples:
     """The samples of a task in two runs, each a row per filter and document."""
@@ -35,18 +44,10 @@ class MatchedSamples:
         clusters = _cluster_key(first, task) or _cluster_key(second, task)
         return cls(_read(first, task, clusters), _read(second, task, None))
 
-    @property
-    def both(self) -> int:
-        """How many documents are in both runs."""
-        return int((self._docs["_merge"] == "both").sum())
-
-    @property
-    def only_first(self) -> int:
-        return int((self._docs["_merge"] == "left_only").sum())
-
-    @property
-    def only_second(self) -> int:
-        return int((self._docs["_merge"] == "right_only").sum())
+    @cached_property
+    def coverage(self) -> Coverage:
+        counts = self._docs["_merge"].value_counts()
+        return Coverage(*(int(counts[where]) for where in ("both", "left_only", "right_only")))
 
     @property
     def renumbered(self) -> int:

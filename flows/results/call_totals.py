@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CallTotals:
     """Counts and times of calls; those of several tasks add up (`together`).
 
     times: by each of `TIMES`, the seconds of the answered requests that have one, in no order; percentiles
@@ -121,7 +121,7 @@ def _times(answered: pa.Table) -> dict[str, Floats]:
 
 
 def _stretches(begins: Floats, ends: Floats) -> Floats:
-    """The union of intervals, as those of `Tally.busy`."""
+    """The union of intervals, as those of `CallTotals.busy`."""
     if not len(begins):
         return np.empty((0, 2))
     order = np.argsort(begins)

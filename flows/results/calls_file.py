@@ -37,7 +37,7 @@ _NEVER = Call(enqueued=0.0, attempts=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallRecord:
     """One request of a task, and what came of it."""
 
     doc_id: int
@@ -46,7 +46,7 @@ class Asked:
     response: Response
 
 
-def write_calls(path: Path, calls: Iterable[Asked]) -> None:
+def write_calls(path: Path, calls: Iterable[CallRecord]) -> None:
     """Write the calls of one task; the file is whole or not there."""
     rows = [_row(one) for one in calls]
     columns = {name: [row[position] for row in rows] for position, name in enumerate(SCHEMA.names)}
@@ -67,7 +67,7 @@ def priced(calls: pa.Table, prices: Mapping[str, Price | None]) -> pa.Table:
     return calls.append_column("usd", pa.array(usd, pa.float64()))
 
 
-def _row(one: Asked) -> tuple[object, ...]:
+def _row(one: CallRecord) -> tuple[object, ...]:
     request, response = one.request, one.response
     call = response.call or _NEVER
     return (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flows.results.call_totals import TIMES, Floats, Tally
+from flows.results.call_totals import TIMES, CallTotals, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Performance:
     failed_attempts: Mapping[str, float]
 
     @classmethod
-    def of(cls, calls: Tally, latency_target: float | None = None) -> "Performance":
+    def of(cls, calls: CallTotals, latency_target: float | None = None) -> "Performance":
         active = calls.active_seconds
         return cls(
             requests=calls.requests,
@@ -126,12 +126,12 @@ def _spread(values: Floats) -> Spread | None:
     return Spread(p50, p90, p99, float(values.mean()), len(values))
 
 
-def _goodput(calls: Tally, target: float) -> Goodput:
+def _goodput(calls: CallTotals, target: float) -> Goodput:
     good = int((calls.times["latency"] <= target).sum())
     return Goodput(target, _ratio(good, calls.answered), _ratio(good, calls.active_seconds))
 
 
-def _failed_attempts(calls: Tally) -> dict[str, float]:
+def _failed_attempts(calls: CallTotals) -> dict[str, float]:
     """The most frequent first."""
     kinds = sorted(calls.failures.items(), key=lambda kind: (-kind[1], kind[0]))
     return {kind: count / calls.attempts for kind, count in kinds}

@@ -9,7 +9,7 @@ from pyarrow import compute
 from backends.money.estimates import Experience
 from flows.planning import call_history
 from flows.planning.plan import Plan
-from flows.results.call_totals import COLUMNS, TOKENS, Tally
+from flows.results.call_totals import COLUMNS, TOKENS, CallTotals
 from flows.results.cost import Cost, RunCost
 from flows.results.performance import Performance, RunPerformance
 from flows.results.run_folder import RunFolder
@@ -18,19 +18,19 @@ _COLUMNS = ["prompt_bytes", "asked", "usd", *COLUMNS.names]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TaskAccount:
     """What the calls of a task took. costs: by the model that was asked; None where none was."""
 
-    tally: Tally
+    totals: CallTotals
     costs: Mapping[str | None, Cost]
     experience: Experience
 
     @classmethod
-    def of(cls, task: str, calls: pa.Table) -> "Taken":
+    def of(cls, task: str, calls: pa.Table) -> "TaskAccount":
         timed = calls.filter(compute.is_valid(calls["enqueued"]))  # answers of old stores have no times
         names = compute.unique(calls["asked"]).to_pylist()
         costs = {name: _cost(calls.filter(_is(calls["asked"], name))) for name in names}
-        return cls(Tally.of(timed), costs, call_history.experience_of(task, timed))
+        return cls(CallTotals.of(timed), costs, call_history.experience_of(task, timed))
 
 
 def accounts(
@@ -40,13 +40,13 @@ def accounts(
 
     The calls of one task are in memory at a time.
     """
-    taken = {task: Taken.of(task, folder.read_calls(task, _COLUMNS)) for task in tasks}
-    nothing = Tally.of(COLUMNS.empty_table())
+    taken = {task: TaskAccount.of(task, folder.read_calls(task, _COLUMNS)) for task in tasks}
+    nothing = CallTotals.of(COLUMNS.empty_table())
     target = plan.spec.latency_target
-    run = Performance.of(Tally.together([nothing, *(one.tally for one in taken.values())]), target)
+    run = Performance.of(CallTotals.together([nothing, *(one.totals for one in taken.values())]), target)
     call_history.save(plan, [one.experience for one in taken.values()], run.requests_per_second)
     performance = RunPerformance(
-        run, {task: Performance.of(one.tally, target) for task, one in taken.items()}
+        run, {task: Performance.of(one.totals, target) for task, one in taken.items()}
     )
     cost = RunCost(
         run=_total(cost for one in taken.values() for cost in one.costs.values()),
@@ -72,12 +72,12 @@ def _total(costs: Iterable[Cost]) -> Cost:
     return sum(costs, Cost())
 
 
-def _names(taken: Mapping[str, Taken]) -> list[str]:
+def _names(taken: Mapping[str, TaskAccount]) -> list[str]:
     """The models that were asked by name, as endpoints' are."""
     return sorted({name for one in taken.values() for name in one.costs if name})
 
 
-def _of_model(taken: Mapping[str, Taken], asked: str) -> Iterable[Cost]:
+def _of_model(taken: Mapping[str, TaskAccount], asked: str) -> Iterable[Cost]:
     return (one.costs[asked] for one in taken.values() if asked in one.costs)
 
 

@@ -10,7 +10,7 @@ from backends.requests import Call, Response, Status
 from flows.common.json_object import JsonObject
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests, PreparedTask
-from flows.results.calls_file import Asked
+from flows.results.calls_file import CallRecord
 from flows.storage.step_files import File
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
@@ -24,7 +24,7 @@ class TaskAnswers:
     documents were asked about."""
 
     answered: Sequence[Answered]
-    calls: Sequence[Asked]
+    calls: Sequence[CallRecord]
     docs: int
 
     def count(self, status: str) -> int:
@@ -52,7 +52,7 @@ def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File])
         found |= responses
     if lost := len(set(requests.keys) - found.keys()):
         raise TaskError(f"{prepared.task}: {lost} answers are no longer in the response store; run again")
-    calls = [Asked(one.doc_id, one.index, one.request, found[one.key]) for one in requests]
+    calls = [CallRecord(one.doc_id, one.index, one.request, found[one.key]) for one in requests]
     docs = plan.task(prepared.task).builder.selected
     by_doc = [(doc_id, list(own)) for doc_id, own in groupby(calls, key=lambda call: call.doc_id)]
     answered = [
@@ -63,7 +63,7 @@ def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File])
     return TaskAnswers(answered, calls, len(by_doc))
 
 
-def _answered(doc: Doc, doc_id: int, calls: Sequence[Asked]) -> Answered:
+def _answered(doc: Doc, doc_id: int, calls: Sequence[CallRecord]) -> Answered:
     requests, repeats = [], []
     for _, same in groupby(calls, key=lambda call: call.index):
         own = list(same)

@@ -16,7 +16,8 @@ from scipy import stats
 from flows.cli.compare_command import main
 from flows.common.errors import NotComparable, ResultError, SpecError
 from flows.compare import compare
-from flows.comparing.comparison import Comparison, Coverage
+from flows.comparing.comparison import Comparison
+from flows.comparing.matched_samples import Coverage
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
 from metrics.statistics.paired import Pairs, paired

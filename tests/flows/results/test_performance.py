@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.results.call_totals import COLUMNS, Tally
+from flows.results.call_totals import COLUMNS, CallTotals
 from flows.results.performance import Performance
 
 BASE: Mapping[str, Any] = {
@@ -34,11 +34,11 @@ def table(calls: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def figures(*calls: Mapping[str, Any], target: float | None = None) -> dict[str, Any]:
-    return asdict(Performance.of(Tally.of(table(calls)), target))
+    return asdict(Performance.of(CallTotals.of(table(calls)), target))
 
 
 def lines(*calls: Mapping[str, Any], target: float | None = None) -> list[str]:
-    return Performance.of(Tally.of(table(calls)), target).text().splitlines()
+    return Performance.of(CallTotals.of(table(calls)), target).text().splitlines()
 
 
 def test_times_are_those_of_the_try_that_was_answered() -> None:
@@ -113,7 +113,9 @@ def test_tasks_together_give_what_their_calls_give_at_once(
         ]
         for task in tasks
     ]
-    together = asdict(Performance.of(Tally.together([Tally.of(table(task)) for task in calls]), 20.0))
+    together = asdict(
+        Performance.of(CallTotals.together([CallTotals.of(table(task)) for task in calls]), 20.0)
+    )
     at_once = figures(*(call for task in calls for call in task), target=20.0)
     assert _flat(together) == pytest.approx(_flat(at_once), nan_ok=True)
 
