@@ -1,7 +1,8 @@
 """The errors a user of filters and metrics can cause."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MetricError(ValueError):
@@ -25,3 +26,14 @@ def nearest_or_all(name: str, known: Iterable[str]) -> str:
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> MetricError:
     """The error for a name that is in no table, with the nearest name that is."""
     return MetricError(f"Unknown {kind} {name!r}: {nearest_or_all(name, known)}")
+
+
+@contextmanager
+def cannot_use(said: str) -> Iterator[None]:
+    """A MetricError that begins with `said` for what Python raises of values that a function cannot use."""
+    try:
+        yield
+    except MetricError:
+        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise MetricError(f"{said}: {error}.") from error

@@ -14,7 +14,7 @@ import numpy as np
 from metrics.aggregates.calibration import ece
 from metrics.aggregates.classification import brier_score, f1, mcc
 from metrics.aggregates.translation import translation_score
-from metrics.errors import MetricError, unknown_name
+from metrics.errors import MetricError, cannot_use, unknown_name
 
 Aggregation = Callable[[Sequence[Any]], float]
 
@@ -110,11 +110,5 @@ AGGREGATIONS: Mapping[str, Aggregation] = {
 def _checked(name: str, aggregate: Aggregation, items: Sequence[Any]) -> float:
     if not len(items):
         raise MetricError(f"Aggregation {name!r} has no values: no document of the task was scored.")
-    try:
+    with cannot_use(f"Aggregation {name!r} cannot use these values, the first is {items[0]!r}"):
         return aggregate(items)
-    except MetricError:
-        raise
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise MetricError(
-            f"Aggregation {name!r} cannot use these values, the first is {items[0]!r}: {error}."
-        ) from error

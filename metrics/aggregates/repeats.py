@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from metrics.errors import MetricError, unknown_name
+from metrics.errors import MetricError, cannot_use, unknown_name
 
 Reduction = Callable[[Sequence[Any], Sequence[Any]], Any]
 """Scores and filtered answers of all repeats of a document, in the order of the repeats, to one score."""
@@ -90,10 +90,8 @@ def _checked(name: str, needed: int, reduce: Reduction, scores: Sequence[Any], a
             f"Reduction {name!r} needs {needed} repeats of each document, not {len(scores)}; "
             "raise the task's `repeats`."
         )
-    try:
+    with cannot_use(f"Reduction {name!r} cannot use scores like {scores[0]!r}"):
         return reduce(scores, answers)
-    except (TypeError, ValueError) as error:
-        raise MetricError(f"Reduction {name!r} cannot use scores like {scores[0]!r}: {error}.") from error
 
 
 def _key(answer: Any) -> tuple[str, Hashable]:

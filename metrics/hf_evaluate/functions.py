@@ -5,6 +5,7 @@ Packages that do the counting are imported when they are needed.
 Source: https://github.com/huggingface/evaluate, folder `metrics`.
 """
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -39,13 +40,12 @@ def f1(
     average: str | None = "binary",
     sample_weight: Any = None,
 ) -> dict[str, Any]:
-    from sklearn.metrics import f1_score
-
     how = {"labels": labels, "pos_label": pos_label, "average": average, "sample_weight": sample_weight}
-    return {"f1": _number(f1_score(references, predictions, **how))}
+    return _label_score("f1", predictions, references, **how)
 
 
-def precision(
+def _label_score(
+    name: str,
     predictions: Sequence[int],
     references: Sequence[int],
     labels: Any = None,
@@ -54,27 +54,21 @@ def precision(
     sample_weight: Any = None,
     zero_division: Any = "warn",
 ) -> dict[str, Any]:
-    from sklearn.metrics import precision_score
+    from sklearn import metrics
 
-    how = {"labels": labels, "pos_label": pos_label, "average": average, "sample_weight": sample_weight}
-    return {
-        "precision": _number(precision_score(references, predictions, **how, zero_division=zero_division))
-    }
+    score = getattr(metrics, f"{name}_score")(
+        references,
+        predictions,
+        labels=labels,
+        pos_label=pos_label,
+        average=average,
+        sample_weight=sample_weight,
+        zero_division=zero_division,
+    )
+    return {name: _number(score)}
 
 
-def recall(
-    predictions: Sequence[int],
-    references: Sequence[int],
-    labels: Any = None,
-    pos_label: int = 1,
-    average: str | None = "binary",
-    sample_weight: Any = None,
-    zero_division: Any = "warn",
-) -> dict[str, Any]:
-    from sklearn.metrics import recall_score
-
-    how = {"labels": labels, "pos_label": pos_label, "average": average, "sample_weight": sample_weight}
-    return {"recall": _number(recall_score(references, predictions, **how, zero_division=zero_division))}
+precision, recall = functools.partial(_label_score, "precision"), functools.partial(_label_score, "recall")
 
 
 def matthews_correlation(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.errors import MetricError, unknown_name
+from metrics.errors import MetricError, cannot_use, unknown_name
 from metrics.hf_evaluate import code_eval, functions
 from metrics.hf_evaluate.error_rate import cer, wer
 from metrics.hf_evaluate.squad import squad, squad_v2
@@ -45,14 +45,11 @@ class HfMetric:
         self.check(options)
         given = self._entry.inputs(self.name, predictions), self._entry.inputs(self.name, references)
         try:
-            return self._entry.function(*given, **options)
-        except MetricError:
-            raise
+            with cannot_use(f"{self.name} cannot use these values"):
+                return self._entry.function(*given, **options)
         except ModuleNotFoundError as error:
             needed = f"needs the package {error.name}, which is not installed"
             raise MetricError(f"{self.name}: {needed}; it comes with lm-eval.") from error
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise MetricError(f"{self.name} cannot use these values: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)

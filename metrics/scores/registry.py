@@ -18,57 +18,31 @@ def _by_name(*metrics: Metric) -> dict[str, Metric]:
 
 
 LM_EVAL_METRICS: dict[str, Metric] = _by_name(
-    Metric("perplexity", higher_is_better=False, aggregation="perplexity", of_target=likelihood.logprob),
+    Metric("perplexity", False, "perplexity", of_target=likelihood.logprob),
     Metric("acc", of_choices=choices.acc, of_target=likelihood.acc),
-    Metric("f1", aggregation="f1", of_choices=choices.gold_and_prediction, of_generation=text.pair),
-    Metric(
-        "mcc",
-        aggregation="matthews_corrcoef",
-        of_choices=choices.gold_and_prediction,
-        of_generation=text.pair,
-    ),
+    Metric("f1", True, "f1", of_choices=choices.gold_and_prediction, of_generation=text.pair),
+    Metric("mcc", True, "matthews_corrcoef", of_choices=choices.gold_and_prediction, of_generation=text.pair),
     Metric("acc_norm", of_choices=choices.acc_norm),
     Metric("acc_bytes", of_choices=choices.acc_bytes),
     Metric(
-        "exact_match",
-        of_choices=choices.exact_match,
-        of_generation=text.equal,
-        check_options=text.ignored,
+        "exact_match", of_choices=choices.exact_match, of_generation=text.equal, check_options=text.ignored
     ),
-    Metric("brier_score", higher_is_better=False, aggregation="brier_score", of_choices=choices.brier_score),
+    Metric("brier_score", False, "brier_score", of_choices=choices.brier_score),
     Metric("likelihood", of_choices=choices.likelihood),
     Metric("acc_mutual_info", of_choices=choices.acc_mutual_info),
     Metric("acc_all", of_generation=text.pair),
-    Metric(
-        "word_perplexity",
-        higher_is_better=False,
-        aggregation="weighted_perplexity",
-        of_rolling=likelihood.per_word,
-    ),
-    Metric(
-        "byte_perplexity",
-        higher_is_better=False,
-        aggregation="weighted_perplexity",
-        of_rolling=likelihood.per_byte,
-    ),
-    Metric(
-        "bits_per_byte", higher_is_better=False, aggregation="bits_per_byte", of_rolling=likelihood.per_byte
-    ),
-    Metric("bleu", aggregation="bleu", of_generation=text.pair),
-    Metric("chrf", aggregation="chrf", of_generation=text.pair),
-    Metric("chrf++", aggregation="chrf++", of_generation=text.pair),
-    Metric("ter", higher_is_better=False, aggregation="ter", of_generation=text.pair),
-    Metric("bypass", aggregation="bypass", of_generation=text.nothing),
+    Metric("word_perplexity", False, "weighted_perplexity", of_rolling=likelihood.per_word),
+    Metric("byte_perplexity", False, "weighted_perplexity", of_rolling=likelihood.per_byte),
+    Metric("bits_per_byte", False, "bits_per_byte", of_rolling=likelihood.per_byte),
+    Metric("bleu", True, "bleu", of_generation=text.pair),
+    Metric("chrf", True, "chrf", of_generation=text.pair),
+    Metric("chrf++", True, "chrf++", of_generation=text.pair),
+    Metric("ter", False, "ter", of_generation=text.pair),
+    Metric("bypass", True, "bypass", of_generation=text.nothing),
 )
 
 METRICS: Mapping[str, Metric] = LM_EVAL_METRICS | _by_name(
-    Metric(
-        "ece",
-        higher_is_better=False,
-        aggregation="ece",
-        aggregation_has_options=True,
-        of_choices=choices.ece,
-    ),
+    Metric("ece", False, "ece", aggregation_has_options=True, of_choices=choices.ece),
     Metric("exact_match_mc", of_choices=choices.exact_match, of_generation=text.same_text),
     Metric("logprob", of_choices=choices.logprob, of_target=likelihood.logprob),
     Metric("bpb", higher_is_better=False, of_choices=choices.bpb, of_target=likelihood.bpb),
@@ -81,6 +55,8 @@ METRICS: Mapping[str, Metric] = LM_EVAL_METRICS | _by_name(
     ),
     Metric("math_equal", of_generation=math_equal, check_options=check_math_equal),
 )
+
+_PLACES = {name: place for place, name in enumerate(METRICS)}
 
 DEFAULT_METRICS: Mapping[OutputType, tuple[str, ...]] = {
     "loglikelihood": ("perplexity", "acc"),
@@ -104,8 +80,7 @@ def scores_choices(name: str) -> bool:
 
 def in_table_order(metrics: Iterable[Metric]) -> list[Metric]:
     """lm-eval's order, in which a document's scores are; those of others come last."""
-    places = {name: place for place, name in enumerate(METRICS)}
-    return sorted(metrics, key=lambda one: places.get(one.name, len(places)))
+    return sorted(metrics, key=lambda one: _PLACES.get(one.name, len(_PLACES)))
 
 
 def no_score(name: str, output_type: OutputType) -> MetricError:

@@ -25,7 +25,7 @@ from metrics.aggregates.calibration import resampled_ece
 from metrics.aggregates.classification import brier_terms, resampled_f1, resampled_mcc
 from metrics.aggregates.translation import resampled_translation
 from metrics.bootstrap import Floats, Resampled, bootstrap_stderr, of_sums
-from metrics.errors import MetricError, unknown_name
+from metrics.errors import cannot_use, unknown_name
 from metrics.statistics.clusters import RESIDUALS, cluster_numbers, clustered_stderr
 
 CAPPED_METRICS = frozenset({"bleu", "chrf", "chrf++", "ter"})
@@ -60,24 +60,17 @@ def stderr(
     numbers = None if clusters is None else cluster_numbers(clusters, len(items))
     if numbers is not None and not numbers.any():
         return None
-    try:
+    with cannot_use(f"Metric {metric!r}: no standard error from values like {items[0]!r}"):
         if aggregation_name in BOOTSTRAPS:
             draws = min(iterations, CAP) if metric in CAPPED_METRICS else iterations
-            return bootstrap_stderr(
-                BOOTSTRAPS[aggregation_name](items, **options), len(items), draws, numbers
-            )
+            resampled = BOOTSTRAPS[aggregation_name](items, **options)
+            return bootstrap_stderr(resampled, len(items), draws, numbers)
         formula = (COMPAT_FORMULAS if compat else FORMULAS).get(aggregation_name)
         if formula is None:
             return None
         if numbers is None:
             return formula(items)
         return clustered_stderr(RESIDUALS[aggregation_name](items), numbers)
-    except MetricError:
-        raise
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise MetricError(
-            f"Metric {metric!r}: no standard error from values like {items[0]!r}: {error}."
-        ) from error
 
 
 def function_stderr(

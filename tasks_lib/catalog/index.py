@@ -21,6 +21,7 @@ from tasks_lib.value_text import short_repr
 
 FileKind = Literal["task", "group", "python", "broken"]
 Stamp = tuple[int, int]  # modification time in nanoseconds, size in bytes
+Stamps = Mapping[str, Stamp | None]
 
 _FORMAT = 1
 _IGNORED = {"__pycache__", ".ipynb_checkpoints"}
@@ -91,7 +92,7 @@ def _stamp(path: str) -> Stamp | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _unchanged(file: IndexedFile, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+def _unchanged(file: IndexedFile, before: Stamps, now: Stamps) -> bool:
     return before.get(file.path) == now[file.path] and all(
         before.get(path) == now[path] for path in file.includes
     )
@@ -148,7 +149,7 @@ def _load(saved: Path) -> tuple[dict[str, Stamp | None], dict[str, IndexedFile]]
     return stamps, files
 
 
-def _save(saved: Path, stamps: Mapping[str, Stamp | None], files: Iterable[IndexedFile]) -> None:
+def _save(saved: Path, stamps: Stamps, files: Iterable[IndexedFile]) -> None:
     rows = [(file.path, file.kind, file.name, file.tags, file.includes) for file in files]
     text = json.dumps({"format": _FORMAT, "stamps": stamps, "files": rows}, separators=(",", ":"))
     try:

@@ -6,13 +6,11 @@ model's arguments, then the run's own. Different here: the model's arguments rea
 is not the task's.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tasks_lib.catalog.selection import Selection, TaskFile
+from tasks_lib.catalog.selection import Selection, TaskFile, digest_of
 from tasks_lib.files.config import TaskConfig
 
 
@@ -31,10 +29,8 @@ def _with_metadata(file: TaskFile, given: Mapping[str, Any], model: Mapping[str,
     added = {**_without_version(model), **given} if makes_data else given
     if not added:
         return file
-    text = json.dumps([file.digest, added], sort_keys=True, ensure_ascii=False)
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     merged = config.model_copy(update={"metadata": {**config.metadata, **added}})
-    return replace(file, config=merged, digest=digest)
+    return replace(file, config=merged, digest=digest_of([file.digest, added]))
 
 
 def _without_version(model: Mapping[str, Any]) -> dict[str, Any]:

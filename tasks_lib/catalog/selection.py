@@ -267,9 +267,7 @@ class Selector:
             # what they are is written in no file
             definition["@"] = {key: one.model_dump(mode="json") for key, one in config.formats.items()}
         canonical = self._canonical_keys(definition, source)
-        text = json.dumps(canonical, sort_keys=True, ensure_ascii=False)
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return TaskFile(config, place.path, digest)
+        return TaskFile(config, place.path, digest_of(canonical))
 
     def _canonical_keys(self, definition: Mapping[str, Any], source: str) -> Mapping[str, object]:
         canonical = {}
@@ -302,6 +300,12 @@ class Selector:
         if module not in self._codes:
             self._codes[module] = code_digest(ref)
         return self._codes[module]
+
+
+def digest_of(definition: object) -> str:
+    """sha256 of JSON values, whatever the order of their keys."""
+    text = json.dumps(definition, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _name(content: Mapping[str, Any], key: str, path: Path) -> str:

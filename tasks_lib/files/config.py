@@ -8,9 +8,9 @@ of their code, and only `tasks_lib.code.functions` turns a reference into a call
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, field_validator
 from pydantic_core import CoreSchema, core_schema
 
 from metrics.scores.metric import OutputType
@@ -63,6 +63,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+class WithOptions(BaseModel):
+    """Keys beyond the fields are options of what the fields name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
 class FewshotConfig(Strict):
     """How few-shot examples are chosen and written, where that differs from the evaluated document."""
 
@@ -79,14 +89,12 @@ class FewshotConfig(Strict):
     target_delimiter: str | None = None
 
 
-class MetricConfig(BaseModel):
+class MetricConfig(WithOptions):
     """One entry of `metric_list`; keys beyond these five are arguments of the metric (`options`).
 
     reduction: how the scores of a document's repeats become one (`metrics.aggregates.repeats`), or several
     such ways; None where a filter has made one response of them.
     """
-
-    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
 
     metric: Field_
     aggregation: Field_ | None = None
@@ -99,25 +107,15 @@ class MetricConfig(BaseModel):
         return self.metric if isinstance(self.metric, str) else self.metric.attribute
 
     @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-    @property
     def reductions(self) -> list[str]:
         given = self.reduction or []
         return [given] if isinstance(given, str) else given
 
 
-class FilterStep(BaseModel):
+class FilterStep(WithOptions):
     """One function of a filter pipeline; keys beyond `function` are its arguments (`options`)."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
-
     function: Field_
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
 
 
 class FilterPipeline(Strict):
@@ -131,21 +129,22 @@ class FilterPipeline(Strict):
     metric_list: list[MetricConfig] | None = None
 
 
-class ScorerConfig(BaseModel):
+class ScorerConfig(WithOptions):
     """How generated texts are scored, by one name; keys beyond these two are options of the filter.
 
     type: `default` for the task's own filters and metrics, else the filter that reads the answer out.
     reduction: as of a metric.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
     type: Literal["default", "first_token", "regex", "choice_match"] = "default"
     reduction: str | list[str] | None = None
 
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
+
+def _by_name(scorer: object) -> object:
+    return {"type": scorer} if isinstance(scorer, str) else scorer
+
+
+Scorer = Annotated[ScorerConfig, BeforeValidator(_by_name)]
 
 
 class FormatConfig(Strict):
@@ -172,18 +171,13 @@ class FormatConfig(Strict):
     fewshot_gen_prefix: str | None = None
     target_delimiter: str = " "
     fewshot_delimiter: str = "\n\n"
-    scorer: ScorerConfig = Field(default_factory=ScorerConfig)
+    scorer: Scorer = Field(default_factory=ScorerConfig)
     generation_kwargs: dict[str, Any] | None = None
 
     @field_validator("choice_labels", mode="before")
     @classmethod
     def _no_labels(cls, value: object) -> object:
         return None if value == "none" else value
-
-    @field_validator("scorer", mode="before")
-    @classmethod
-    def _scorer_by_name(cls, value: object) -> object:
-        return {"type": value} if isinstance(value, str) else value
 
 
 class TaskConfig(Strict):
@@ -222,7 +216,7 @@ class TaskConfig(Strict):
     doc_to_decontamination_query: Field_ | None = None
     gen_prefix: str | None = None
     formats: dict[str, FormatConfig] = Field(default_factory=dict)
-    scorer: ScorerConfig = Field(default_factory=ScorerConfig)
+    scorer: Scorer = Field(default_factory=ScorerConfig)
     cluster: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -243,11 +237,6 @@ class TaskConfig(Strict):
                 return {name: _named_format(name, written) for name, written in value.items()}
             case _:
                 return value
-
-    @field_validator("scorer", mode="before")
-    @classmethod
-    def _scorer_by_name(cls, value: object) -> object:
-        return {"type": value} if isinstance(value, str) else value
 
     _metadata_is_a_mapping = field_validator("metadata", mode="before")(_as_mapping)
 
