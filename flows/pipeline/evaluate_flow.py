@@ -6,6 +6,7 @@ endpoint works on several shards at once (`flows.runners.threads`), so that none
 another.
 """
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from prefect import flow, get_run_logger
@@ -15,21 +16,23 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.pipeline import pausing
 from flows.pipeline.evaluation import Evaluation
-from flows.pipeline.readiness import ready
+from flows.pipeline.opened_plan import opened_plan
 from flows.pipeline.shards import Shards
 from flows.pipeline.step_calls import StepCalls
 from flows.planning.estimate import estimate
-from flows.planning.plan import plan_for
+from flows.planning.plan import Plan
 from flows.prefect_api.step_records import result_storage
 from flows.reporting import run_log
+from flows.reporting.logged_lines import logging_to
 from flows.reporting.prefect_artifacts import showing
-from flows.reporting.reporter import logging_to, reporter
+from flows.reporting.reporter import Reporter
 from flows.results.run_folder import RunFolder
 from flows.runners.threads import threads
 from flows.runners.workers import workers_of
 from flows.specs.evaluation import EvaluationSpec
 from flows.steps import account_limit
 from flows.steps.publish import publish_all
+from flows.steps.run import Run
 
 
 @flow(
@@ -40,34 +43,43 @@ from flows.steps.publish import publish_all
 def evaluate_flow(spec: EvaluationSpec) -> Any:
     """Evaluate the model on the tasks, and give the run's folder; ends as failed if a task failed.
 
-    Raises what `flows.pipeline.readiness.ready` raises, and SpecError where Prefect lacks what the spec
-    names. Where no progress is shown, the flow run's log says how it goes.
+    Raises what `flows.pipeline.readiness.checked_and_loaded` raises, and SpecError where Prefect lacks what
+    the spec names. Where no progress is shown, the flow run's log says how it goes.
     """
-    with logging_to(get_run_logger):
-        return _evaluate(pausing.resumed(spec))
+    with logging_to(get_run_logger) as reporter:
+        spec = pausing.resumed(spec)
+        if spec.estimate:
+            reporter.say(estimate(spec).text())
+            return Completed(message="Nothing was asked; the log has the estimate")
+        account_limit.check(spec)
+        plan = opened_plan(spec)
+        with plan.permitting():
+            return _evaluate(plan, reporter)
 
 
-def _evaluate(spec: EvaluationSpec) -> Any:
-    if spec.estimate:
-        reporter().say(estimate(spec).text())
-        return Completed(message="Nothing was asked; the log has the estimate")
-    account_limit.check(spec)
-    plan = ready(plan_for(spec))
+def _evaluate(plan: Plan, reporter: Reporter) -> Any:
     folder = RunFolder.create(plan.spec.output, plan.spec.model, plan.spec.written())
-    run_log.note_start(plan, folder)
-    steps = StepCalls(plan.spec, result_storage(plan.steps.finished))
-    with (
-        showing(plan),
-        workers_of(plan) as workers,
-        threads(workers.at_once, workers.patience, workers.stop) as executor,
-    ):
-        evaluation = Evaluation(plan, folder, steps, Shards(plan, steps, executor, workers))
-        evaluation.run()
-    run_log.note_end(spec, folder)
-    unpublished = publish_all(spec.sinks, folder.path)
-    if evaluation.failed:
-        return Failed(message=run_log.failure(evaluation.failed), data=str(folder.path))
+    run_log.note_start(reporter, plan, folder)
+    with showing(plan, reporter) as shown:
+        run = Run(plan, shown)
+        failed = _execute(run, folder)
+    run_log.note_end(reporter, plan.spec, folder)
+    unpublished = publish_all(plan.spec.sinks, folder.path)
+    if failed:
+        return Failed(message=run_log.failure(failed), data=str(folder.path))
     if unpublished:  # which costs the run nothing, but should be seen
         said = f"scored, but not published: {', '.join(unpublished)}"
         return Completed(name="NotPublished", message=said, data=str(folder.path))
     return str(folder.path)
+
+
+def _execute(run: Run, folder: RunFolder) -> Mapping[str, str]:
+    """All steps up to the results; why tasks failed."""
+    steps = StepCalls(run, result_storage(run.plan.steps.finished))
+    with (
+        workers_of(run) as workers,
+        threads(workers.at_once, workers.patience, workers.stop) as executor,
+    ):
+        evaluation = Evaluation(run, folder, steps, Shards(run, steps, executor, workers))
+        evaluation.execute()
+    return evaluation.failed

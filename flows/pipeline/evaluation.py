@@ -9,7 +9,6 @@ from functools import partial
 from logging import ERROR
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from prefect.futures import PrefectFuture
 
@@ -24,7 +23,7 @@ from flows.planning.prepared_requests import PreparedTask
 from flows.planning.spent_before import count_stored
 from flows.reporting import run_log
 from flows.reporting.machine_usage import ResourceSampler
-from flows.reporting.reporter import Reporter, reporter
+from flows.reporting.reporter import Reporter
 from flows.results.run_folder import RunFolder
 from flows.steps.load_model import load_model
 from flows.steps.persist import RunFacts, persist
@@ -39,6 +38,7 @@ from flows.steps.records import (
     StoppedBy,
     WithFiles,
 )
+from flows.steps.run import Run
 from flows.steps.score import score
 from flows.storage.step_files import File
 from tasks_lib.errors import TaskError
@@ -66,10 +66,11 @@ class Evaluation:
     unanswered: by task, the files that say what has no answer. stopped: what keeps the run from asking more.
     """
 
-    plan: Plan
+    run: Run
     run_folder: RunFolder
     steps: StepCalls
     shards: Shards
+    asked: list[PreparedTask] = field(default_factory=list)
     scored: dict[str, ScoredTask] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unanswered: dict[str, list[File]] = field(default_factory=lambda: defaultdict(list))
@@ -78,7 +79,15 @@ class Evaluation:
     seconds_asking: float = 0.0
     stopped: tuple[StoppedBy, str] | None = None
 
-    def run(self) -> None:
+    @property
+    def plan(self) -> Plan:
+        return self.run.plan
+
+    @property
+    def reporter(self) -> Reporter:
+        return self.run.reporter
+
+    def execute(self) -> None:
         """All steps, from the model's description to the results."""
         started, clock = datetime.now(UTC), monotonic()
         model = self.steps.call(load_model, "load_model", key=step_keys.model_key(self.plan))
@@ -96,8 +105,8 @@ class Evaluation:
             requests_reused=self.requests_reused,
             resources=resources.summary(),
         )
-        persist(self.plan.spec, str(self.run_folder.path), model, self.scored, self.failed, facts)
-        reporter().persisted(self.run_folder.path)
+        persist(self.run, str(self.run_folder.path), model, self.asked, self.scored, self.failed, facts)
+        self.reporter.persisted(self.run_folder.path)
 
     def _evaluate(self) -> None:
         preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
@@ -121,7 +130,7 @@ class Evaluation:
         tasks = {name: key for name in bundle if (key := self._prepare_key(name))}
         key = step_keys.key_of(tasks)
         step = self.steps.submit(prepare, f"prepare {_label(bundle)}", tasks=tasks, key=key)
-        step.future.add_done_callback(partial(_count_prepared, reporter()))
+        step.future.add_done_callback(partial(_count_prepared, self.reporter))
         return step
 
     def _prepare_key(self, task: str) -> str | None:
@@ -140,10 +149,11 @@ class Evaluation:
 
     def _ask(self, bundle: Bundle, prepared: Sequence[PreparedTask]) -> BundleInFlight:
         """Put the bundle's requests to the model."""
-        reporter().working_on(_label(bundle))
+        self.reporter.working_on(_label(bundle))
+        self.asked.extend(prepared)
         if self.plan.spec.explain_cache:
             for one in prepared:
-                reporter().say(cache_explanation.explain(self.plan, one))
+                self.reporter.say(cache_explanation.explain(self.plan, one))
         return BundleInFlight(bundle, prepared, self.shards.submit(_label(bundle), prepared))
 
     def _count(self, tasks: Sequence[str], result: ShardResult | Exception) -> None:
@@ -188,10 +198,10 @@ class Evaluation:
             self.run_folder.add_samples(name, files["samples"])
             self.run_folder.add_calls(name, files["calls"], self.plan.prices)
             cache_explanation.save_identity(self.plan, name)
-            reporter().scored(name, files["scores"])
+            self.reporter.scored(name, files["scores"])
             scores[name] = files["scores"]
             self.scored[name] = one
-        run_log.note_scores(scores)
+        run_log.note_scores(self.reporter, scores)
 
     # What steps gave
 
@@ -214,11 +224,11 @@ class Evaluation:
         for name, reason in failed.items():
             if name not in self.failed:
                 is_said = reason in self.failed.values()  # a model that is away fails all tasks alike
-                reporter().say(f"failed: {name}, as above" if is_said else f"failed: {reason}", ERROR)
+                self.reporter.say(f"failed: {name}, as above" if is_said else f"failed: {reason}", ERROR)
                 self.failed[name] = reason
 
 
-def _count_prepared(to: Reporter, future: PrefectFuture[Any]) -> None:
+def _count_prepared(to: Reporter, future: PrefectFuture[object]) -> None:
     """Tell a reporter what a prepare step that has ended adds to the work."""
     future.wait()
     result = future.state.result(raise_on_failure=False)

@@ -1,12 +1,11 @@
 """A plan that may be asked: the request is checked, the store is open, and the model is there."""
 
 import logging
-from functools import lru_cache
 
 from backends.errors import BackendError
 from flows.planning import cache_explanation
 from flows.planning.missing_answers import check_stored
-from flows.planning.plan import Plan, plan_for
+from flows.planning.plan import Plan
 from flows.results.run_folder import RunFolder
 from flows.runners.registry import check_runner
 from flows.sinks.registry import check_sinks
@@ -15,16 +14,16 @@ from flows.specs.runner_text import Runner
 log = logging.getLogger("assay")
 
 
-@lru_cache(maxsize=2)
-def ready(plan: Plan) -> Plan:
-    """The plan, ready, or that of a fallback which takes its place for the whole run; done once for a plan.
+def checked_and_loaded(plan: Plan) -> Plan:
+    """The plan, ready, or that of a fallback which takes its place for the whole run.
 
     Weights load here only where they will most likely be asked. Raises TaskError, BackendError or SpecError
     for a request that is wrong, before any model is loaded.
     """
     plan.check()
-    if plan.spec.answers_from is not None:
-        check_stored(plan)
+    with plan.permitting():
+        if plan.spec.answers_from is not None:
+            check_stored(plan)
     RunFolder.check_writable(plan.spec.output, plan.spec.model)
     check_sinks(plan.spec.sinks, plan.spec.model)
     _ = plan.store  # one that cannot be opened is said before anything is asked
@@ -40,13 +39,13 @@ def _loaded(plan: Plan) -> Plan:
     """The plan with a model that answers. Raises BackendError where none does."""
     spec = plan.spec
     try:
-        plan.backend.load(plan.kinds)
+        plan.load(plan.kinds)
     except BackendError as error:
         if spec.allow_mixing or not spec.fallback:
             raise
         first, *others = spec.fallback
         log.warning("%s; %s answers in its place", error, first)
-        instead = plan_for(spec.model_copy(update={"model": first, "fallback": others}))
+        instead = Plan(spec.model_copy(update={"model": first, "fallback": others}), plan.home)
         instead.check()
         return _loaded(instead)
     return plan

@@ -12,6 +12,6 @@ from flows.specs.rescoring import RescoreSpec
 def rescore_flow(spec: RescoreSpec) -> Any:
     """Score the answers of a finished run, and give the new run's folder; ends as failed if a task failed.
 
-    Raises what `RescoreSpec.evaluation` and `flows.pipeline.readiness.ready` raise.
+    Raises what `RescoreSpec.evaluation` and `flows.pipeline.readiness.checked_and_loaded` raise.
     """
     return evaluate_flow.fn(spec.evaluation())

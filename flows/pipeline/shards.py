@@ -9,12 +9,13 @@ from backends.stop import Stopped
 from flows.pipeline.questions_under_way import QuestionsUnderWay, wait_for
 from flows.pipeline.step_calls import StepCalls
 from flows.planning import step_keys
-from flows.planning.plan import Plan, cut_shards
+from flows.planning.plan import Plan
 from flows.planning.prepared_requests import Piece, PreparedRequests, PreparedTask, cut_pieces
-from flows.reporting.reporter import reporter
+from flows.planning.step_sizes import cut_shards
 from flows.runners.workers import FlowProcess, Workers
 from flows.steps.infer import infer
 from flows.steps.records import ShardResult, TaskShare
+from flows.steps.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,15 @@ class ShardInFlight:
 class Shards:
     """Asks the shards of a run. executor: the threads that they are asked in."""
 
-    plan: Plan
+    run: Run
     steps: StepCalls
     executor: Executor
     workers: Workers
     under_way: QuestionsUnderWay = field(default_factory=QuestionsUnderWay)
+
+    @property
+    def plan(self) -> Plan:
+        return self.run.plan
 
     def submit(self, label: str, prepared: Sequence[PreparedTask]) -> list[ShardInFlight]:
         """Have the requests of a bundle asked."""
@@ -74,7 +79,7 @@ class Shards:
         """What the step gives. No worker is started for answers that are there."""
         asked = step_keys.key_of({"requests": [one.digests for one in requests]})
         key = step_keys.infer_key(self.plan, asked)
-        workers = FlowProcess(self.plan.spec, stop=self.workers.stop) if is_answered else self.workers
+        workers = FlowProcess(self.run, stop=self.workers.stop) if is_answered else self.workers
         step = self.steps.named(infer, name, refresh=not is_answered)
         state = workers.infer(step, [one.piece for one in requests], key)
         result: ShardResult | Exception = state.result(raise_on_failure=False)
@@ -86,6 +91,6 @@ class Shards:
         done = {}
         for one in requests:
             for kind, count in one.kinds.items():
-                reporter().reused(kind, count)
+                self.run.reporter.reused(kind, count)
             done[one.piece.task] = TaskShare(len(set(one.keys)), 0, 0.0)
         return ShardResult(done)

@@ -42,18 +42,18 @@ def run(
         raise SpecError(ONLY_DEPLOYED)
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
         from backends.telemetry.telemetry import telemetry
-        from flows.pipeline.readiness import ready
-        from flows.planning.plan import forget_plans, plan_for
+        from flows.pipeline.opened_plan import handing_over
+        from flows.pipeline.readiness import checked_and_loaded
+        from flows.planning.plan import Plan
         from flows.results.evaluation_result import EvaluationResult
         from flows.results.remarks import about_scores
 
-        forget_plans()
-        plan = ready(plan_for(spec))
+        plan = checked_and_loaded(Plan.of(spec))
 
         call_flow = flow_call(spec)
-        from flows.reporting.reporter import reporting
+        from flows.reporting.progress_bar import reporting
 
-        with reporting(show_progress) as shown, api.connected():
+        with reporting(show_progress) as shown, api.connected(), handing_over(plan):
             for line in plan.selection.warnings:
                 shown.say(f"warning: {line}")
             state = call_flow()

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from prefect import Task
+from prefect import State, Task
 from prefect.futures import PrefectFuture
 
 from flows.prefect_api.step_records import StepRecords
-from flows.specs.evaluation import EvaluationSpec
+from flows.steps.run import Run
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -21,7 +21,7 @@ R_co = TypeVar("R_co", covariant=True)
 class SubmittedStep(Generic[R_co]):
     """A step on its way. again: runs it here and now, whatever is cached; what it gives."""
 
-    future: PrefectFuture[Any]
+    future: PrefectFuture[R_co]
     again: Callable[[], R_co | Exception]
     ended: Event
 
@@ -40,20 +40,20 @@ class SubmittedStep(Generic[R_co]):
 class StepCalls:
     """Calls steps for a run. records: where Prefect keeps what they gave."""
 
-    spec: EvaluationSpec
+    run: Run
     records: Path | StepRecords
 
     def call(
-        self, step: Task[..., R], name: str, *, refresh: bool = False, **parameters: Any
+        self, step: Task[..., R], name: str, *, refresh: bool = False, **parameters: object
     ) -> R | Exception:
         """Run a step here and now. refresh: whatever is cached."""
-        state = self.named(step, name, refresh)(spec=self.spec, **parameters, return_state=True)
-        result: R | Exception = state.result(raise_on_failure=False)
-        return result
+        ended = self.named(step, name, refresh)(run=self.run, **parameters, return_state=True)
+        state = cast(State[R], ended)  # which its type does not say for parameters of any kind
+        return state.result(raise_on_failure=False)
 
-    def submit(self, step: Task[..., R], name: str, **parameters: Any) -> SubmittedStep[R]:
+    def submit(self, step: Task[..., R], name: str, **parameters: object) -> SubmittedStep[R]:
         """Have a step run after those that were submitted before."""
-        future = self.named(step, name).submit(spec=self.spec, **parameters)
+        future = self.named(step, name).submit(run=self.run, **parameters)
         ended = Event()
         future.add_done_callback(lambda _: ended.set())
         return SubmittedStep(future, partial(self.call, step, name, refresh=True, **parameters), ended)

@@ -9,7 +9,7 @@ from backends.requests import Request
 from backends.text.generation_settings import settings_of
 from flows.common.text_tables import aligned
 from flows.planning import call_history
-from flows.planning.plan import Plan, forget_plans, plan_for
+from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests
 from flows.specs.evaluation import EvaluationSpec
 
@@ -70,12 +70,12 @@ def estimate(spec: EvaluationSpec) -> Estimate:
 
     Raises TaskError, BackendError or SpecError as a run would.
     """
-    forget_plans()
-    plan = plan_for(spec)
+    plan = Plan.of(spec)
     plan.check()
     experience, rate = call_history.load(plan)
     price = next(iter(plan.prices.values()))
-    tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]
+    with plan.permitting():
+        tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]
     return Estimate(tasks, rate, experience.prompts > 0)
 
 

@@ -1,34 +1,34 @@
-"""From a spec to a plan: the tasks by name, the model (not loaded), the store, and how steps are cut.
+"""From a spec to a plan: the tasks by name, the model (not loaded) and the store.
 
-A step gets the spec and names; what they stand for is opened once in each process that runs steps.
+A run has one, which its steps share; what it stands for is opened once, when it is first needed.
 """
 
-import itertools
-import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from typing import Self
 
-from backends.endpoints.fallbacks import chained
 from backends.identity import fingerprint_key
-from backends.model_string import ModelSpec, task_arguments
+from backends.model_string import task_arguments
 from backends.money.budget import NO_LIMITS, Budget, Limits
 from backends.money.price_lookup import offered_price
 from backends.money.prices import Price, parse_price
 from backends.protocol import Backend
-from backends.registry import BackendContext, open_backend
+from backends.registry import BackendContext
 from backends.requests import RequestKind
 from backends.store.responses import ResponseStore
 from flows.common.errors import SpecError
+from flows.planning.kept_model import KEPT_MODEL, open_models
 from flows.planning.route_check import NEEDS, check_route
+from flows.planning.step_sizes import cut_bundles
 from flows.planning.stored_model import StoredModel
 from flows.prefect_api.secret_blocks import block_secret
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.store_address import store_place
 from flows.storage.home import Home
 from flows.storage.step_files import StepFiles, step_files
-from metrics.hf_evaluate.code_eval import PERMISSION as CODE_PERMISSION
+from metrics.hf_evaluate.code_eval import allowing_code
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.run_metadata import with_metadata
@@ -37,22 +37,21 @@ from tasks_lib.code.functions import TrustedRoots
 from tasks_lib.context import TaskContext
 from tasks_lib.task import Task, open_task
 
-# Prefect loses records of runs with many steps (docs/design.md, "The flow"): a run stays under this many.
-MAX_STEPS = 300
-# A shard: long enough that a step's overhead does not show, short enough to be told apart in a UI.
-SHARD_REQUESTS = 512
-# Where several processes ask: at the end one is idle for no more than an eighth of the time, the last shard
-# of another, unless shards would be so small that what a step costs shows.
-SHARDS_EACH = 8
-LEAST_REQUESTS = 64
+# Tasks whose documents stay in memory.
+KEPT_TASKS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What a run is made of. Opening it loads no dataset and no weights."""
 
     spec: EvaluationSpec
     home: Home
+
+    @classmethod
+    def of(cls, spec: EvaluationSpec) -> Self:
+        """A new plan, of a run in this process's home."""
+        return cls(spec, Home.from_environment())
 
     @cached_property
     def selection(self) -> Selection:
@@ -66,14 +65,18 @@ class Plan:
 
     @cached_property
     def backend(self) -> Backend:
-        """The model, opened once a process; weights load with the first question. Raises BackendError, and
-        ResultError where an earlier run stands in for it that there is not."""
+        """The model; weights load with the first question. Raises BackendError, and ResultError where an
+        earlier run stands in for it that there is not."""
         models = [self.spec.model, *(self.spec.fallback if self.spec.allow_mixing else ())]
+        names = list(map(str, models))
         if self.spec.answers_from is not None:
-            return StoredModel(
-                self.spec.answers_from, partial(_opened, list(map(str, models)), self.backend_context)
-            )
-        return _backend(tuple(map(str, models)), self.backend_context)
+            return StoredModel(self.spec.answers_from, partial(open_models, names, self.backend_context))
+        return KEPT_MODEL.open(names, self.backend_context)
+
+    @cached_property
+    def load(self) -> Callable[[frozenset[RequestKind]], None]:
+        """Have the model ready for requests of some kinds, once. Raises BackendError."""
+        return lru_cache(maxsize=8)(self.backend.load)
 
     @cached_property
     def prices(self) -> Mapping[str, Price | None]:
@@ -118,9 +121,15 @@ class Plan:
             cluster=spec.cluster,
         )
 
-    def task(self, name: str) -> Task:
-        """The task of that name; kept while it is one of the last few, for its documents."""
-        return _open_task(self, name)
+    @cached_property
+    def task(self) -> Callable[[str], Task]:
+        """The task of a name; kept while it is one of the last few, for its documents."""
+        return lru_cache(maxsize=KEPT_TASKS)(self._open_task)
+
+    def permitting(self) -> AbstractContextManager[None]:
+        """A block in which tasks may run what the model has written, if the run may. Their Python gets at the
+        metric that does so by itself."""
+        return allowing_code(self.spec.allow_unsafe_code)
 
     @property
     def kinds(self) -> frozenset[RequestKind]:
@@ -156,80 +165,12 @@ class Plan:
         """The tasks as steps take them: one at a time, or, where there are too many, several."""
         return cut_bundles(list(self.selection.tasks))
 
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def open_plan(spec_json: str, home: Home) -> Plan:
-    """The plan of a spec in JSON, a new one each time."""
-    spec = EvaluationSpec.model_validate_json(spec_json)
-    # Task code gets at the metric that runs a model's code without going through here.
-    os.environ[CODE_PERMISSION] = "1" if spec.allow_unsafe_code else "0"
-    return Plan(spec, home)
-
-
-@lru_cache(maxsize=2)
-def _plan(spec_json: str, home: Home) -> Plan:
-    return open_plan(spec_json, home)
-
-
-def plan_for(spec: EvaluationSpec) -> Plan:
-    """The plan of a spec, the same one for the same spec in one process."""
-    return _plan(spec.model_dump_json(), Home.from_environment())
-
-
-def forget_plans() -> None:
-    """Open everything anew the next time; files may have changed between two runs of one process."""
-    _plan.cache_clear()
-    _open_task.cache_clear()
-
-
-def _backend(models: tuple[str, ...], context: BackendContext) -> Backend:
-    """The model of an earlier run of this process, with its weights loaded, unless its files have changed."""
-    now = _opened(models, context)
-    return _kept_backend(models, context, fingerprint_key(now.fingerprint))
-
-
-@lru_cache(maxsize=1)
-def _kept_backend(models: tuple[str, ...], context: BackendContext, _fingerprint: str) -> Backend:
-    return _opened(models, context)
-
-
-def _opened(models: Sequence[str], context: BackendContext) -> Backend:
-    """One model, or several that answer for one another."""
-    backends = [open_backend(ModelSpec.parse(model), context) for model in models]
-    return backends[0] if len(backends) == 1 else chained(backends)
-
-
-@lru_cache(maxsize=8)
-def _open_task(plan: Plan, name: str) -> Task:
-    spec = plan.spec
-    context = TaskContext(
-        roots=[root.expanduser().absolute() for root in spec.data_root],
-        trusted=TrustedRoots.standard(spec.include_path if spec.trust_task_code else ()),
-        options=plan.ask_options,
-        chat=plan.backend.apply_chat_template if spec.apply_chat_template else None,
-    )
-    return open_task(plan.selection.tasks[name], context)
-
-
-def cut_bundles(tasks: Sequence[str]) -> list[tuple[str, ...]]:
-    """Tasks in order, in at most a quarter as many bundles as there may be steps."""
-    size = max(1, math.ceil(len(tasks) / (MAX_STEPS // 4)))
-    return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
-
-
-def cut_shards(requests: int, bundles: int, processes: int = 1, scale: int = 1) -> list[range]:
-    """The requests of one bundle in equal shards, so few that all steps of the run stay within `MAX_STEPS`.
-
-    processes: that ask; of several each gets some shards, so that none is idle while another has many left.
-    scale: how many times the usual size a shard is.
-    Every bundle has a prepare and a score step besides its shards; loading and persisting are two more.
-    """
-    allowed = max(1, (MAX_STEPS - 2) // bundles - 2)
-    wanted = math.ceil(requests / (scale * SHARD_REQUESTS))
-    if processes > 1:
-        wanted = max(wanted, min(SHARDS_EACH * processes, requests // (scale * LEAST_REQUESTS)))
-    count = min(max(1, wanted), allowed)
-    bounds = [requests * part // count for part in range(count + 1)]
-    return [range(start, stop) for start, stop in itertools.pairwise(bounds)]
+    def _open_task(self, name: str) -> Task:
+        spec = self.spec
+        context = TaskContext(
+            roots=[root.expanduser().absolute() for root in spec.data_root],
+            trusted=TrustedRoots.standard(spec.include_path if spec.trust_task_code else ()),
+            options=self.ask_options,
+            chat=self.backend.apply_chat_template if spec.apply_chat_template else None,
+        )
+        return open_task(self.selection.tasks[name], context)

@@ -21,7 +21,7 @@ from flows.reporting.artifact_writer import (
     start_writing,
     tolerated,
 )
-from flows.reporting.reporter import Reporter, as_current, reporter
+from flows.reporting.reporter import Reporter
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.results_json import Assay, RunRecord
 from flows.results.score_sections import ScoreSections
@@ -33,15 +33,14 @@ _EVERY_SECONDS = 5.0
 
 
 @contextmanager
-def showing(plan: Plan) -> Iterator[None]:
-    """Show the flow run that this is within in Prefect's UI, unless its API ends with this process."""
+def showing(plan: Plan, reporter: Reporter) -> Iterator[Reporter]:
+    """Show the flow run that this is within in Prefect's UI, too, unless its API ends with this process."""
     if not is_lasting():
-        yield
+        yield reporter
         return
-    shown = ArtifactReporter(reporter(), plan, UUID(flow_run.id))
+    shown = ArtifactReporter(reporter, plan, UUID(flow_run.id))
     try:
-        with as_current(shown):
-            yield
+        yield shown
     finally:
         shown.close()
 

@@ -4,12 +4,12 @@ Never a line a request or a shard: a run of 13,000 tasks, whose steps take a bun
 hundred lines.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from logging import WARNING
 from pathlib import Path
 
 from flows.planning.plan import Plan
-from flows.reporting.reporter import reporter
+from flows.reporting.reporter import Reporter
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.remarks import about_scores
 from flows.results.run_folder import RunFolder
@@ -20,34 +20,34 @@ _SHOWN_NAMES = 5
 _LONGEST_REASON = 300
 
 
-def note_start(plan: Plan, folder: RunFolder) -> None:
+def note_start(reporter: Reporter, plan: Plan, folder: RunFolder) -> None:
     """Say what is evaluated on what, and where the results will be; and what is odd about the request."""
     tasks = list(plan.selection.tasks)
-    reporter().note(f"evaluating {plan.spec.model} on {_counted(tasks)}: {_names(tasks)}")
-    reporter().note(f"results: {folder.path}")
+    reporter.note(f"evaluating {plan.spec.model} on {_counted(tasks)}: {_names(tasks)}")
+    reporter.note(f"results: {folder.path}")
     for line in plan.selection.warnings:
-        reporter().note(line, WARNING)
+        reporter.note(line, WARNING)
 
 
-def note_scores(scores: Mapping[str, Path]) -> None:
+def note_scores(reporter: Reporter, scores: Mapping[str, Path]) -> None:
     """Say the first metric of a task that was scored, given its file; of a bundle, which tasks were."""
     if len(scores) > 1:
-        reporter().note(f"scored {_counted(scores)}: {_names(list(scores))}")
+        reporter.note(f"scored {_counted(scores)}: {_names(list(scores))}")
     else:
         for name, path in scores.items():
-            reporter().note(_scored(name, TaskScores.read(path)))
+            reporter.note(_scored(name, TaskScores.read(path)))
 
 
-def note_end(spec: EvaluationSpec, folder: RunFolder) -> None:
+def note_end(reporter: Reporter, spec: EvaluationSpec, folder: RunFolder) -> None:
     """Say how much was scored, asked and found, in which time, and what the scores leave out."""
     result = EvaluationResult.open(folder.path)
     facts = result.record.assay
     scored, failed = len(facts.tasks), len(facts.failed)
     for line in about_scores(result.record):
-        reporter().note(line, WARNING)
+        reporter.note(line, WARNING)
     if spec.show_performance:
-        reporter().note(result.performance())
-    reporter().note(
+        reporter.note(result.performance())
+    reporter.note(
         f"{scored} of {scored + failed} tasks scored in {facts.seconds:.1f} s; {facts.requests_asked:,} "
         f"requests asked, {facts.requests_reused:,} answers found in the store; results: {folder.path}"
     )
@@ -67,7 +67,7 @@ def _scored(name: str, found: TaskScores) -> str:
     return f"scored {name}: {first.metric} {first.value:.4f}{error}, {first.count:,} documents"
 
 
-def _counted(tasks: Sequence[str] | Mapping[str, object]) -> str:
+def _counted(tasks: Collection[str]) -> str:
     return f"{len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'}"
 
 

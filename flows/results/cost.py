@@ -25,7 +25,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RunCost:
-    """The cost of a run's answers, of each task's and of each model's that was asked by name.
+    """The cost of a run's answers, of each task's and of each model's that was asked by name. What several
+    tasks ask is paid once: it is in the cost of each of them, and once in those of run and models.
 
     prices: where the price of each model is from; None where there is none. machine_usd: what the time cost
     in which a model of this machine was asked; None without a price.

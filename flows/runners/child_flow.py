@@ -5,7 +5,7 @@ it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,30 +17,29 @@ from backends.errors import BackendError
 from flows.common.errors import USER_ERRORS
 from flows.planning.prepared_requests import Piece
 from flows.prefect_api.step_records import result_storage
-from flows.specs.evaluation import EvaluationSpec
 from flows.steps.infer import infer
 from flows.steps.records import ShardResult
-from flows.steps.worker_context import Origin, check_shared
+from flows.steps.run import RunAddress
 from flows.storage.files import Place, write_text
 from flows.storage.step_files import StepFiles, step_files
 
-_RESULT = TypeAdapter(ShardResult)
+_RESULT, _ADDRESS = TypeAdapter(ShardResult), TypeAdapter(RunAddress)
 
 
 @flow(name="infer_shards", flow_run_name="infer_shards {key}", persist_result=False)
-def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> Any:
+def infer_shards(run: RunAddress, pieces: list[Piece], key: str) -> Any:
     """Ask a shard, and write what the step `infer` gave; ends as failed on a machine that does not reach what
     it has to share with the other run.
 
     The step runs whether or not it is cached: it finds in the store what an earlier child has asked.
     """
     try:
-        check_shared(spec, origin)
+        run.check_shared()
     except USER_ERRORS as error:
         return Failed(message=str(error))
-    files = step_files(origin.home_here, spec.steps_folder)
+    files = files_of(run)
     step = infer.with_options(result_storage=result_storage(files.finished), refresh_cache=True)
-    state = step(spec=spec, pieces=pieces, key=key, origin=origin, return_state=True)
+    state = step(run=run, pieces=pieces, key=key, return_state=True)
     result = state.result(raise_on_failure=False)
     if isinstance(result, USER_ERRORS):
         write_text(outcome_file(files, key), json.dumps({"error": str(result)}))
@@ -51,14 +50,18 @@ def infer_shards(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Or
     return None
 
 
-def parameters(spec: EvaluationSpec, pieces: list[Piece], key: str, origin: Origin) -> Mapping[str, Any]:
+def parameters(run: RunAddress, pieces: Sequence[Piece], key: str) -> Mapping[str, object]:
     """The parameters of the flow as JSON, as a deployment takes them."""
     return {
-        "spec": spec.model_dump(mode="json"),
+        "run": _ADDRESS.dump_python(run, mode="json"),
         "pieces": [asdict(piece) for piece in pieces],
         "key": key,
-        "origin": {**asdict(origin), "home": origin.home and str(origin.home)},
     }
+
+
+def files_of(run: RunAddress) -> StepFiles:
+    """Where the steps of a run keep their files, as this process sees it."""
+    return step_files(run.home_here, run.spec.steps_folder)
 
 
 def read_outcome(files: StepFiles, key: str) -> ShardResult | BackendError:

@@ -1,20 +1,23 @@
 """What Dask and Ray have in common here: processes that steps can be sent to."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from prefect import State, Task
 
 from flows import __version__
 from flows.common.errors import USER_ERRORS, ResultError, SpecError
+from flows.planning.prepared_requests import Piece
 from flows.specs.evaluation import EvaluationSpec
-from flows.steps.worker_context import Origin, check_shared
+from flows.steps.records import ShardResult
+from flows.steps.run import RunAddress
 from flows.storage.files import write_text
 
-R = TypeVar("R")
+# The step `infer`, as a run shows and keeps it.
+InferStep = Task[..., ShardResult]
 
 
 class Cluster(Protocol):
@@ -33,8 +36,10 @@ class Cluster(Protocol):
     @property
     def scale(self) -> int: ...
 
-    def run(self, step: Task[..., R], parameters: dict[str, object]) -> State[R]:
-        """Have a worker run a step; its final state. Raises LostShard where no worker could end it."""
+    def infer(
+        self, step: InferStep, run: RunAddress, pieces: Sequence[Piece], key: str
+    ) -> State[ShardResult]:
+        """Have a worker ask a shard; the final state. Raises LostShard where no worker could end it."""
         ...
 
     def try_out(self, function: Callable[..., str], *arguments: str) -> Mapping[str, str]:
@@ -42,13 +47,13 @@ class Cluster(Protocol):
         ...
 
 
-def check_workers(cluster: Cluster, spec: EvaluationSpec, origin: Origin) -> None:
+def check_workers(cluster: Cluster, address: RunAddress) -> None:
     """Raise SpecError unless workers have this version of Assay, and see what they share with the run: its
     folder or its bucket, and its store."""
-    where = spec.runner
-    with nullcontext("") if origin.home is None else _mark(origin.home) as mark:
+    where, spec_json = address.spec.runner, address.spec.model_dump_json()
+    with nullcontext("") if address.home is None else _mark(address.home) as mark:
         try:
-            said = cluster.try_out(look, __version__, str(mark), spec.model_dump_json(), origin.store)
+            said = cluster.try_out(look, __version__, str(mark), spec_json, address.store)
         except ModuleNotFoundError as error:
             raise SpecError(
                 f"--runner: {where}: its workers have no module {error.name}: "
@@ -70,7 +75,7 @@ def look(version: str, mark: str, spec_json: str, store: str) -> str:
     if home and not Path(mark).exists():
         return f"does not see {home}: ASSAY_HOME must be on a disk that all share"
     try:
-        check_shared(EvaluationSpec.model_validate_json(spec_json), Origin("", home, store))
+        RunAddress(EvaluationSpec.model_validate_json(spec_json), "", home, store).check_shared()
     except USER_ERRORS as error:
         return f"cannot share the run: {error} (it has its address and keys from the worker's environment)"
     return ""

@@ -1,16 +1,19 @@
 """Shards on the workers of a Dask cluster: one that is there, or one of this machine for the run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
 import distributed
 from distributed.client import ClosedClientError
-from prefect import State, Task
+from prefect import State
 from prefect_dask import DaskTaskRunner
 
 from flows.common.errors import LostShard, SpecError
+from flows.planning.prepared_requests import Piece
+from flows.runners.cluster import InferStep
 from flows.specs.runner_text import Runner
+from flows.steps.records import ShardResult
+from flows.steps.run import RunAddress
 
 # A scheduler that is there answers at once; its first worker may have to be started by a batch system.
 CONNECT_SECONDS = 10
@@ -19,27 +22,27 @@ WORKER_SECONDS = 60
 WORKERS = 2
 
 
-R = TypeVar("R")
-
-
 class DaskCluster:
     """A scheduler that is connected to, and the workers that it had then.
 
-    lanes: how many shards one process may work on at a time; a worker with fewer threads does fewer.
+    shards_each: how many shards one process may work on at a time; a worker with fewer threads does fewer.
     """
 
     scale = 1
 
-    def __init__(self, runner: DaskTaskRunner, lanes: int) -> None:
+    def __init__(self, runner: DaskTaskRunner, shards_each: int) -> None:
         self._runner = runner
         threads = runner.client.nthreads().values()
         self.processes = len(threads)
         # One more each, which waits at the worker, so that no worker waits for the run's process.
-        self.at_once = sum(min(own, lanes) + 1 for own in threads)
+        self.at_once = sum(min(own, shards_each) + 1 for own in threads)
 
-    def run(self, step: Task[..., R], parameters: dict[str, object]) -> State[R]:
+    def infer(
+        self, step: InferStep, run: RunAddress, pieces: Sequence[Piece], key: str
+    ) -> State[ShardResult]:
+        parameters = {"run": run, "pieces": pieces, "key": key}
         try:
-            state: State[R] = self._runner.submit(step, parameters).wrapped_future.result()
+            state: State[ShardResult] = self._runner.submit(step, parameters).wrapped_future.result()
             return state
         except distributed.KilledWorker as error:
             raise LostShard(
@@ -57,9 +60,9 @@ class DaskCluster:
 
 
 @contextmanager
-def connect(where: Runner, lanes: int) -> Iterator[DaskCluster]:
+def connect(where: Runner, shards_each: int) -> Iterator[DaskCluster]:
     """Raises SpecError where no scheduler answers, or has no worker."""
-    with _runner(where, lanes) as runner:
+    with _runner(where, shards_each) as runner:
         try:
             client = runner.client
         except OSError as error:
@@ -74,12 +77,12 @@ def connect(where: Runner, lanes: int) -> Iterator[DaskCluster]:
                 f"--runner: the Dask scheduler at {where.address} has no worker: start some "
                 f"with `dask worker {where.address}`"
             ) from error
-        yield DaskCluster(runner, lanes)
+        yield DaskCluster(runner, shards_each)
 
 
-def _runner(where: Runner, lanes: int) -> DaskTaskRunner:
+def _runner(where: Runner, shards_each: int) -> DaskTaskRunner:
     if where.address != "local":
         return DaskTaskRunner(address=where.address, client_kwargs={"timeout": CONNECT_SECONDS})
     workers = where.whole("workers", WORKERS)
-    own = {"n_workers": workers, "threads_per_worker": lanes, "dashboard_address": "127.0.0.1:0"}
+    own = {"n_workers": workers, "threads_per_worker": shards_each, "dashboard_address": "127.0.0.1:0"}
     return DaskTaskRunner(cluster_class=distributed.LocalCluster, cluster_kwargs=own)

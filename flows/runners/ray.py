@@ -1,18 +1,20 @@
 """Shards on the workers of a Ray cluster: the one of this machine, or one elsewhere through Ray's client."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
-from prefect import State, Task
+from prefect import State
 from prefect_ray import RayTaskRunner
 from prefect_ray.context import remote_options
 
 from flows.common.errors import LostShard, SpecError
+from flows.planning.prepared_requests import Piece
+from flows.runners.cluster import InferStep
 from flows.specs.runner_text import Runner
-
-R = TypeVar("R")
+from flows.steps.records import ShardResult
+from flows.steps.run import RunAddress
 
 
 class RayCluster:
@@ -28,12 +30,15 @@ class RayCluster:
             raise SpecError(f"--runner: the Ray cluster has no room for a worker with gpus={self._gpus:g}")
         self.processes = self.at_once = min(where.whole("workers", room), room)
 
-    def run(self, step: Task[..., R], parameters: dict[str, object]) -> State[R]:
+    def infer(
+        self, step: InferStep, run: RunAddress, pieces: Sequence[Piece], key: str
+    ) -> State[ShardResult]:
+        parameters = {"run": run, "pieces": pieces, "key": key}
         # Ray ends a process that had a GPU after one task, unless told otherwise; ours keeps its model.
         with remote_options(num_gpus=self._gpus, max_calls=0):
             future = self._runner.submit(step, parameters)
         try:
-            state: State[R] = ray.get(future.wrapped_future)
+            state: State[ShardResult] = ray.get(future.wrapped_future)
         except ray.exceptions.RayError as error:
             raise LostShard(f"Ray gave a shard up: {str(error).splitlines()[0]}") from error
         return state
@@ -46,7 +51,7 @@ class RayCluster:
 
 
 @contextmanager
-def connect(where: Runner, _lanes: int) -> Iterator[RayCluster]:
+def connect(where: Runner, _shards_each: int) -> Iterator[RayCluster]:
     """Raises SpecError where no Ray answers. One that this process has been connected to stays so."""
     is_own = not ray.is_initialized()
     if is_own:

@@ -11,7 +11,7 @@ from flows.common.errors import SpecError
 from flows.planning.plan import Plan
 from flows.runners.cluster import Cluster, check_workers
 from flows.specs.runner_text import Runner
-from flows.steps.worker_context import Origin
+from flows.steps.run import RunAddress
 from flows.storage.bucket import BucketPath
 
 
@@ -35,10 +35,10 @@ ENGINES = {
 @contextmanager
 def connected(plan: Plan) -> Iterator[Cluster]:
     """The workers of a run's runner. Raises SpecError where they cannot be had."""
-    runner, lanes = Runner.parse(plan.spec.runner), plan.backend.capabilities.shards_at_once
+    runner, shards_each = Runner.parse(plan.spec.runner), plan.backend.capabilities.shards_at_once
     module = importlib.import_module(ENGINES[runner.engine].opens)
-    with cast(AbstractContextManager[Cluster], module.connect(runner, lanes)) as cluster:
-        check_workers(cluster, plan.spec, Origin.of(plan))
+    with cast(AbstractContextManager[Cluster], module.connect(runner, shards_each)) as cluster:
+        check_workers(cluster, RunAddress.of(plan))
         yield cluster
 
 

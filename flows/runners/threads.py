@@ -9,16 +9,19 @@ from time import monotonic
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
-R = TypeVar("R")
+T = TypeVar("T")
 Work = Callable[[], None]
 
 
 class SameThread(Executor):
     """Runs what it is given at once, in the thread that gives it."""
 
-    def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        done: Future[R] = Future()
-        done.set_result(function(*args, **kwargs))
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        done: Future[T] = Future()
+        try:
+            done.set_result(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is whoever reads the future that it is for
+            done.set_exception(error)
         return done
 
 
@@ -35,8 +38,8 @@ class DaemonThreads(Executor):
         for thread in self._threads:
             thread.start()
 
-    def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        future: Future[R] = Future()
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        future: Future[T] = Future()
 
         def work() -> None:
             try:

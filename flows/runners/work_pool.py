@@ -1,12 +1,12 @@
 """Shards as child runs in a Prefect work pool; one that crashes is submitted again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from prefect import State, Task
+from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
@@ -15,12 +15,14 @@ from prefect.states import Completed, Failed
 
 from backends.errors import BackendError
 from flows.common.errors import LostShard, SpecError
+from flows.planning.prepared_requests import Piece
 from flows.prefect_api.retrying import patient
 from flows.runners import child_flow
+from flows.runners.cluster import InferStep
 from flows.specs.runner_text import Runner
 from flows.steps.records import ShardResult
+from flows.steps.run import RunAddress
 from flows.steps.step import failure
-from flows.storage.step_files import StepFiles, step_files
 
 # Child runs at a time, where nothing else is said: as many as a worker of a small machine may have.
 CHILDREN = 2
@@ -43,15 +45,19 @@ class PoolCluster:
     def at_once(self) -> int:
         return self.processes
 
-    def run(self, step: Task[..., Any], parameters: dict[str, Any]) -> State[Any]:
-        origin, key = parameters["origin"], parameters["key"]
+    def infer(
+        self, step: InferStep, run: RunAddress, pieces: Sequence[Piece], key: str
+    ) -> State[ShardResult]:
         for number in range(1, TRIES + 1):
             try:
-                child = self._child(f"{origin.run}-{key}-{number}", child_flow.parameters(**parameters))
+                child = self._child(
+                    f"{run.start}-{key}-{number}",
+                    child_flow.parameters(run, pieces, key),
+                )
             except httpx.HTTPError as error:
                 raise LostShard(f"no child run in {self.pool}: {error}") from error
             if child.state.is_completed():
-                return _state(child_flow.read_outcome(_files(parameters), key))
+                return _state(child_flow.read_outcome(child_flow.files_of(run), key))
             if not child.state.is_crashed():
                 raise LostShard(f"{child.name} ended as {child.state.name}: {child.state.message}")
         raise LostShard(f"{step.task_run_name}: {TRIES} child runs in {self.pool} crashed")
@@ -60,7 +66,7 @@ class PoolCluster:
         """Nothing: there is no process before the first child runs."""
         return {}
 
-    def _child(self, mark: str, parameters: Mapping[str, Any]) -> Any:
+    def _child(self, mark: str, parameters: Mapping[str, object]) -> Any:
         """A child run that has ended. mark: by it a child is found again after the server was away."""
         return patient(
             run_deployment,
@@ -72,7 +78,7 @@ class PoolCluster:
 
 
 @contextmanager
-def connect(where: Runner, _lanes: int) -> Iterator[PoolCluster]:
+def connect(where: Runner, _shards_each: int) -> Iterator[PoolCluster]:
     """Raises SpecError where no server is configured, or it has no such deployment."""
     if not PREFECT_API_URL.value():
         raise SpecError("--runner: a work pool is on a Prefect server: set PREFECT_API_URL to its address")
@@ -93,11 +99,7 @@ def _deployment(pool: str) -> str:
     return f"infer_shards/{pool}"
 
 
-def _files(parameters: Mapping[str, Any]) -> StepFiles:
-    return step_files(parameters["origin"].home_here, parameters["spec"].steps_folder)
-
-
-def _state(result: ShardResult | BackendError) -> State[Any]:
+def _state(result: ShardResult | BackendError) -> State[ShardResult]:
     if isinstance(result, BackendError):
         return Failed(message=str(result), data=result)
     return failure(result) if result.failed else Completed(data=result)

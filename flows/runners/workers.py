@@ -6,25 +6,19 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol, cast
 
-from prefect import State, Task
+from prefect import State
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
 from flows.common.errors import LostShard
-from flows.planning.plan import Plan
 from flows.planning.prepared_requests import Piece, PreparedRequests
-from flows.reporting.reporter import reporter
-from flows.runners.cluster import Cluster
+from flows.runners.cluster import Cluster, InferStep
 from flows.runners.registry import connected
 from flows.runners.shared_limits import shared_limits
-from flows.specs.evaluation import EvaluationSpec
 from flows.specs.runner_text import Runner
 from flows.steps.records import ShardResult
+from flows.steps.run import Run, RunAddress
 from flows.steps.stop_mark import calling_off
-from flows.steps.worker_context import Origin
-
-# The step `infer`, as a run shows and keeps it.
-InferStep = Task[..., ShardResult]
 
 
 class Workers(Protocol):
@@ -57,7 +51,7 @@ class FlowProcess:
     """The flow's own process. What was answered is stored long before its patience ends; a disk or a server
     that hangs is left alone, then."""
 
-    spec: EvaluationSpec
+    run: Run
     at_once: int = 1
     processes: int = 1
     scale: int = 1
@@ -65,19 +59,18 @@ class FlowProcess:
     stop: Event = field(default_factory=Event)
 
     def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
-        state = step(spec=self.spec, pieces=pieces, key=key, stop=self.stop, return_state=True)
+        state = step(run=self.run, pieces=pieces, key=key, stop=self.stop, return_state=True)
         return cast(State[ShardResult], state)  # which its type does not say for parameters of any kind
 
 
 @dataclass(frozen=True, slots=True)
 class OnCluster:
-    """Other processes, which store what was answered by themselves. spec: the plan's, as each of them has it,
-    with its share of what an endpoint may be asked."""
+    """Other processes, which store what was answered by themselves. address: of the run, as each of them has
+    it, with its share of what an endpoint may be asked."""
 
-    plan: Plan
+    run: Run
     cluster: Cluster
-    spec: EvaluationSpec
-    origin: Origin
+    address: RunAddress
     at_once: int
     patience: float = 0.0
     stop: Event = field(default_factory=Event)
@@ -91,9 +84,8 @@ class OnCluster:
         return self.cluster.scale
 
     def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
-        given = {"spec": self.spec, "pieces": pieces, "key": key, "origin": self.origin}
         try:
-            state = self.cluster.run(step, given)
+            state = self.cluster.infer(step, self.address, pieces, key)
         except LostShard as error:
             return Crashed(message=str(error), data=error)
         result = state.result(raise_on_failure=False)
@@ -105,21 +97,22 @@ class OnCluster:
         """Tell whoever watches the run of a shard that was asked where nobody watches."""
         for piece in pieces:
             share = result.done[piece.task]
-            for kind, count in PreparedRequests.of(self.plan, piece).kinds.items():
+            for kind, count in PreparedRequests.of(self.run.plan, piece).kinds.items():
                 if share.asked:
-                    reporter().answered(kind, count, share.seconds / self.at_once)
+                    self.run.reporter.answered(kind, count, share.seconds / self.at_once)
                 else:
-                    reporter().reused(kind, count)
+                    self.run.reporter.reused(kind, count)
 
 
 @contextmanager
-def workers_of(plan: Plan) -> Iterator[Workers]:
+def workers_of(run: Run) -> Iterator[Workers]:
     """The workers of a run, within its flow. Raises SpecError where they cannot be had."""
+    plan = run.plan
     if Runner.parse(plan.spec.runner).is_local:
-        yield FlowProcess(plan.spec, plan.backend.capabilities.shards_at_once)
+        yield FlowProcess(run, plan.backend.capabilities.shards_at_once)
         return
     with connected(plan) as cluster:
         spec, most = shared_limits(plan, cluster.processes)
-        origin = Origin.of(plan, f"{flow_run.id}-{flow_run.run_count}")
-        with calling_off(plan.steps, origin.run):
-            yield OnCluster(plan, cluster, spec, origin, min(most, cluster.at_once))
+        address = RunAddress.of(plan, f"{flow_run.id}-{flow_run.run_count}", spec)
+        with calling_off(plan.steps, address.start):
+            yield OnCluster(run, cluster, address, min(most, cluster.at_once))

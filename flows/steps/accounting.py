@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import compute
 
 from backends.money.estimates import Experience
 from flows.planning import call_history
 from flows.planning.plan import Plan
+from flows.planning.prepared_requests import PreparedRequests, PreparedTask
 from flows.results.call_totals import COLUMNS, TOKENS, CallTotals
 from flows.results.cost import Cost, RunCost
 from flows.results.performance import Performance, RunPerformance
@@ -19,28 +22,34 @@ _COLUMNS = ["prompt_bytes", "asked", "usd", *COLUMNS.names]
 
 @dataclass(frozen=True, slots=True)
 class TaskAccount:
-    """What the calls of a task took. costs: by the model that was asked; None where none was."""
+    """What the calls of a task took. own_costs: by the model that was asked, None where none was; of the
+    calls that no task before has."""
 
     totals: CallTotals
-    costs: Mapping[str | None, Cost]
+    cost: Cost
+    own_costs: Mapping[str | None, Cost]
     experience: Experience
 
     @classmethod
-    def of(cls, task: str, calls: pa.Table) -> "TaskAccount":
+    def of(cls, task: str, calls: pa.Table, are_own: npt.NDArray[np.bool_]) -> "TaskAccount":
         timed = calls.filter(compute.is_valid(calls["enqueued"]))  # answers of old stores have no times
-        names = compute.unique(calls["asked"]).to_pylist()
-        costs = {name: _cost(calls.filter(_is(calls["asked"], name))) for name in names}
-        return cls(CallTotals.of(timed), costs, call_history.experience_of(task, timed))
+        own = calls.filter(pa.array(are_own))
+        names = compute.unique(own["asked"]).to_pylist()
+        costs = {name: _cost(own.filter(_is(own["asked"], name))) for name in names}
+        return cls(CallTotals.of(timed), _cost(calls), costs, call_history.experience_of(task, timed))
 
 
 def accounts(
-    plan: Plan, folder: RunFolder, tasks: Sequence[str], seconds_asking: float
+    plan: Plan, folder: RunFolder, tasks: Sequence[PreparedTask], seconds_asking: float
 ) -> tuple[RunPerformance, RunCost]:
     """Of the calls in a run's folder. seconds_asking: in which the model was asked in this run.
 
     The calls of one task are in memory at a time.
     """
-    taken = {task: TaskAccount.of(task, folder.read_calls(task, _COLUMNS)) for task in tasks}
+    taken = {
+        one.task: TaskAccount.of(one.task, folder.read_calls(one.task, _COLUMNS), are_own)
+        for one, are_own in zip(tasks, _are_own(plan, tasks), strict=True)
+    }
     nothing = CallTotals.of(COLUMNS.empty_table())
     target = plan.spec.latency_target
     run = Performance.of(CallTotals.together([nothing, *(one.totals for one in taken.values())]), target)
@@ -49,13 +58,30 @@ def accounts(
         run, {task: Performance.of(one.totals, target) for task, one in taken.items()}
     )
     cost = RunCost(
-        run=_total(cost for one in taken.values() for cost in one.costs.values()),
-        tasks={task: _total(one.costs.values()) for task, one in taken.items()},
+        run=_total(cost for one in taken.values() for cost in one.own_costs.values()),
+        tasks={task: one.cost for task, one in taken.items()},
         models={asked: _total(_of_model(taken, asked)) for asked in _names(taken)},
         prices={asked: price.source if price else None for asked, price in plan.prices.items()},
         machine_usd=_machine(plan, seconds_asking),
     )
     return performance, cost
+
+
+def _are_own(plan: Plan, tasks: Sequence[PreparedTask]) -> Sequence[npt.NDArray[np.bool_]]:
+    """Which requests of each task ask what no request before them asks, so that one answer counts once.
+
+    64 bits of a digest tell the requests of any run apart, and those of ten million take 80 MB.
+    """
+    digests = [
+        np.array(
+            [int(one[:16], 16) for one in PreparedRequests.of(plan, task.whole).digests], dtype=np.uint64
+        )
+        for task in tasks
+    ]
+    together = np.concatenate([np.empty(0, dtype=np.uint64), *digests])
+    are_own = np.zeros(len(together), dtype=np.bool_)
+    are_own[np.unique(together, return_index=True)[1]] = True
+    return np.split(are_own, np.cumsum([len(own) for own in digests])[:-1]) if digests else []
 
 
 def _is(column: pa.ChunkedArray, name: str | None) -> pa.ChunkedArray:
@@ -74,11 +100,11 @@ def _total(costs: Iterable[Cost]) -> Cost:
 
 def _names(taken: Mapping[str, TaskAccount]) -> list[str]:
     """The models that were asked by name, as endpoints' are."""
-    return sorted({name for one in taken.values() for name in one.costs if name})
+    return sorted({name for one in taken.values() for name in one.own_costs if name})
 
 
 def _of_model(taken: Mapping[str, TaskAccount], asked: str) -> Iterable[Cost]:
-    return (one.costs[asked] for one in taken.values() if asked in one.costs)
+    return (one.own_costs[asked] for one in taken.values() if asked in one.own_costs)
 
 
 def _machine(plan: Plan, seconds_asking: float) -> float | None:

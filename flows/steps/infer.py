@@ -1,56 +1,56 @@
 """Requests to responses: ask the model what the store does not have, and make each batch durable."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic, time
-from typing import Any
 
 from prefect import State
 
 from backends.money.purse import Purse
 from backends.protocol import AskContext, Batch, ask
 from backends.requests import Call, Request, Response
-from backends.stop import Sign
+from backends.stop import Sign, Stopped
 from backends.telemetry.telemetry import telemetry
-from flows.planning.plan import Plan, plan_for
+from flows.planning.kept_model import turn
+from flows.planning.plan import Plan
 from flows.planning.prepared_requests import Piece, PreparedRequests
-from flows.reporting.reporter import reporter
-from flows.specs.evaluation import EvaluationSpec
 from flows.steps import account_limit
 from flows.steps.records import ShardResult, TaskShare
+from flows.steps.run import Run, RunAddress, load_for, run_at
 from flows.steps.step import ended, step
-from flows.steps.worker_context import Origin, asking, plan_of
-from flows.storage.files import write_text
+from flows.steps.stop_mark import StopMark
+from flows.steps.unanswered_file import write_unanswered
 from flows.storage.step_files import File
 
 
 @step("infer", retries=2)
 def infer(
-    spec: EvaluationSpec,
+    run: Run | RunAddress,
     pieces: Sequence[Piece],
     key: str,
-    origin: Origin | None = None,
     stop: Sign | None = None,
 ) -> ShardResult | State[ShardResult]:
     """Answer the requests of a shard, those that have no answer in the store. Answers are stored as they
     come; what has none is said in a file that the tasks' shares name.
 
-    origin: where this process asks for the flow run of another. stop: the sign of the run of this process
-    that its answers are wanted no more.
+    run: its address, where this process asks for the flow run of another. stop: the sign of a run of this
+    process that its answers are wanted no more.
     """
-    shard = _Shard.read(plan_for(spec) if origin is None else plan_of(spec, origin), pieces)
-    missing = shard.missing()
-    kinds = {request.kind for request in missing.values()}
-    with (
-        account_limit.held(shard.plan, len(missing)) as places,
-        asking(shard.plan, origin, kinds) if origin and kinds else nullcontext(stop) as sign,
-    ):
-        started = monotonic()
-        unanswered = shard.answer(list(missing), AskContext(places=places, stop=sign)) if missing else {}
-        seconds = monotonic() - started
+    opened = run_at(run) if isinstance(run, RunAddress) else run
+    sign = StopMark(opened.plan.steps, run.start) if isinstance(run, RunAddress) else stop
+    shard = _Shard.read(opened, pieces)
+    missing, unanswered, seconds = shard.missing(), dict[str, Response](), 0.0
+    if missing:
+        with account_limit.held(shard.plan, len(missing)) as places, turn(shard.plan.backend):
+            if sign is not None and sign.is_set():
+                raise Stopped
+            if isinstance(run, RunAddress):
+                load_for(opened, frozenset(request.kind for request in missing.values()))
+            started = monotonic()
+            unanswered = shard.answer(list(missing), AskContext(places=places, stop=sign))
+            seconds = monotonic() - started
     return ended(shard.result(missing, unanswered, seconds, key))
 
 
@@ -59,30 +59,34 @@ class _Shard:
     """The requests of a shard by their keys, the keys of each task, and which task pays for a request: the
     first that has it."""
 
-    plan: Plan
+    run: Run
     requests: Mapping[str, Request]
     tasks: Mapping[str, set[str]]
     payers: Mapping[str, str]
 
     @classmethod
-    def read(cls, plan: Plan, pieces: Sequence[Piece]) -> "_Shard":
+    def read(cls, run: Run, pieces: Sequence[Piece]) -> "_Shard":
         requests: dict[str, Request] = {}
         tasks: dict[str, set[str]] = defaultdict(set)
         payers: dict[str, str] = {}
         for piece in pieces:
-            for one in PreparedRequests.of(plan, piece):
+            for one in PreparedRequests.of(run.plan, piece):
                 if one.key in requests:
-                    reporter().reused(one.request.kind, 1)
+                    run.reporter.reused(one.request.kind, 1)
                 requests[one.key] = one.request
                 tasks[piece.task].add(one.key)
                 payers.setdefault(one.key, piece.task)
-        return cls(plan, requests, tasks, payers)
+        return cls(run, requests, tasks, payers)
+
+    @property
+    def plan(self) -> Plan:
+        return self.run.plan
 
     def missing(self) -> dict[str, Request]:
         """What the store does not have."""
         stored = self.plan.store.has_many(list(self.requests))
         for kind, count in Counter(self.requests[key].kind for key in stored).items():
-            reporter().reused(kind, count)
+            self.run.reporter.reused(kind, count)
         return {key: request for key, request in self.requests.items() if key not in stored}
 
     def result(
@@ -109,7 +113,7 @@ class _Shard:
     def _note(self, unanswered: Mapping[str, Response], key: str) -> File:
         """Write down why requests have no answer."""
         path = self.plan.steps.unanswered / f"{key}.json"
-        write_text(path, json.dumps({one: _why(response) for one, response in unanswered.items()}))
+        write_unanswered(path, unanswered)
         return self.plan.steps.add(path)
 
     def answer(self, keys: Sequence[str], context: AskContext) -> dict[str, Response]:
@@ -123,7 +127,7 @@ class _Shard:
                 self._store(answered)
                 seconds = monotonic() - started
                 for kind, count in Counter(self.requests[key].kind for key, _ in answered).items():
-                    reporter().answered(kind, count, seconds * count / len(answered))
+                    self.run.reporter.answered(kind, count, seconds * count / len(answered))
                 started = monotonic()
         return unanswered
 
@@ -170,18 +174,6 @@ def _timed(response: Response) -> Response:
         return response
     seconds = response.seconds
     return replace(response, call=Call(enqueued=time() - seconds, finished=seconds))
-
-
-def _why(response: Response) -> dict[str, Any]:
-    call = response.call
-    attempts, failures = (call.attempts, call.failures) if call else (0, ())
-    return {
-        "status": response.status,
-        "error": response.error,
-        "attempts": attempts,
-        "failures": failures,
-        "http_status": call.http_status if call else 0,
-    }
 
 
 def _reason(unanswered: Mapping[str, Response], keys: set[str]) -> str:

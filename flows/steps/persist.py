@@ -1,21 +1,22 @@
 """The last step: what all tasks gave becomes the run's `results.json`."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prefect import task
 
 from flows import __version__
 from flows.common.json_object import JsonObject
-from flows.planning.plan import Plan, plan_for
+from flows.planning.plan import Plan
+from flows.planning.prepared_requests import PreparedTask
 from flows.results.results_json import FORMAT, Assay, RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.score_sections import ScoreSections
 from flows.results.task_scores import TaskScores
-from flows.specs.evaluation import EvaluationSpec
 from flows.steps.accounting import accounts
 from flows.steps.records import LoadedModel, ScoredTask
+from flows.steps.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +33,23 @@ class RunFacts:
 
 @task(name="persist", task_run_name="persist")
 def persist(
-    spec: EvaluationSpec,
+    run: Run,
     folder: str,
     model: LoadedModel,
+    prepared: Sequence[PreparedTask],
     scored: Mapping[str, ScoredTask],
     failed: Mapping[str, str],
     facts: RunFacts,
 ) -> str:
     """Write the results. Raises ResultError.
 
-    model: what `load_model` said. scored: what `score` wrote.
+    model: what `load_model` said. prepared: the tasks that were asked. scored: what `score` wrote.
     """
-    plan, run = plan_for(spec), RunFolder.at(folder)
+    plan, run_folder = run.plan, RunFolder.at(folder)
     scores = {name: TaskScores.read(plan.steps.fetch(one.files["scores"])) for name, one in scored.items()}
     sections = ScoreSections(plan.selection, scores)
-    performance, cost = accounts(plan, run, list(scored), facts.seconds_asking)
+    asked = [one for one in prepared if one.task in scored]
+    performance, cost = accounts(plan, run_folder, asked, facts.seconds_asking)
     record = RunRecord(
         **sections.sections(),
         config=_config(plan, model.described),
@@ -73,8 +76,8 @@ def persist(
             resources=facts.resources,
         ),
     )
-    run.write_results(record.content())
-    return str(run.results)
+    run_folder.write_results(record.content())
+    return str(run_folder.results)
 
 
 def _config(plan: Plan, described: Mapping[str, object]) -> JsonObject:

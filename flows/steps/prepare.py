@@ -3,20 +3,20 @@
 from prefect import State
 
 from flows.planning import requests_file
-from flows.planning.plan import Plan, plan_for
+from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
 from flows.planning.route_check import not_offered
-from flows.specs.evaluation import EvaluationSpec
 from flows.steps.records import Prepared
+from flows.steps.run import Run
 from flows.steps.step import ended, for_each, step
 from tasks_lib.errors import TaskError
 
 
 @step("prepare", retries=2)
-def prepare(spec: EvaluationSpec, tasks: dict[str, str], key: str) -> Prepared | State[Prepared]:
+def prepare(run: Run, tasks: dict[str, str], key: str) -> Prepared | State[Prepared]:
     """Write the requests of each task. tasks: the key of each, by name."""
-    plan = plan_for(spec)
-    return ended(Prepared(*for_each(tasks, lambda name: _prepare(plan, name, tasks[name]))))
+    with run.plan.permitting():
+        return ended(Prepared(*for_each(tasks, lambda name: _prepare(run.plan, name, tasks[name]))))
 
 
 def _prepare(plan: Plan, name: str, key: str) -> PreparedTask:

@@ -10,15 +10,15 @@ from prefect import State
 from backends.requests import Request, Response
 from backends.text.generation_settings import cut_at_stops, stops_of
 from backends.text.thinking import thinking_as_answer
-from flows.planning.plan import Plan, plan_for
+from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
 from flows.results.calls_file import write_calls
 from flows.results.results_json import TaskUsage
 from flows.results.run_folder import safe_name
 from flows.results.samples_file import write_samples
 from flows.results.task_scores import TaskScores
-from flows.specs.evaluation import EvaluationSpec
 from flows.steps.records import Scored, ScoredTask
+from flows.steps.run import Run
 from flows.steps.step import ended, for_each, step
 from flows.steps.task_answers import TaskAnswers, read_answers
 from flows.storage.files import write_text
@@ -30,17 +30,17 @@ from tasks_lib.scoring.scorer import Answered, MetricScore
 
 @step("score")
 def score(
-    spec: EvaluationSpec,
+    run: Run,
     prepared: Sequence[PreparedTask],
     unanswered: Mapping[str, Sequence[File]],
     key: str,
 ) -> Scored | State[Scored]:
     """Score prepared tasks. unanswered: by task, the files that say which requests have no answer."""
-    plan = plan_for(spec)
-    folder, by_name = plan.steps.scored / key, {one.task: one for one in prepared}
-    return ended(
-        Scored(*for_each(by_name, lambda name: _score(plan, by_name[name], unanswered.get(name, ()), folder)))
-    )
+    plan, by_name = run.plan, {one.task: one for one in prepared}
+    folder = plan.steps.scored / key
+    with plan.permitting():
+        scored = for_each(by_name, lambda name: _score(plan, by_name[name], unanswered.get(name, ()), folder))
+    return ended(Scored(*scored))
 
 
 def _score(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File], folder: Path) -> ScoredTask:

@@ -23,7 +23,7 @@ def calling_off(files: StepFiles, run: str) -> Iterator[None]:
         raise
 
 
-class CalledOff:
+class StopMark:
     """Whether a run was stopped. Looked up once a second at most, and by one shard."""
 
     def __init__(self, files: StepFiles, run: str) -> None:

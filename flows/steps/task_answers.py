@@ -1,16 +1,13 @@
 """The answers to a prepared task: its requests, and what store or record of failures say of each."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
-from backends.requests import Call, Response, Status
-from flows.common.json_object import JsonObject
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests, PreparedTask
 from flows.results.calls_file import CallRecord
+from flows.steps.unanswered_file import read_unanswered
 from flows.storage.step_files import File
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
@@ -47,7 +44,7 @@ def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File])
     Raises TaskError where answers are missing that were there before.
     """
     requests = PreparedRequests.of(plan, prepared.whole)
-    found = {key: why for file in unanswered for key, why in _read(plan.steps.fetch(file)).items()}
+    found = {key: why for file in unanswered for key, why in read_unanswered(plan.steps.fetch(file)).items()}
     for responses in requests.answers(requests.keys):
         found |= responses
     if lost := len(set(requests.keys) - found.keys()):
@@ -70,16 +67,3 @@ def _answered(doc: Doc, doc_id: int, calls: Sequence[CallRecord]) -> Answered:
         requests.append(own[0].request)
         repeats.append([call.response for call in own])
     return Answered(DocRequests(doc_id, doc, requests), repeats)
-
-
-def _read(path: Path) -> dict[str, Response]:
-    """The responses without an answer that an infer step noted."""
-    content: dict[str, JsonObject] = json.loads(path.read_text(encoding="utf-8"))
-    return {key: _response(**why) for key, why in content.items()}
-
-
-def _response(
-    *, status: Status, error: str, attempts: int, failures: list[str], http_status: int
-) -> Response:
-    call = Call(enqueued=0.0, attempts=attempts, failures=tuple(failures), http_status=http_status)
-    return Response(status=status, error=error, call=call if attempts else None)

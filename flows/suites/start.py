@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def run_suite(spec: SuiteSpec, *, show_progress: bool) -> "SuiteResult":
     """See `flows.benchmark.benchmark`."""
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
-        from flows.reporting.reporter import reporting
+        from flows.reporting.progress_bar import reporting
         from flows.suites.benchmark_flow import benchmark_flow
         from flows.suites.result import SuiteResult
 

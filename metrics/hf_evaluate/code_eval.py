@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,8 +29,7 @@ import numpy as np
 
 from metrics.errors import MetricError
 
-# Set to 1 where a run may execute what a model wrote; the name is the one `evaluate` knows.
-PERMISSION = "HF_ALLOW_CODE_EVAL"
+_is_allowed: ContextVar[bool] = ContextVar("code_is_allowed", default=False)
 _CHILD = Path(__file__).resolve().parents[1] / "processes" / "code_child.py"
 # A busy machine takes its time to start a process; a program's own time begins after that.
 _SECONDS_TO_START = 60.0
@@ -38,6 +39,16 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 PASSED, TIMED_OUT = "passed", "timed out"
+
+
+@contextmanager
+def allowing_code(is_allowed: bool) -> Iterator[None]:
+    """Within the block, in this thread, what a model wrote may be run, or not. Elsewhere it may not."""
+    token = _is_allowed.set(is_allowed)
+    try:
+        yield
+    finally:
+        _is_allowed.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ def compute(
 
     Errors: MetricError where running code is not allowed, or the two sequences differ in length.
     """
-    if os.environ.get(PERMISSION) != "1":
+    if not _is_allowed.get():
         raise MetricError("this runs code that the model wrote, which --allow-unsafe-code allows")
     if len(references) != len(predictions):
         raise MetricError(f"{len(predictions)} lists of candidates for {len(references)} problems")

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 
-from metrics.hf_evaluate.code_eval import PERMISSION as CODE_PERMISSION
+from metrics.hf_evaluate.code_eval import allowing_code
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.checks.checker import Checker, Finding
 from tasks_lib.checks.importer import TaskCode
@@ -146,10 +146,9 @@ def _work(connection: Connection, setup: CheckSetup, unusable: dict[str, str]) -
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    # Some task code tries its metric when imported, on a program of its own; no model has written anything.
-    os.environ[CODE_PERMISSION] = "1"
     code = TaskCode(setup.trusted, unusable, importing=connection.send, unreachable=go_offline())
     checker = Checker(setup.catalog, setup.trusted, code, setup.roots)
-    with suppress(EOFError):  # the other side has no more names
+    # Some task code tries its metric when imported, on a program of its own; no model has written anything.
+    with allowing_code(True), suppress(EOFError):  # the other side has no more names
         while True:
             connection.send(checker.check(connection.recv()))

@@ -35,11 +35,11 @@ BARE = "import sys; from tests.benchmarks.overhead import bare; bare(*sys.argv[1
 def bare(spec_json: str) -> None:
     """Build, ask and score what a spec says, with nothing in between."""
     from backends.protocol import ask
-    from flows.planning.plan import plan_for
+    from flows.planning.plan import Plan
     from flows.specs.evaluation import EvaluationSpec
     from tasks_lib.scoring.scorer import Answered
 
-    plan = plan_for(EvaluationSpec.model_validate_json(spec_json))
+    plan = Plan.of(EvaluationSpec.model_validate_json(spec_json))
     for name in plan.selection.tasks:
         task = plan.task(name)
         asked = list(task.builder)

@@ -32,10 +32,10 @@ LM_EVAL = "import sys; from tests.benchmarks.prepare import run_lm_eval; run_lm_
 def prepare_all(spec_json: str, folder: str) -> None:
     """Write the requests of each task, with nothing around it."""
     from flows.planning import requests_file
-    from flows.planning.plan import plan_for
+    from flows.planning.plan import Plan
     from flows.specs.evaluation import EvaluationSpec
 
-    plan = plan_for(EvaluationSpec.model_validate_json(spec_json))
+    plan = Plan.of(EvaluationSpec.model_validate_json(spec_json))
     for name in plan.selection.tasks:
         requests_file.write(Path(folder, f"{name}.parquet"), plan.task(name).builder, repeats=1)
 

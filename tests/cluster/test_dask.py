@@ -105,7 +105,7 @@ def test_neither_workers_nor_the_size_of_shards_change_a_score(
     lab.add_choices("facts", 150)
     lab.add_texts("sums", 150)
     expected = lab.undisturbed(tmp_path / "other", "facts,sums")
-    monkeypatch.setattr("flows.planning.plan.SHARD_REQUESTS", shard)
+    monkeypatch.setattr("flows.planning.step_sizes.SHARD_REQUESTS", shard)
     runner = dask.runner if processes == 2 else f"dask:local?workers={processes}"
     assert lab.evaluate("sums,facts", runner=runner).results["results"] == expected
     assert lab.asked == 450
@@ -155,7 +155,7 @@ def test_a_worker_process_loads_a_model_once_and_asks_it_by_one_thread_at_a_time
 
 def test_progress_counts_what_workers_answered_and_what_they_found(lab: Lab, dask: DaskProcesses) -> None:
     from flows.pipeline.evaluate_flow import evaluate_flow
-    from flows.reporting.reporter import reporting
+    from flows.reporting.progress_bar import reporting
 
     lab.add_texts("sums", 100)
     spec = lab.spec("sums", runner=dask.runner)

@@ -67,7 +67,7 @@ def test_the_time_of_shards_that_are_asked_side_by_side_is_counted_once() -> Non
 def test_a_server_that_is_away_holds_up_no_run(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.planning.plan import plan_for
+    from flows.planning.plan import Plan
     from flows.reporting import prefect_artifacts
 
     monkeypatch.setattr("flows.reporting.artifact_writer.PATIENCE", 0.5)
@@ -76,7 +76,7 @@ def test_a_server_that_is_away_holds_up_no_run(lab: Lab, monkeypatch: pytest.Mon
     silent = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
     with silent, temporary_settings({PREFECT_API_URL: url}):
-        shown = prefect_artifacts.ArtifactReporter(Reporter(), plan_for(lab.spec("sums")), uuid4())
+        shown = prefect_artifacts.ArtifactReporter(Reporter(), Plan.of(lab.spec("sums")), uuid4())
         began = time.monotonic()
         shown.answered("generate_until", 2, 0.1)
         shown.close()
@@ -91,7 +91,7 @@ def test_the_last_artifacts_are_shown_also_when_the_flows_own_client_has_ended(
     from prefect.client.orchestration import get_client
     from prefect.context import SyncClientContext
 
-    from flows.planning.plan import plan_for
+    from flows.planning.plan import Plan
     from flows.reporting.prefect_artifacts import ArtifactReporter
 
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
@@ -99,7 +99,7 @@ def test_the_last_artifacts_are_shown_also_when_the_flows_own_client_has_ended(
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(flow(name="nothing")(lambda: None)).id
         with SyncClientContext():
-            shown = ArtifactReporter(Reporter(), plan_for(lab.spec("sums")), run)
+            shown = ArtifactReporter(Reporter(), Plan.of(lab.spec("sums")), run)
         shown.work.total["generate_until"] = 2
         shown.answered("generate_until", 2, 0.1)
         shown.close()

@@ -47,12 +47,12 @@ def test_a_run_has_no_more_calls_in_flight_than_the_limit_has_slots(
 def test_shards_of_five_runs_never_hold_more_than_all_slots(
     lab: Lab, endpoint: Endpoint, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.planning.plan import plan_for
+    from flows.planning.plan import Plan
     from flows.steps import account_limit
 
     monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 1)
-    plan = plan_for(lab.spec("sums", chat(endpoint), shared_limit=limit))
+    plan = Plan.of(lab.spec("sums", chat(endpoint), shared_limit=limit))
     changes: list[int] = []
     lock = threading.Lock()
 

@@ -31,6 +31,8 @@ def test_two_tasks_with_the_same_questions_pay_once(lab: Lab, endpoint: Endpoint
     counts = endpoint.counts()
     assert (counts["arrived"], counts["distinct"]) == (DOCS, DOCS)
     assert facts(result) == (DOCS, DOCS)
+    cost = result.results["assay"]["cost"]
+    assert cost["run"] == cost["tasks"]["sums"] == cost["tasks"]["same"] == cost["models"]["openai-chat:m"]
     assert (
         result.results["results"]["same"]["exact_match,number"]
         == (result.results["results"]["sums"]["exact_match,number"])
@@ -65,7 +67,7 @@ def test_questions_that_failed_for_one_task_are_asked_by_the_next(lab: Lab, endp
 
 
 def test_tasks_of_one_shard_pay_once(lab: Lab, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.planning.plan.MAX_STEPS", 4)  # one bundle
+    monkeypatch.setattr("flows.planning.step_sizes.MAX_STEPS", 4)  # one bundle
     add_same(lab)
     result = lab.evaluate("sums,same", chat(endpoint))
     assert endpoint.counts()["arrived"] == DOCS

@@ -1,7 +1,6 @@
 """Tasks that run what the model writes: only where that is allowed, and then as lm-eval's task files say."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ from flows.common.errors import SpecError
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
-from metrics.hf_evaluate import code_eval
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
 
 @pytest.fixture
-def run(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(tmp_path: Path, shared_data: Path) -> Any:
     """Runs HumanEval on a model that knows every second solution, as lm-eval's task file has it."""
     pytest.importorskip("lm_eval")
-    monkeypatch.setenv(code_eval.PERMISSION, "0")
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps(_every_second(shared_data)))
 
@@ -50,7 +47,6 @@ def test_code_is_refused_before_anything_is_loaded_or_asked(run: Any, tmp_path: 
     with pytest.raises(SpecError, match=r"^humaneval runs code that the model writes: .*--allow-unsafe-code"):
         run()
     assert not (tmp_path / "results").exists()
-    assert os.environ[code_eval.PERMISSION] == "0"
 
 
 def test_humaneval_counts_the_programs_that_pass_their_tests(run: Any) -> None:

@@ -1,6 +1,5 @@
 """`--metadata`, `--repeats` and what a model's arguments do: they reach the tasks that they are for."""
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +101,7 @@ def test_repeats_of_a_run_are_asked_and_those_that_were_are_not_again(run: Any, 
 def test_documents_that_change_between_asking_and_scoring_have_no_score(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.planning import plan
-
-    opened_anew = lru_cache(maxsize=0)(plan._open_task.__wrapped__)  # as where there are many tasks
-    monkeypatch.setattr(plan, "_open_task", opened_anew)
+    monkeypatch.setattr("flows.planning.plan.KEPT_TASKS", 0)  # as where there are many tasks
     result = run(tasks="unsteady")
     assert "other documents now than those that were asked about" in result.failures["unsteady"]
     assert run(tasks="read").failures == {}

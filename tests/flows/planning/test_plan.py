@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.planning import requests_file
-from flows.planning.plan import Plan, forget_plans, plan_for
+from flows.planning.plan import Plan
 from flows.specs.evaluation import EvaluationSpec
 
 TASKS, DOCS, BYTES = 30, 50, 10_000
@@ -36,8 +36,7 @@ def plan(tmp_path: Path, home: Path, no_installed_catalog: None) -> Plan:
         "include_path": [tmp_path / "tasks"],
         "data_root": [tmp_path / "data"],
     }
-    forget_plans()
-    return plan_for(EvaluationSpec.model_validate(given))
+    return Plan.of(EvaluationSpec.model_validate(given))
 
 
 def test_memory_does_not_grow_with_the_number_of_tasks_prepared(plan: Plan, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.requests import RequestKind
-from flows.reporting.reporter import RELATIVE_COST, Reporter, Work, reporter, reporting
+from flows.reporting.progress_bar import reporting
+from flows.reporting.reporter import RELATIVE_COST, Reporter, Work, reporter
 
 KINDS: list[RequestKind] = list(RELATIVE_COST)
 # Requests that are prepared and how many of them are answered and reused; seconds each takes.

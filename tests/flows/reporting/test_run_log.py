@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from flows.reporting import run_log
-from flows.reporting.reporter import logging_to, reporter, reporting
+from flows.reporting.logged_lines import logging_to
+from flows.reporting.progress_bar import reporting
+from flows.reporting.reporter import reporter
 from flows.results.results_json import TaskUsage
 from flows.results.task_scores import TaskScores
 from tasks_lib.scoring.scorer import MetricScore
@@ -42,8 +44,8 @@ def test_a_task_is_a_line_with_its_first_metric_and_a_bundle_is_one_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with logged(caplog):
-        run_log.note_scores(scored(tmp_path, "a"))
-        run_log.note_scores(scored(tmp_path, *(f"task{i}" for i in range(170))))
+        run_log.note_scores(reporter(), scored(tmp_path, "a"))
+        run_log.note_scores(reporter(), scored(tmp_path, *(f"task{i}" for i in range(170))))
     first, second = caplog.messages
     assert first == "scored a: acc 0.5000 ± 0.1250, 1,200 documents"
     assert second == "scored 170 tasks: task0, task1, task2, task3, task4 and 165 more"

@@ -5,6 +5,8 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.errors import MetricError
-from metrics.hf_evaluate.code_eval import PERMISSION, compute, pass_at_k, run_program
+from metrics.hf_evaluate.code_eval import allowing_code, compute, pass_at_k, run_program
 
 ADD = "def add(a, b):\n    return a + b\n"
 TEST = "assert add(2, 3) == 5"
@@ -21,8 +23,9 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture(autouse=True)
-def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PERMISSION, "1")
+def _allowed() -> Iterator[None]:
+    with allowing_code(True):
+        yield
 
 
 def are_gone(mark: str) -> bool:
@@ -77,10 +80,11 @@ def test_one_k_may_stand_without_a_list() -> None:
     assert compute([TEST], [[ADD]], k=1)[0] == {"pass@1": 1.0}
 
 
-def test_code_runs_only_where_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(PERMISSION)
-    with pytest.raises(MetricError, match="--allow-unsafe-code"):
+def test_code_runs_only_where_that_is_allowed() -> None:
+    with allowing_code(False), pytest.raises(MetricError, match="--allow-unsafe-code"):
         compute([TEST], [[ADD]])
+    with ThreadPoolExecutor(1) as elsewhere, pytest.raises(MetricError, match="--allow-unsafe-code"):
+        elsewhere.submit(compute, [TEST], [[ADD]]).result()
 
 
 def test_problems_and_candidates_must_be_as_many() -> None:
