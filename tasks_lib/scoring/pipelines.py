@@ -81,18 +81,14 @@ class MetricPlan:
     def check(self, output_type: OutputType) -> None:
         """Raise MetricError for a metric that gives no score of this kind of answer, or values that its
         aggregation could not use."""
-        if output_type == "generate_until" and self.function is not None:
-            return
-        if self.metric is None or not self.metric.scores(output_type):
-            if output_type != "generate_until":
+        if output_type != "generate_until":
+            if self.metric is None or not self.metric.scores(output_type):
                 raise no_score(self.name, output_type)
-            if isinstance(self.aggregation, str):
-                raise MetricError(
-                    f"{self.name} gives no score of generated texts, only pairs for an aggregation of task "
-                    "code; exact_match gives one."
-                )
-        elif output_type == "generate_until":
+        elif self.function is None and self.metric is not None:
             self.metric.check(self.options)
+            if self.metric.of_generation is None and isinstance(self.aggregation, str):
+                said = f"{self.name} gives no score of generated texts, only pairs for an aggregation of"
+                raise MetricError(f"{said} task code; exact_match gives one.")
 
     def _scores(self, answer: GeneratedText) -> dict[str, Any]:
         if self.function is not None:
