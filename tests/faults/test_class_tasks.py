@@ -2,11 +2,12 @@
 
 import pytest
 
-pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
-
 from backends.protocol import Capabilities
 from backends.simple.scripted import ScriptedBackend
 from tests.support.lab import Lab
+from tests.support.packages import needed
+
+needed("lm_eval", reason="task classes are lm-eval's")
 
 CODE = """
 from lm_eval.api.instance import Instance

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab
+from tests.support.packages import needed
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
-
+needed("torch", "transformers")
 TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message.content }}{% endfor %}"
 
 

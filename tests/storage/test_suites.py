@@ -78,7 +78,7 @@ def test_a_bucket_that_is_away_is_said_before_a_suite_begins(
     begun = time.monotonic()
     with pytest.raises(SpecError, match=f"output: cannot list {prefix}: Could not connect"):
         benchmark(nights.spec("scripted:hash", output=prefix))
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 60
 
 
 @pytest.fixture

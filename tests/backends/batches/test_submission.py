@@ -40,7 +40,7 @@ def test_requests_are_answered_whatever_the_order_of_the_lines(endpoint: Endpoin
         assert (call.asked, call.model) == ("openai-batch:gpt-4o-mini", "gpt-4o-mini")
         assert (call.attempts, call.counted, call.http_status) == (1, True, 200)
         assert before <= call.enqueued <= time.time()
-        assert 0.1 <= call.finished == response.seconds < 10
+        assert 0.1 <= call.finished == response.seconds < 60
 
 
 def test_a_batch_asks_what_a_single_call_would(endpoint: Endpoint, home: Path) -> None:

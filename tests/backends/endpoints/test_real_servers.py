@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
-
 from backends.errors import BackendError
 from backends.model_string import ModelSpec
 from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from tests.support.models.transcripts import SUMS, as_question
+from tests.support.packages import needed
+
+needed("torch", "transformers")
 
 PAIRS = [
     (as_question("What is 3 + 4?"), " 3 + 4 = 7."),

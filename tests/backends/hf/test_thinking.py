@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
-
 from backends.errors import BackendError
 from backends.hf.backend import HFBackend
 from backends.protocol import ask
 from backends.requests import Request, Response
 from backends.text.generation_settings import cut_at_stops
 from backends.text.thinking import parts_of
+from tests.support.packages import needed
 from tests.support.paths import STORIES
+
+needed("torch", "transformers")
 
 pytestmark = pytest.mark.skipif(
     not STORIES.is_dir(), reason="needs the stories260k model beside the repository"

@@ -14,8 +14,6 @@ from typing import Any
 import psutil
 import pytest
 
-pytest.importorskip("transformers")
-
 from backends.errors import BackendError, BackendStopped
 from backends.model_files.loading import load_tokenizer
 from backends.model_files.source import locate
@@ -24,10 +22,13 @@ from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request, Response
 from backends.served.options import ServerOptions, flags
+from tests.support.packages import needed
 from tests.support.paths import ROOT, TINY
 from tests.support.servers.process import runs
 from tests.support.stand_in_engine import logprob
 from tests.support.waiting import until
+
+needed("transformers")
 
 BACKENDS = ("vllm-server", "sglang-server")
 PATIENCE = 20.0  # seconds; only a test that fails waits so long

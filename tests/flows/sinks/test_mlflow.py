@@ -11,10 +11,12 @@ from flows.common.errors import PublishError
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
 from tests.support.finished_run import TASKS
+from tests.support.packages import needed
 from tests.support.paths import ROOT
 from tests.support.servers.process import Command, free_port, serving
 
-pytest.importorskip("mlflow", reason="needs the extra `mlflow`")
+needed("mlflow", reason="needs the extra `mlflow`")
+
 VARIABLE = "ASSAY_MLFLOW"
 
 

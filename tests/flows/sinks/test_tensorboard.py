@@ -10,8 +10,9 @@ import pytest
 from flows.common.errors import PublishError
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
+from tests.support.packages import needed
 
-pytest.importorskip("tensorboardX", reason="needs the extra `tensorboard`")
+needed("tensorboardX", reason="needs the extra `tensorboard`")
 
 
 def values(folder: Path) -> Iterator[Any]:

@@ -12,8 +12,9 @@ from flows.common.errors import PublishError
 from flows.results.evaluation_result import EvaluationResult
 from flows.sinks.registry import open_sink
 from tests.support.finished_run import TASKS
+from tests.support.packages import needed
 
-pytest.importorskip("wandb", reason="needs the extra `wandb`")
+needed("wandb", reason="needs the extra `wandb`")
 BLOCK, HEADER = 32768, 7
 
 

@@ -67,9 +67,9 @@ def test_its_bootstrap_is_the_deviation_over_resamples() -> None:
 
 
 def test_its_bootstrap_over_a_thousand_documents_takes_seconds() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     stderr("ece", corpus(1000), metric="ece", iterations=10_000)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(

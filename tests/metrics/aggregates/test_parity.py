@@ -13,8 +13,9 @@ from metrics.aggregates.aggregation import AGGREGATIONS, aggregation
 from metrics.aggregates.groups import pooled_stderr, unweighted_stderr, weighted_mean
 from metrics.errors import MetricError
 from metrics.statistics.stderr import stderr
+from tests.support.packages import needed
 
-pytest.importorskip("lm_eval", reason="compares with lm-eval, which is not installed")
+needed("lm_eval", reason="compares with lm-eval, which is not installed")
 pytestmark = [
     pytest.mark.parity,
     pytest.mark.filterwarnings("ignore"),

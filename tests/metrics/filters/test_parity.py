@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from metrics.errors import MetricError
 from metrics.filters.filters import apply_pipeline, build_filter
+from tests.support.packages import needed
 
-pytest.importorskip("lm_eval", reason="compares with lm-eval, which is not installed")
+needed("lm_eval", reason="compares with lm-eval, which is not installed")
 pytestmark = pytest.mark.parity
 
 LETTERS = "aAbB(): \n.,'$#é1İß"

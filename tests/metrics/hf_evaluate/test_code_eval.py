@@ -154,7 +154,7 @@ def test_a_program_that_does_not_has_failed(program: str, why: str) -> None:
 def test_a_program_without_an_end_is_ended(program: str) -> None:
     started = time.monotonic()
     assert run_program(program, 0.5) == "timed out"
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_a_program_that_eats_memory_is_stopped_before_it_has_all() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from metrics.errors import MetricError
 from metrics.processes.worker import Worker
+from tests.support.packages import needed
 from tests.support.scores import text_scores
 from tests.support.servers.process import runs
 
-pytest.importorskip("math_verify", reason="compares answers with math_verify, which is not installed")
+needed("math_verify", reason="compares answers with math_verify, which is not installed")
 
 ENDLESS = "9^{9^{9^{9}}}"
 

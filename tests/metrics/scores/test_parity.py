@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from metrics.scores.choices import resolve_gold
 from metrics.scores.registry import DEFAULT_METRICS, LM_EVAL_METRICS, METRICS
 from metrics.scores.text import exact_match, match_type
+from tests.support.packages import needed
 from tests.support.scores import (
     CHOICE_METRICS,
     choice_scores,
@@ -19,7 +20,8 @@ from tests.support.scores import (
     text_scores,
 )
 
-pytest.importorskip("lm_eval", reason="compares with lm-eval, which is not installed")
+needed("lm_eval", reason="compares with lm-eval, which is not installed")
+
 pytestmark = pytest.mark.parity
 
 logprobs = st.floats(-200, 0).map(lambda value: round(value, 3))

@@ -6,9 +6,10 @@ import pytest
 
 from metrics.errors import MetricError
 from metrics.scores.registry import METRICS
+from tests.support.packages import needed
 from tests.support.scores import text_scores
 
-pytest.importorskip("rouge_score", reason="compares with rouge_score, which is not installed")
+needed("rouge_score", reason="compares with rouge_score, which is not installed")
 
 
 def score(name: str, gold: Any, prediction: str, several: bool = False, **options: Any) -> Any:

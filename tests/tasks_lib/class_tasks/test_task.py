@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("lm_eval", reason="task classes are lm-eval's")
-
 from backends.chat import Chat
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.selection import TaskFile
@@ -16,7 +14,10 @@ from tasks_lib.class_tasks.task import ClassTask
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
 from tasks_lib.task import ConfiguredTask, open_task
+from tests.support.packages import needed
 from tests.support.task_maker import ROWS, TaskMaker, prompts, requests, scored, text
+
+needed("lm_eval", reason="task classes are lm-eval's")
 
 CODE = """
 from lm_eval.api.instance import Instance

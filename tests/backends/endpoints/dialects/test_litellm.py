@@ -9,9 +9,9 @@ from backends.protocol import Backend
 from tests.backends.endpoints.dialects.asking import SECRET, generated, opened, shown
 from tests.support.endpoints.answers import chat_prompt, text_for, tokens_of
 from tests.support.endpoints.endpoint import Endpoint
+from tests.support.packages import needed
 
-pytest.importorskip("litellm", reason="litellm is not installed: pip install 'assay-eval[litellm]'")
-
+needed("litellm", reason="litellm is not installed: pip install 'assay-eval[litellm]'")
 QUESTION = "How many?"
 ASKED = chat_prompt([{"role": "user", "content": QUESTION}])
 SAID = text_for(ASKED)
