@@ -1,8 +1,6 @@
 """The flow `evaluate` as a deployment on a worker, and what people do to its runs in the UI or by command."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +26,7 @@ class Deployment:
     def __init__(self, server: PrefectServer, pool: str) -> None:
         from flows.pipeline.evaluate_flow import evaluate_flow
 
-        self._server = server
+        self.server = server
         with temporary_settings({PREFECT_API_URL: server.url}):
             flow: Any = evaluate_flow.from_source(str(ROOT), "flows/pipeline/evaluate_flow.py:evaluate_flow")
             self._id: Any = flow.deploy(
@@ -37,7 +35,7 @@ class Deployment:
 
     @property
     def client(self) -> SyncPrefectClient:
-        with temporary_settings({PREFECT_API_URL: self._server.url}):
+        with temporary_settings({PREFECT_API_URL: self.server.url}):
             return get_client(sync_client=True)
 
     def start(self, spec: EvaluationSpec, home: Path) -> UUID:
@@ -69,21 +67,9 @@ class Deployment:
     def resume(self, run: UUID, **given: object) -> str:
         """Resume a suspended run with what its form was given; what the server makes of that."""
         data = json.dumps({"run_input": given})
-        said = self.command("api", "POST", f"/flow_runs/{run}/resume", "--data", data)
+        said = self.server.prefect("api", "POST", f"/flow_runs/{run}/resume", "--data", data)
         status: str = json.loads(said)["status"]
         return status
-
-    def command(self, *arguments: str) -> str:
-        """`prefect ...` as a person would call it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            env=self._server.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def steps(self, run: UUID) -> list[TaskRun]:
         only = FlowRunFilter(id=FlowRunFilterId(any_=[run]))

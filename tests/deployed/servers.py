@@ -57,6 +57,21 @@ class PrefectServer:
         own = {"PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.url}
         return {**around, **SETTINGS, **self._settings, **own}
 
+    def prefect(self, *arguments: str) -> str:
+        """What a command of `prefect` says, as a person would give it; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
     def start(self) -> None:
         """Return when it answers."""
         command = ["server", "start", "--host", "127.0.0.1", "--port", str(self._port)]

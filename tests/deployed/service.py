@@ -1,7 +1,5 @@
 """Assay as a team has it: a Prefect server with its UI, a worker, and all deployments of `prefect.yaml`."""
 
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +11,9 @@ import httpx
 from tenacity import retry, retry_if_result, stop_after_attempt, wait_fixed
 
 from tests.deployed.servers import PrefectServer, Worker
-from tests.support.paths import ROOT
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import until
 
 POOLS = ("cpu-pool", "gpu-pool")
-_PREFECT = (sys.executable, "-m", "prefect")
 _SETTINGS = {
     "PREFECT_UI_ENABLED": "1",
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",
@@ -41,21 +37,6 @@ class Service:
     @property
     def results(self) -> Path:
         return self.home / "results"
-
-    def prefect(self, *arguments: str) -> str:
-        """What a command says; it must succeed."""
-        done = subprocess.run(
-            [*_PREFECT, *arguments],
-            cwd=ROOT,
-            env=self.server.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
 
     def call(self, path: str, **body: Any) -> Any:
         """What the server's API answers to a body, or, without one, to a question."""
@@ -105,5 +86,5 @@ def service(home: Path) -> Iterator[Service]:
             made.call("work_pools/", name=pool, type="process")
         # A machine that is busy starts runs more slowly than an interval makes them: two at a time.
         with Worker(server, POOLS[0], own, limit=2):
-            made.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
+            server.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
             yield made

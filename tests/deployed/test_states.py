@@ -72,7 +72,7 @@ def test_a_cancelled_run_ends_its_calls_at_once_and_a_new_one_asks_the_rest(
     wait_for_calls(endpoint, 200)
     endpoint.change(hanging=1.0)
     before = arrived(endpoint)
-    deployment.command("flow-run", "cancel", str(run))
+    deployment.server.prefect("flow-run", "cancel", str(run))
     process = deployment.process(run)
     assert until(lambda: not Path(f"/proc/{process}").exists(), seconds=20)
     assert deployment.wait(run, "Cancelled") < 30
@@ -95,7 +95,7 @@ def test_a_retried_run_goes_on_from_what_was_answered(
     assert list(lab.last["assay"]["failed"]) == ["sums"]
     endpoint.change(max_prompt_tokens=None)
     before = arrived(endpoint)
-    deployment.command("flow-run", "retry", str(run))
+    deployment.server.prefect("flow-run", "retry", str(run))
     deployment.wait(run, "Completed")
     assert arrived(endpoint) == before + 1
     assert_all_scored(lab)
@@ -114,7 +114,7 @@ def test_a_killed_run_is_crashed_and_a_retry_goes_on(
     # The worker reports the crash once more when it is done with the run, and takes back a quicker retry.
     assert until(worker.is_idle)
     time.sleep(2)
-    deployment.command("flow-run", "retry", str(run))
+    deployment.server.prefect("flow-run", "retry", str(run))
     deployment.wait(run, "Completed")
     assert_all_scored(lab)
     assert arrived(endpoint) <= 1200 + 2 * AT_ONCE
@@ -181,7 +181,7 @@ def test_a_hundred_shards_write_few_lines(deployment: Deployment, lab: Lab) -> N
 def test_a_run_of_a_shell_that_is_killed_is_marked_as_crashed_by_the_automation(
     server: PrefectServer, deployment: Deployment, lab: Lab
 ) -> None:
-    deployment.command("automation", "create", "--from-file", "deployments/automations/lost-runs.yaml")
+    deployment.server.prefect("automation", "create", "--from-file", "deployments/automations/lost-runs.yaml")
     environment = {name: server.environment[name] for name in ("PREFECT_HOME", "PREFECT_API_URL")}
     beating = {**environment, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
     process = lab.start(tasks="sums", model="scripted:hash?batch_size=4&delay=0.5", **beating)
