@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backends.endpoints.question import Question
-from backends.protocol import ask
+from backends.protocol import AskContext, ask
 from tests.support.asking import Open, answers, calls, questions, truth
 from tests.support.endpoints.answers import chat_prompt, short_hash
 from tests.support.endpoints.endpoint import Endpoint
@@ -41,6 +41,12 @@ def test_calls_in_flight_get_fewer_where_an_endpoint_refuses_so_many(
     assert outcomes.count("answered") == 400
     late = outcomes[len(outcomes) // 2 :]
     assert late.count("over_limit") < 0.3 * len(late)
+
+
+def test_whoever_asks_may_allow_fewer_calls_in_flight(opened: Open, endpoint: Endpoint) -> None:
+    endpoint.change(latency=0.02)
+    answers(opened(max_concurrency=24), questions(60), AskContext(places=3))
+    assert endpoint.counts()["most_in_flight"] == 3
 
 
 def questions_alive() -> int:

@@ -195,3 +195,18 @@ class TestTokens:
         assert response.status == "answer"
         assert response.logprob is not None
         assert response.logprob < 0
+
+    def test_requests_of_all_kinds_are_asked_together(self, opened: Open, stories260k: Path) -> None:
+        backend = opened("openai-completions", tokenizer=str(stories260k), max_length=64)
+        requests = [
+            Request("loglikelihood_rolling", self.TEXT),
+            Request("generate_until", "Once upon", generation={"max_gen_toks": 5}),
+            scored("A dog", " runs"),
+            Request("loglikelihood_rolling", ""),
+            Request("generate_until", "A cat", generation={"max_gen_toks": 3}),
+        ]
+        together = answers(backend, requests)
+        alone = [answer for request in requests for answer in answers(backend, [request])]
+        said = [(one.text, one.logprob, one.is_greedy, one.tokens_in) for one in together]
+        assert said == [(one.text, one.logprob, one.is_greedy, one.tokens_in) for one in alone]
+        assert [one.text is None for one in together] == [True, False, True, True, False]
