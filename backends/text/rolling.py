@@ -26,9 +26,10 @@ def sums(
         whole: Batch = []
         for position, response in batch:
             owner = owners[position]
-            if requests[owner].kind == "loglikelihood_rolling":
-                response = _added(so_far.get(owner), response, seconds)
-            so_far[owner] = response
+            if requests[owner].kind != "loglikelihood_rolling":
+                whole.append((owner, response))
+                continue
+            so_far[owner] = _added(so_far.get(owner), response, seconds)
             left[owner] -= 1
             if not left[owner]:
                 whole.append((owner, so_far.pop(owner)))
