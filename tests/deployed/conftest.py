@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service(tmp_path_factory.mktemp("service")) as running:
+def deployed(catalog_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("service")
+    (home / "assay").mkdir()
+    (home / "assay" / "catalog").symlink_to(catalog_index)
+    with service(home) as running:
         yield running
 
 

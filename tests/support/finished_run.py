@@ -16,12 +16,16 @@ OtherRun = Callable[..., "EvaluationResult"]
 
 
 @pytest.fixture(scope="session")
-def finished(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> "EvaluationResult":
+def finished(
+    prefect_server: str, catalog_index: Path, tmp_path_factory: pytest.TempPathFactory
+) -> "EvaluationResult":
     """A run of two tasks; its model has headers, which nobody should read."""
     from flows.evaluate import evaluate
     from flows.specs.evaluation import EvaluationSpec
 
     folder = tmp_path_factory.mktemp("finished")
+    (folder / "home").mkdir()
+    (folder / "home" / "catalog").symlink_to(catalog_index)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_HOME", str(folder / "home"))
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
