@@ -1,6 +1,7 @@
-"""What steps give back is kept as JSON, and read from it as what it was."""
+"""What steps give back is kept as JSON, and read from it as what it was; with failures it is not kept."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from prefect.serializers import JSONSerializer
@@ -47,3 +48,27 @@ def test_a_shard_has_a_piece_of_each_task_that_it_has_requests_of(
     prepared = [task("a", 3), task("b", 4), task("c", 0), task("d", 2)]
     pieces = cut_pieces(prepared, shard)
     assert pieces == [Piece(name, {"requests": FILE}, start, stop) for name, start, stop in expected]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_step_with_failures_shows_as_failed_gives_what_worked_and_runs_again(tmp_path: Path) -> None:
+    from prefect import State, flow
+
+    from flows.steps.step import ended, step
+
+    failures = [{"facts": "no data"}, {}]
+
+    @step("prepare")
+    def prepare(key: str) -> Prepared | State[Prepared]:
+        return ended(Prepared({"sums": task("sums", 3)}, failures.pop(0)))
+
+    @flow
+    def called() -> list[tuple[str, object]]:
+        own = prepare.with_options(result_storage=tmp_path)
+        states = [own(key="key", return_state=True) for _ in range(3)]
+        return [(str(state.name), state.result(raise_on_failure=False)) for state in states]
+
+    (first, partial), (second, whole), (third, found) = called()
+    assert (first, second, third) == ("Failed", "Completed", "Cached")
+    assert partial == Prepared({"sums": task("sums", 3)}, {"facts": "no data"})
+    assert whole == found == Prepared({"sums": task("sums", 3)})
