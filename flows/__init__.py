@@ -13,6 +13,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from flows.common.version import __version__
+
 if TYPE_CHECKING:
     from flows.benchmark import benchmark
     from flows.common.errors import PublishError, ResultError, SpecError
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from flows.specs.suite import SuiteSpec, read_suite
     from flows.suites.result import SuiteResult
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Comparison",
     "EvaluationResult",
@@ -39,6 +39,7 @@ __all__ = [
     "SpecError",
     "SuiteResult",
     "SuiteSpec",
+    "__version__",
     "benchmark",
     "compare",
     "evaluate",

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from prefect import State, Task
 
-from flows import __version__
 from flows.common.errors import USER_ERRORS, ResultError, SpecError
+from flows.common.version import __version__
 from flows.planning.prepared_requests import Piece
 from flows.specs.evaluation import EvaluationSpec
 from flows.steps.records import ShardResult

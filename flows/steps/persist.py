@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from prefect import task
 
-from flows import __version__
 from flows.common.json_object import JsonObject
+from flows.common.version import __version__
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
 from flows.results.results_json import FORMAT, Assay, RunRecord

@@ -17,10 +17,10 @@ def test_each_call_is_a_function_before_and_after_its_module_is_imported(
     assert done.returncode == 0, done.stderr
 
 
-def test_importing_the_package_imports_nothing_of_it() -> None:
+def test_importing_the_package_imports_its_version_and_no_more() -> None:
     code = "import sys; import flows; print([name for name in sys.modules if name.startswith('flows.')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "['flows.common', 'flows.common.version']"
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
