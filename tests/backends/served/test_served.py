@@ -176,8 +176,8 @@ def test_a_server_that_does_not_start_is_an_error_with_its_reason(
 
 def test_a_server_that_takes_too_long_is_ended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAND_IN_MANNER", "hangs")
-    with pytest.raises(BackendError, match=r"not ready after 2 s \(start_timeout\); it said last: loading"):
-        stage.opened("vllm-server", start_timeout="2").load({"generate_until"})
+    with pytest.raises(BackendError, match=r"not ready after 5 s \(start_timeout\); it said last: loading"):
+        stage.opened("vllm-server", start_timeout="5").load({"generate_until"})
     assert until(lambda: none_runs(stage.processes()))
 
 
