@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ import psutil
 
 from tests.support.paths import ROOT
 from tests.support.servers.process import free_port
+from tests.support.waiting import until
 
 # A machine that runs other tests beside these may take long to start a process.
 PATIENCE = 300.0
@@ -148,10 +148,10 @@ def _end(process: Process, how: signal.Signals) -> None:
 
 
 def _wait_for(is_there: Callable[[], bool], process: Process) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
         with suppress(httpx.HTTPError):
-            if is_there():
-                return
-        time.sleep(0.1)
-    raise RuntimeError(f"{process.args!r} did not get ready")
+            return is_there()
+        return False
+
+    if not until(answers, process, seconds=PATIENCE, every=0.1):
+        raise RuntimeError(f"{process.args!r} did not get ready")

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 import psutil
+
+from tests.support.waiting import until
 
 # vLLM is healthy after half a minute where it has both cores, and after minutes where others use them, too.
 PATIENCE = 300.0
@@ -77,13 +78,10 @@ def serving(command: Command) -> Iterator[str]:
 
 
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, words: IO[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not _is_healthy(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            words.seek(0)
-            last_words = words.read().decode(errors="replace")[-2000:]
-            raise RuntimeError(f"the server did not get healthy: {last_words}")
-        time.sleep(POLL)
+    if not until(lambda: _is_healthy(port), process, seconds=PATIENCE, every=POLL):
+        words.seek(0)
+        last_words = words.read().decode(errors="replace")[-2000:]
+        raise RuntimeError(f"the server did not get healthy: {last_words}")
 
 
 def _is_healthy(port: int) -> bool:
