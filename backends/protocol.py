@@ -10,7 +10,7 @@ from backends.chat import Chat, ChatMessage
 from backends.money.prices import Offer
 from backends.money.purse import Purse
 from backends.requests import MediaKind, Request, RequestKind, Response
-from backends.stop import LOOK_SECONDS, Sign, Stopped
+from backends.stop_sign import LOOK_SECONDS, Sign, Stopped
 
 # Answers as they come: pairs of the request's position in the sequence that was given and its response.
 Batch = list[tuple[int, Response]]

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks_lib.ask_options import AskOptions
-from tasks_lib.code.functions import TrustedRoots, resolve
+from tasks_lib.code.trusted_functions import TrustedRoots, resolve
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.prompts.turns import ChatRenderer
 from tasks_lib.scope import Config, TaskScope

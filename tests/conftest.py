@@ -1,6 +1,7 @@
 """What tests share: a Prefect server for the session, homes of their own, real data where there is some."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     from tests.support.workers import ByFile
 
     return ByFile(config, log)
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches what tests start also where a shell runs them in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

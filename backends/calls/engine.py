@@ -25,7 +25,7 @@ from backends.money.purse import Purse
 from backends.money.reservations import Size, Spending
 from backends.protocol import UNBOUND, AskContext, Batch
 from backends.requests import Call, Response
-from backends.stop import LOOK_SECONDS, Stopped
+from backends.stop_sign import LOOK_SECONDS, Stopped
 
 Item = TypeVar("Item")
 Answer = tuple[int, Response]

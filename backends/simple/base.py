@@ -12,7 +12,7 @@ from backends.chat import Chat, ChatMessage
 from backends.errors import BackendError
 from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
-from backends.text.generation_settings import cut_at_stops, stops_of
+from backends.text.stop_sequences import cut_at_stops, stops_of
 from backends.text.thinking import without_thinking
 
 ANYTHING = Capabilities(

@@ -23,29 +23,15 @@ from backends.requests import Response
 from backends.retrying import PATIENT, Patience, Retrier
 from backends.store.database import connect, explained, initialise, is_away, shown
 from backends.store.payload import Codec
+from backends.store.tables import META, METADATA, RESPONSES, SCHEMA_VERSION
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = "1"
 # What is worth keeping for good: asking again would give the same. A failure may pass, a budget may grow.
 STORED = frozenset({"answer", "truncated", "refused"})
 # SQLite's own limit of bound values was 999 for long; larger chunks are not faster.
 _CHUNK = 500
 
-_METADATA = sa.MetaData()
-_META = sa.Table(
-    "assay_meta",
-    _METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
-_RESPONSES = sa.Table(
-    "assay_responses",
-    _METADATA,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
-)
 # Insert, which SQL has no common word for doing only where the key is new.
 _INSERTS: dict[str, Callable[[sa.Table], sa.Insert]] = {
     "sqlite": lambda table: sqlite.insert(table).on_conflict_do_nothing(),
@@ -86,12 +72,12 @@ class ResponseStore:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Response]:
         """The responses there are, by key."""
-        columns = sa.select(_RESPONSES.c.key, _RESPONSES.c.payload)
+        columns = sa.select(RESPONSES.c.key, RESPONSES.c.payload)
         return {key: self._decoded(key, payload) for key, payload in self._rows(columns, keys)}
 
     def has_many(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that have a response."""
-        return {key for (key,) in self._rows(sa.select(_RESPONSES.c.key), keys)}
+        return {key for (key,) in self._rows(sa.select(RESPONSES.c.key), keys)}
 
     def put_many(self, items: Iterable[tuple[str, Response]], model: str) -> None:
         """Store responses under their keys, all or none, durable when this returns.
@@ -105,7 +91,7 @@ class ResponseStore:
         rows.sort(key=itemgetter("key"))
         if not rows:
             return
-        self._call(lambda connection: connection.execute(self._insert(_RESPONSES), rows))
+        self._call(lambda connection: connection.execute(self._insert(RESPONSES), rows))
 
     @property
     def is_file(self) -> bool:
@@ -114,7 +100,7 @@ class ResponseStore:
 
     def count(self) -> int:
         """How many responses are stored."""
-        count = sa.select(sa.func.count()).select_from(_RESPONSES)
+        count = sa.select(sa.func.count()).select_from(RESPONSES)
         return self._call(lambda connection: connection.execute(count).scalar_one())
 
     def close(self) -> None:
@@ -131,7 +117,7 @@ class ResponseStore:
 
     def _rows(self, columns: sa.Select[Any], keys: Sequence[str]) -> Iterator[Any]:
         for chunk in _chunks(keys):
-            wanted = columns.where(_RESPONSES.c.key.in_(chunk))
+            wanted = columns.where(RESPONSES.c.key.in_(chunk))
             yield from self._call(partial(_all, wanted))
 
     def _call(self, work: Callable[[sa.Connection], T]) -> T:
@@ -168,9 +154,9 @@ class ResponseStore:
 
 def _identity(engine: sa.Engine) -> str:
     first = [{"name": "schema", "value": SCHEMA_VERSION}, {"name": "identity", "value": str(uuid.uuid4())}]
-    initialise(engine, _METADATA, _INSERTS[engine.dialect.name](_META), first)
+    initialise(engine, METADATA, _INSERTS[engine.dialect.name](META), first)
     with explained(shown(engine.url)), engine.begin() as connection:
-        meta = {row.name: row.value for row in connection.execute(sa.select(_META))}
+        meta = {row.name: row.value for row in connection.execute(sa.select(META))}
     if meta["schema"] != SCHEMA_VERSION:
         raise BackendError(
             f"response store {shown(engine.url)} has schema {meta['schema']}, this version reads "

@@ -3,7 +3,8 @@
 from functools import partial
 
 from backends.requests import Call, Response
-from backends.text.generation_settings import Settings, cut_at_stops
+from backends.text.generation_settings import Settings
+from backends.text.stop_sequences import cut_at_stops
 from backends.text.thinking import parts_of
 
 

@@ -4,11 +4,12 @@ Source of the rules: lm-evaluation-harness 0.4.13, `models.utils.normalize_gen_k
 `handle_stop_sequences` and `postprocess_generated_text`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from backends.errors import BackendError
+from backends.text.stop_sequences import stops_of
 from backends.text.thinking import PARAMETER
 
 DEFAULT_MAX_TOKENS = 256
@@ -60,16 +61,3 @@ def settings_of(generation: Mapping[str, Any], *, eos: str | None) -> Settings:
         options=options,
         mark=mark,
     )
-
-
-def stops_of(generation: Mapping[str, Any]) -> tuple[str, ...]:
-    """The stop sequences of generation parameters, of which `until` has one, several or none."""
-    until = generation.get("until") or ()
-    return tuple(stop for stop in ((until,) if isinstance(until, str) else until) if stop)
-
-
-def cut_at_stops(text: str, stops: Sequence[str]) -> str:
-    """The text before the stops, cut at one after the other: `xab` is `xa` before the stops `b`, `ab`."""
-    for stop in stops:
-        text = text.split(stop)[0]
-    return text

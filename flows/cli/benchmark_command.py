@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.command import DONE, FAILED, ended
-from flows.cli.flags import Parser, parse
+from flows.cli.exit_statuses import DONE, FAILED, ended
+from flows.cli.flags_from_specs import Parser, parse
 from flows.common.errors import ResultError, SpecError
 from flows.specs.suite import SuiteSpec, read_suite
 

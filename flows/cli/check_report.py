@@ -13,7 +13,7 @@ from flows.common.text_tables import Row, markdown
 from tasks_lib.catalog.catalog import BrokenFile, Entry
 from tasks_lib.checks.checker import Finding, Status
 from tasks_lib.checks.extras import package_of
-from tasks_lib.code.functions import installed_catalog
+from tasks_lib.code.trusted_functions import installed_catalog
 
 # In the order of the report; what a status says of tasks and groups.
 MEANING: Mapping[Status, str] = {

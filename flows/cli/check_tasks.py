@@ -11,7 +11,7 @@ from flows.storage.home import Home
 from tasks_lib.catalog.catalog import Catalog, Entry
 from tasks_lib.checks.checker import Finding
 from tasks_lib.checks.processes import CheckSetup, check_all
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 
 # A process takes half a gigabyte and more once the libraries of task code are imported.
 MOST_PROCESSES = 8

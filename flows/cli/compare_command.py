@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from flows.cli.command import DONE, WRONG, ended
-from flows.cli.flags import Parser, add_flags, given, parse
+from flows.cli.exit_statuses import DONE, WRONG, ended
+from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import SpecError
 from flows.specs.comparison import ComparisonSpec
 from flows.specs.validation import validated

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from flows.cli.command import DONE, FAILED, ended
-from flows.cli.flags import Parser, add_flags, given, parse
+from flows.cli.exit_statuses import DONE, FAILED, ended
+from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import ResultError, SpecError
 from flows.common.json_object import JsonObject
 from flows.specs.evaluation import EvaluationSpec
@@ -88,7 +88,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(spec: EvaluationSpec) -> int:
-    from flows.common.garbage import look_less_often
+    from flows.common.garbage_collection import look_less_often
     from flows.pipeline.start import run
 
     look_less_often()

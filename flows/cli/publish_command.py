@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from flows.cli.command import DONE, ended
-from flows.cli.flags import Parser, parse
+from flows.cli.exit_statuses import DONE, ended
+from flows.cli.flags_from_specs import Parser, parse
 from flows.common.errors import PublishError, SpecError
 
 

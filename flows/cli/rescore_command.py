@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from flows.cli.command import ended
 from flows.cli.evaluate_command import show
-from flows.cli.flags import Parser, add_flags, given, parse
+from flows.cli.exit_statuses import ended
+from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import ResultError, SpecError
 from flows.specs.rescoring import RescoreSpec
 from flows.specs.validation import validated

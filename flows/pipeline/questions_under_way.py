@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
-from backends.stop import LOOK_SECONDS, Sign, Stopped
+from backends.stop_sign import LOOK_SECONDS, Sign, Stopped
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
-from backends.stop import Stopped
+from backends.stop_sign import Stopped
 from flows.pipeline.questions_under_way import QuestionsUnderWay, wait_for
 from flows.pipeline.step_calls import StepCalls
 from flows.planning import step_keys
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import Piece, PreparedRequests, PreparedTask, cut_pieces
-from flows.planning.step_sizes import cut_shards
+from flows.planning.shard_sizes import cut_shards
 from flows.runners.workers import FlowProcess, Workers
 from flows.steps.infer import infer
 from flows.steps.records import ShardResult, TaskShare

@@ -21,7 +21,7 @@ from backends.store.responses import ResponseStore
 from flows.common.errors import SpecError
 from flows.planning.kept_model import KEPT_MODEL, open_models
 from flows.planning.route_check import NEEDS, check_route
-from flows.planning.step_sizes import cut_bundles
+from flows.planning.shard_sizes import cut_bundles
 from flows.planning.stored_model import StoredModel
 from flows.prefect_api.secret_blocks import block_secret
 from flows.specs.evaluation import EvaluationSpec
@@ -33,7 +33,7 @@ from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.run_metadata import with_metadata
 from tasks_lib.catalog.selection import Selection
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
 from tasks_lib.task import Task, open_task
 

@@ -11,7 +11,7 @@ from prefect import State
 from backends.money.purse import Purse
 from backends.protocol import AskContext, Batch, ask
 from backends.requests import Call, Request, Response
-from backends.stop import Sign, Stopped
+from backends.stop_sign import Sign, Stopped
 from backends.telemetry.telemetry import telemetry
 from flows.planning.kept_model import turn
 from flows.planning.plan import Plan

@@ -14,7 +14,7 @@ from flows.results.results_json import FORMAT, Assay, RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.score_sections import ScoreSections
 from flows.results.task_scores import TaskScores
-from flows.steps.accounting import accounts
+from flows.steps.cost_and_speed import accounts
 from flows.steps.records import LoadedModel, ScoredTask
 from flows.steps.run import Run
 

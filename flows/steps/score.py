@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect import State
 
 from backends.requests import Request, Response
-from backends.text.generation_settings import cut_at_stops, stops_of
+from backends.text.stop_sequences import cut_at_stops, stops_of
 from backends.text.thinking import thinking_as_answer
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask

@@ -74,7 +74,7 @@ def _interrupt() -> None:
 
 def main() -> None:
     """Do the job on standard input."""
-    from flows.common.garbage import look_less_often
+    from flows.common.garbage_collection import look_less_often
     from flows.storage.files import write_text
 
     look_less_often()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metrics.errors import MetricError, unknown_name
-from metrics.filters import answer_words
+from metrics.filters import answer_letters
 from metrics.filters.patterns import compile_pattern, nth_match, responses_of
 
 Docs = Sequence[Mapping[str, Any]]
@@ -139,7 +139,7 @@ def uppercase() -> Filter:
 def first_token(after: Sequence[str] = ()) -> Filter:
     """The first word of each response, or of what follows the last of the phrases `after` in it.
 
-    Phrases count whatever their case; a word has no punctuation around it (`metrics.filters.answer_words`).
+    Phrases count whatever their case; a word has no punctuation around it (`metrics.filters.answer_letters`).
     """
     if not isinstance(after, list | tuple) or not all(isinstance(one, str) and one for one in after):
         raise MetricError(f"Filter 'first_token': after must be a list of phrases, not {after!r}.")
@@ -147,7 +147,7 @@ def first_token(after: Sequence[str] = ()) -> Filter:
 
     def first(response: str) -> str:
         ends = [found.end() for found in phrases.finditer(response)] if after else []
-        return answer_words.first_token(response[ends[-1] :] if ends else response)
+        return answer_letters.first_token(response[ends[-1] :] if ends else response)
 
     return each_text("first_token", first)
 
@@ -186,8 +186,8 @@ def multi_choice_regex(
     ignore_punctuation: bool = False,
     regexes_to_ignore: Sequence[str] | None = None,
 ) -> Filter:
-    """The letter "(A)", "(B)", ... of the choice a response names; see `metrics.filters.multi_choice`."""
-    from metrics.filters.multi_choice import ChoiceReader, Normaliser
+    """The letter "(A)", "(B)", ... of the choice a response names (`metrics.filters.multi_choice_regex`)."""
+    from metrics.filters.multi_choice_regex import ChoiceReader, Normaliser
 
     normalise = Normaliser.of(ignore_case, ignore_punctuation, regexes_to_ignore)
     pattern = compile_pattern(regex_pattern, "Filter 'multi_choice_regex'")

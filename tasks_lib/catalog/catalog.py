@@ -14,7 +14,7 @@ from typing import Literal
 from metrics.errors import nearest
 from tasks_lib.catalog.index import IndexedFile, read_index
 from tasks_lib.catalog.selection import Names, Selection, Selector, Wanted
-from tasks_lib.code.functions import STARTER, installed_catalog
+from tasks_lib.code.trusted_functions import STARTER, installed_catalog
 from tasks_lib.errors import TaskError
 from tasks_lib.files.validation import MOST_NAMES
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from metrics.errors import nearest
 from tasks_lib.catalog.index import IndexedFile, is_name
-from tasks_lib.code.functions import code_digest, lm_eval_version
+from tasks_lib.code.trusted_functions import code_digest, lm_eval_version
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import ClassConfig, FunctionRef, GroupConfig, TaskConfig
 from tasks_lib.files.formats import group_in_format, with_format

@@ -14,7 +14,7 @@ from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import Selection, TaskFile
 from tasks_lib.checks.importer import TaskCode
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
 from tasks_lib.data.documents import Documents, Split
 from tasks_lib.error_context import ErrorContext

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks_lib.checks.imports import CATALOG_PACKAGE, missing_packages
-from tasks_lib.code.functions import TrustedRoots, load_module, resolve, source_file
+from tasks_lib.code.trusted_functions import TrustedRoots, load_module, resolve, source_file
 from tasks_lib.errors import MissingPackage, MissingResource, TaskError
 from tasks_lib.files.config import FunctionRef
 

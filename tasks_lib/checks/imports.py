@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tasks_lib.code.functions import installed_catalog
 from tasks_lib.code.import_failures import is_installed
+from tasks_lib.code.trusted_functions import installed_catalog
 
 CATALOG_PACKAGE = "lm_eval.tasks."
 

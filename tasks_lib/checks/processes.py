@@ -16,7 +16,7 @@ from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.checks.checker import Checker, Finding
 from tasks_lib.checks.importer import TaskCode
 from tasks_lib.checks.offline import go_offline
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 
 # So many neighbours go to one process: they share files and modules.
 _NEIGHBOURS = 60

@@ -2,7 +2,7 @@
 
 Source of the rules: lm-evaluation-harness 0.4.13, `lm_eval/config/task.py` and `config/group.py`.
 A value written `!function module.name` in YAML is a `FunctionRef` here: files are read without running any
-of their code, and only `tasks_lib.code.functions` turns a reference into a callable.
+of their code, and only `tasks_lib.code.trusted_functions` turns a reference into a callable.
 """
 
 from collections.abc import Iterator, Mapping

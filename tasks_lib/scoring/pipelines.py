@@ -9,7 +9,7 @@ from typing import Any
 from metrics.aggregates.aggregation import aggregation
 from metrics.aggregates.repeats import Reduction, reduction
 from metrics.errors import MetricError
-from metrics.filters.answer_words import matching_choice
+from metrics.filters.answer_letters import matching_choice
 from metrics.filters.filters import FILTERS, Docs, Filter, build_filter, filter_from_class
 from metrics.hf_evaluate.metrics import load_hf_metric
 from metrics.scores.metric import Metric, OutputType
@@ -22,8 +22,8 @@ from metrics.scores.registry import (
     no_score,
 )
 from metrics.scores.text import GeneratedText, function_scores, match_type
-from tasks_lib.code.functions import module_name
 from tasks_lib.code.registered_filters import registered_filter
+from tasks_lib.code.trusted_functions import module_name
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import (

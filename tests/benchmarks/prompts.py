@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
 from tasks_lib.task import ConfiguredTask
 from tests.parity.oracle import catalog, local_data

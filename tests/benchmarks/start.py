@@ -28,7 +28,7 @@ def parts(home: str) -> None:
     """Print what finding three tasks is made of."""
     from tasks_lib.catalog.catalog import Catalog
     from tasks_lib.catalog.index import _yaml_files, read_index
-    from tasks_lib.code.functions import installed_catalog
+    from tasks_lib.code.trusted_functions import installed_catalog
 
     folder = installed_catalog()
     assert folder is not None

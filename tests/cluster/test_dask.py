@@ -105,7 +105,7 @@ def test_neither_workers_nor_the_size_of_shards_change_a_score(
     lab.add_choices("facts", 150)
     lab.add_texts("sums", 150)
     expected = lab.undisturbed(tmp_path / "other", "facts,sums")
-    monkeypatch.setattr("flows.planning.step_sizes.SHARD_REQUESTS", shard)
+    monkeypatch.setattr("flows.planning.shard_sizes.SHARD_REQUESTS", shard)
     runner = dask.runner if processes == 2 else f"dask:local?workers={processes}"
     assert lab.evaluate("sums,facts", runner=runner).results["results"] == expected
     assert lab.asked == 450

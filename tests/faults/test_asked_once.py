@@ -67,7 +67,7 @@ def test_questions_that_failed_for_one_task_are_asked_by_the_next(lab: Lab, endp
 
 
 def test_tasks_of_one_shard_pay_once(lab: Lab, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.planning.step_sizes.MAX_STEPS", 4)  # one bundle
+    monkeypatch.setattr("flows.planning.shard_sizes.MAX_STEPS", 4)  # one bundle
     add_same(lab)
     result = lab.evaluate("sums,same", chat(endpoint))
     assert endpoint.counts()["arrived"] == DOCS

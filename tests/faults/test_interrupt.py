@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from flows.cli.command import INTERRUPTED, ended
+from flows.cli.exit_statuses import INTERRUPTED, ended
 from tests.support.endpoints.endpoint import Endpoint
 from tests.support.lab import Lab, finish
 from tests.support.waiting import until

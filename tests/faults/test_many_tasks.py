@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.planning.step_sizes import MAX_STEPS, cut_bundles, cut_shards
+from flows.planning.shard_sizes import MAX_STEPS, cut_bundles, cut_shards
 from tests.support.lab import Lab
 
 

@@ -19,7 +19,7 @@ from metrics.statistics.stderr import stderr
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import TaskFile
-from tasks_lib.code.functions import TrustedRoots, installed_catalog
+from tasks_lib.code.trusted_functions import TrustedRoots, installed_catalog
 from tasks_lib.context import TaskContext
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig

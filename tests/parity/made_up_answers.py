@@ -8,7 +8,7 @@ from typing import Any
 
 from backends.requests import Request, Response
 from backends.simple.scripted import hashed
-from backends.text.generation_settings import cut_at_stops, stops_of
+from backends.text.stop_sequences import cut_at_stops, stops_of
 from metrics.errors import MetricError
 from metrics.scores.choices import NO_CHOICE, resolve_gold
 from tasks_lib.files.config import TaskConfig

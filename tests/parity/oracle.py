@@ -21,7 +21,7 @@ from lm_eval.tasks import TaskManager
 
 from backends.requests import Attachment, Request, Response
 from backends.simple.scripted import hashed
-from backends.text.generation_settings import cut_at_stops, stops_of
+from backends.text.stop_sequences import cut_at_stops, stops_of
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks_lib.code.functions import STARTER
+from tasks_lib.code.trusted_functions import STARTER
 from tests.parity.oracle import GROUP_OF_GROUPS, SEED_OF_OURS, STDERR_OF_OURS, Case, run_recorded
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

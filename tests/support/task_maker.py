@@ -7,7 +7,7 @@ from typing import Any
 
 from backends.requests import Request, Response
 from tasks_lib.ask_options import AskOptions
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
 from tasks_lib.files.config import FunctionRef, TaskConfig
 from tasks_lib.files.formats import with_format

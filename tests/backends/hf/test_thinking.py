@@ -10,7 +10,7 @@ from backends.errors import BackendError
 from backends.hf.backend import HFBackend
 from backends.protocol import ask
 from backends.requests import Request, Response
-from backends.text.generation_settings import cut_at_stops
+from backends.text.stop_sequences import cut_at_stops
 from backends.text.thinking import parts_of
 from tests.support.packages import needed
 from tests.support.paths import STORIES

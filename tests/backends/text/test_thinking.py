@@ -12,7 +12,7 @@ from backends.requests import Request, Response
 from backends.simple.base import SimpleBackend
 from backends.simple.scripted import ScriptedBackend
 from backends.store.payload import Codec
-from backends.text.generation_settings import cut_at_stops
+from backends.text.stop_sequences import cut_at_stops
 from backends.text.thinking import Parts, parts_of, thinking_as_answer
 
 MARK = "</think>"

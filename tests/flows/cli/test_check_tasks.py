@@ -9,7 +9,7 @@ from flows.cli.check_report import CheckReport
 from flows.cli.evaluate_command import main
 from tasks_lib.catalog.catalog import BrokenFile, Entry
 from tasks_lib.checks.checker import Finding
-from tasks_lib.code.functions import installed_catalog
+from tasks_lib.code.trusted_functions import installed_catalog
 
 CaptureFixture = pytest.CaptureFixture[str]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks_lib.catalog.catalog import Catalog
-from tasks_lib.code.functions import installed_catalog
+from tasks_lib.code.trusted_functions import installed_catalog
 from tests.support.paths import ROOT
 
 TASKS = 150

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from flows.planning.step_sizes import MAX_STEPS, cut_shards
+from flows.planning.shard_sizes import MAX_STEPS, cut_shards
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.runner_text import Runner
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import Selection, TaskFile
-from tasks_lib.code.functions import installed_catalog
+from tasks_lib.code.trusted_functions import installed_catalog
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import ClassConfig, TaskConfig
 

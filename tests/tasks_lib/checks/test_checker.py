@@ -9,7 +9,7 @@ import pytest
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.checks.checker import Checker, Finding
 from tasks_lib.checks.importer import TaskCode
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 from tests.support.task_maker import ROWS, TaskMaker
 
 Check = Callable[[str], Finding]

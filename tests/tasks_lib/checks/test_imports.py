@@ -9,7 +9,7 @@ import pytest
 
 from tasks_lib.checks.extras import PACKAGES, package_of
 from tasks_lib.checks.imports import missing_packages
-from tasks_lib.code.functions import installed_catalog
+from tasks_lib.code.trusted_functions import installed_catalog
 from tests.support.paths import ROOT
 
 PYPROJECT = ROOT / "pyproject.toml"

@@ -8,7 +8,7 @@ import pytest
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.checks.checker import Finding
 from tasks_lib.checks.processes import CheckSetup, check_all
-from tasks_lib.code.functions import TrustedRoots
+from tasks_lib.code.trusted_functions import TrustedRoots
 
 WANTS_NETWORK = """
 import urllib.request

@@ -260,9 +260,9 @@ def test_where_lm_eval_is_not_installed_the_message_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks_lib.catalog.catalog import Catalog
-    from tasks_lib.code import functions
+    from tasks_lib.code import trusted_functions
 
-    monkeypatch.setattr(functions, "installed_catalog", lambda: None)
+    monkeypatch.setattr(trusted_functions, "installed_catalog", lambda: None)
     (tmp_path / "py.yaml").write_text("task: py\nclass: !function task.Py\n")
     with pytest.raises(TaskError, match=r"py\.yaml, task py: `class` needs lm-eval, which is not installed"):
         Catalog([tmp_path], tmp_path / "home").select(["py"])

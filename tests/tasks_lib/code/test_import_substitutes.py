@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from tasks_lib.code.functions import TrustedRoots, resolve
+from tasks_lib.code.trusted_functions import TrustedRoots, resolve
 from tasks_lib.errors import MissingPackage, TaskError
 from tests.support.task_maker import TaskMaker
 

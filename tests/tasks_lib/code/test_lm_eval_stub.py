@@ -72,7 +72,7 @@ import json, sys
 from pathlib import Path
 from tasks_lib.files.config import FunctionRef
 from tasks_lib.errors import TaskError
-from tasks_lib.code.functions import TrustedRoots, installed_catalog, resolve
+from tasks_lib.code.trusted_functions import TrustedRoots, installed_catalog, resolve
 
 folder = Path(sys.argv[1])
 before = installed_catalog()

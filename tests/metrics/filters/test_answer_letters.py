@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.filters.answer_words import matching_choice
+from metrics.filters.answer_letters import matching_choice
 
 FILMS = ["Guilty", "Guilty of Romance", "Not guilty.", "the 39 steps"]
 LETTERED = ["A", "B", "a rose", "ice"]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.text.generation_settings import cut_at_stops, settings_of, stops_of
+from backends.text.generation_settings import settings_of
+from backends.text.stop_sequences import cut_at_stops, stops_of
 
 TEXTS = st.text("ab \n", max_size=12)
 UNTIL = st.none() | TEXTS | st.lists(st.text("ab \n", max_size=3), max_size=4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks_lib.code.functions import STARTER, TrustedRoots, code_digest, installed_catalog, resolve
+from tasks_lib.code.trusted_functions import STARTER, TrustedRoots, code_digest, installed_catalog, resolve
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef
 

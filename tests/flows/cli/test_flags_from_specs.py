@@ -2,8 +2,8 @@
 
 import pytest
 
-from flows.cli.command import FAILED, GO_ON, WRONG, ended
 from flows.cli.evaluate_command import parser, read_arguments
+from flows.cli.exit_statuses import FAILED, GO_ON, WRONG, ended
 from flows.common.errors import PublishError, ResultError, SpecError
 from flows.specs.evaluation import EvaluationSpec
 
