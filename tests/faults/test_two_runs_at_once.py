@@ -44,7 +44,9 @@ def specs(lab: Lab, endpoint: Endpoint, output: Path) -> tuple[EvaluationSpec, E
     """Runs that differ in model, permission, budget and output."""
     model = chat(endpoint, max_concurrency=1, timeout=20)
     one = lab.spec("coded,sums", allow_unsafe_code=True, output=output / "one", trust_task_code=True)
-    other = lab.spec("coded,sums", model, budget_tokens=400, output=output / "other", trust_task_code=True)
+    other = lab.spec(
+        "coded,sums", model, task_budget_tokens=400, output=output / "other", trust_task_code=True
+    )
     return one, other
 
 
