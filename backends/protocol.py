@@ -89,7 +89,7 @@ class Backend(Protocol):
     """One opened model. Its constructor stores; nothing is loaded before it is needed.
 
     A user's own is such a class, named as `custom:package.module:Class?option=value`; the options are its
-    constructor's keywords. Where each answer depends on its request alone, `backends.simple.base` has the
+    constructor's keywords. Where each answer depends on its request alone, `backends.simple` has the
     rest:
 
         class Shouting(SimpleBackend):
