@@ -53,12 +53,12 @@ def nights(
 def week(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Week:
     one, other = nights.model("one", wrong=0), nights.model("other", wrong=10)
     gone = {"name": "gone", "model": "hf:/no/such/folder"}
-    first = benchmark(nights.spec(one, other, gone, at_once=2))
+    first = benchmark(nights.spec(one, other, gone, name="week", at_once=2))
     nights.model("one", wrong=30)
     with http_stub() as box:
-        second = benchmark(nights.spec(one, webhook=box.url))
+        second = benchmark(nights.spec(one, name="week", webhook=box.url))
     nights.model("one", wrong=60)
-    third = nights.spec(one, webhook=f"http://127.0.0.1:{free_port()}/secret-path")
+    third = nights.spec(one, name="week", webhook=f"http://127.0.0.1:{free_port()}/secret-path")
     file = tmp_path_factory.mktemp("file") / "suite.yaml"
     file.write_text(yaml.safe_dump(third.model_dump(mode="json")))
     capture = pytest.MonkeyPatch()
@@ -66,7 +66,7 @@ def week(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Week:
     capture.setattr("flows.suites.benchmark_flow._say", said.append)
     status = main(["--suite", str(file)])
     capture.undo()
-    last = max((nights.lab.results / "nightly").iterdir())
+    last = max((nights.lab.results / "week").iterdir())
     return Week(
         nights,
         [Path(str(first.folder)), Path(str(second.folder)), last],
@@ -86,7 +86,7 @@ def flow_runs(**filters: Any) -> list[Any]:
 
 def suite_runs() -> list[Any]:
     """The suite's flow runs, the first night first."""
-    runs = flow_runs(name={"any_": ["benchmark nightly"]})
+    runs = flow_runs(name={"any_": ["benchmark week"]})
     return sorted(runs, key=lambda run: run.start_time)
 
 
@@ -137,13 +137,13 @@ def test_a_failed_model_fails_the_run_and_a_regression_gives_it_a_state_of_its_o
 
 def test_the_webhook_is_told_once_and_what_it_needs(week: Week) -> None:
     (message,) = week.messages
-    assert message["suite"] == "nightly"
+    assert message["suite"] == "week"
     assert message["folder"] == str(week.folders[1])
     (regression,) = message["regressions"]
     assert (regression["model"], regression["task"], regression["difference"]) == ("one", TASK, -0.5)
     assert regression["p_holm"] < 1e-6
     assert regression["since"] == week.folders[0].name
-    assert message["text"].startswith("nightly: 1 regression(s)\none: choices acc 1.0000 -> 0.5000")
+    assert message["text"].startswith("week: 1 regression(s)\none: choices acc 1.0000 -> 0.5000")
     assert str(suite_runs()[1].id) in message["flow_run"]
 
 
