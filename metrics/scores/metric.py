@@ -53,13 +53,10 @@ class Metric:
     def text_score(self, answer: GeneratedText, options: Mapping[str, Any]) -> Any:
         """The value of a generated text.
 
-        A metric that has none gives the pair [target, text], for an aggregation of task code. Raises
-        MetricError for a wrong option, and where there is no text to score.
+        options: checked before (`check`), since there may be very many texts. A metric that gives none gives
+        the pair [target, text], for an aggregation of task code. Raises MetricError where there is no text.
         """
-        if self.of_generation is None:
-            return pair(answer)
-        self.check(options)
-        return self.of_generation(answer, **options)
+        return pair(answer) if self.of_generation is None else self.of_generation(answer, **options)
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Raise MetricError for an unknown or wrong option, and where a package is not installed."""

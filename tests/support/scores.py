@@ -39,7 +39,10 @@ def rolling_scores(logprob: float, text: str, metrics: Collection[str]) -> dict[
 def text_scores(
     name: str, gold: Any, prediction: Any, options: Mapping[str, Any], *, multiple_targets: bool = False
 ) -> Any:
-    return metric(name).text_score(GeneratedText(gold, prediction, multiple_targets), options)
+    found = metric(name)
+    if found.of_generation is not None:
+        found.check(options)
+    return found.text_score(GeneratedText(gold, prediction, multiple_targets), options)
 
 
 def _named(metrics: Collection[str]) -> list[Metric]:
