@@ -1,7 +1,7 @@
 """Calls on disk: a Parquet file with a row for each request of a task, beside the scores.
 
 Columns: `doc_id`, `index`, `repeat` and `kind` say which request; `status`, `error` what became of it; then
-when (`tally.COLUMNS`), the tokens and whether the endpoint counted them, and who answered (`asked`,
+when (`call_totals.COLUMNS`), the tokens and whether the endpoint counted them, and who answered (`asked`,
 `model`, `endpoint`, `http_status`). In a run's folder also `usd`, what it cost; null where that is unknown.
 """
 

@@ -1,4 +1,4 @@
-"""How fast a model answered and how often a call failed, from the tally of its calls."""
+"""How fast a model answered and how often a call failed, from the totals of its calls."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
