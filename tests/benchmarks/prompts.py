@@ -57,7 +57,7 @@ def main() -> None:
     for name in TASKS:
         file = Catalog.standard([], home).select([name]).tasks[name]
         with local_data([given.data_root]):
-            oracle = catalog(None).load([name])["tasks"][name]
+            oracle = catalog(None, "{}").load([name])["tasks"][name]
         spent: list[tuple[float, float]] = []
         for _ in range(given.repeat):
             (their_time, their_prompts), (our_time, our_prompts) = (
