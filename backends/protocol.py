@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from backends.answer_faults import checked
 from backends.chat import Chat, ChatMessage
 from backends.money.prices import Offer
 from backends.money.purse import Purse
@@ -140,9 +141,10 @@ class Backend(Protocol):
 
 
 def ask(backend: Backend, requests: Sequence[Request], context: AskContext = UNBOUND) -> Iterator[Batch]:
-    """The backend's answers. Raises Stopped, after what was answered, where answers are wanted no more."""
+    """The backend's answers, of which what can be none has failed (`backends.answer_faults`). Raises Stopped,
+    after what was answered, where answers are wanted no more."""
     for batch in backend.ask(requests, context):
-        yield batch
+        yield [(position, checked(response)) for position, response in batch]
         if backend.capabilities.shards_at_once == 1:
             context.check_going_on()
 

@@ -2,12 +2,14 @@
 
 One table over SQLAlchemy Core. Embedded it is a SQLite file, in WAL mode with `synchronous=FULL`, so that
 what `put_many` has returned from survives a killed process and a lost power supply; the same code works on
-PostgreSQL. Nothing is ever changed or deleted: the first answer of a key stays.
+PostgreSQL. Nothing is ever deleted, and the first answer of a key stays, but for one that may not stand by
+today's rules (`backends.answer_faults`): it counts as missing, and is replaced by the first one that may.
 """
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from operator import itemgetter
@@ -18,19 +20,23 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from backends.answer_faults import logprob_fault, may_not_stand, says_nothing_after_thinking
 from backends.errors import BackendError
 from backends.requests import Response
 from backends.retrying import PATIENT, Patience, Retrier
 from backends.store.database import connect, explained, initialise, is_away, shown
 from backends.store.payload import Codec
-from backends.store.tables import META, METADATA, RESPONSES, SCHEMA_VERSION
+from backends.store.tables import CONFIRMED, META, METADATA, RESPONSES, SCHEMA_VERSION
 
 T = TypeVar("T")
+Rows = Sequence[Mapping[str, Any]]
 
 # What is worth keeping for good: asking again would give the same. A failure may pass, a budget may grow.
 STORED = frozenset({"answer", "truncated", "refused"})
 # SQLite's own limit of bound values was 999 for long; larger chunks are not faster.
 _CHUNK = 500
+
+_PAYLOADS = sa.select(RESPONSES.c.key, RESPONSES.c.payload)
 
 # Insert, which SQL has no common word for doing only where the key is new.
 _INSERTS: dict[str, Callable[[sa.Table], sa.Insert]] = {
@@ -72,26 +78,62 @@ class ResponseStore:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Response]:
         """The responses there are, by key."""
-        columns = sa.select(RESPONSES.c.key, RESPONSES.c.payload)
-        return {key: self._decoded(key, payload) for key, payload in self._rows(columns, keys)}
+        found = {key: self._decoded(key, payload) for key, payload in self._payloads(keys)}
+        for key in self._unfit(found):
+            del found[key]
+        return found
 
     def has_many(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that have a response."""
-        return {key for (key,) in self._rows(sa.select(RESPONSES.c.key), keys)}
+        found, suspects = set(), {}
+        for key, payload in self._payloads(keys):
+            found.add(key)
+            if self._looks_unfit(key, payload):
+                suspects[key] = self._decoded(key, payload)
+        return found - self._unfit(suspects)
 
     def put_many(self, items: Iterable[tuple[str, Response]], model: str) -> None:
         """Store responses under their keys, all or none, durable when this returns.
 
-        A key that is there already keeps its first response: where another run may have been first, read
-        with `get_many` what counts. model: the model's key, kept beside each response for whoever looks into
-        the store. Raises ValueError for a response that is no final answer (failed, skipped).
+        A key that has a response already keeps it: where another run may have been first, read with
+        `get_many` what counts. model: the model's key, kept beside each response for whoever looks into the
+        store. Raises ValueError for a response that is no final answer (failed, skipped) or can be none.
         """
-        rows = [{"key": key, "model": model, "payload": self._encoded(key, what)} for key, what in items]
-        # In one order for everybody: PostgreSQL's row locks of two runs could wait for each other.
-        rows.sort(key=itemgetter("key"))
+        responses = dict(reversed(list(items)))
+        rows = [
+            {"key": key, "model": model, "payload": self._encoded(key, what)}
+            # In one order for everybody: PostgreSQL's row locks of two runs could wait for each other.
+            for key, what in sorted(responses.items(), key=itemgetter(0))
+        ]
         if not rows:
             return
-        self._call(lambda connection: connection.execute(self._insert(RESPONSES), rows))
+        confirmed = [{"key": key} for key, what in responses.items() if says_nothing_after_thinking(what)]
+        self._call(partial(self._put, rows, sorted(confirmed, key=itemgetter("key"))))
+
+    def _put(self, rows: Rows, confirmed: Rows, connection: sa.Connection) -> None:
+        stored = connection.execute(self._insert(RESPONSES), rows).rowcount
+        if stored != len(rows):
+            self._replace_unfit(rows, connection)
+        if confirmed:
+            connection.execute(self._insert(CONFIRMED), confirmed)
+
+    def _replace_unfit(self, rows: Rows, connection: sa.Connection) -> None:
+        """Put responses in the place of those that may not stand."""
+        payloads = dict(
+            row
+            for chunk in _chunks([row["key"] for row in rows])
+            for row in _all(_PAYLOADS.where(RESPONSES.c.key.in_(chunk)), connection)
+        )
+        suspects = {
+            key: self._decoded(key, payload)
+            for key, payload in payloads.items()
+            if self._looks_unfit(key, payload)
+        }
+        unfit = _unfit(suspects, partial(_confirmed, connection))
+        for row in rows:
+            if row["key"] in unfit:
+                before = sa.and_(RESPONSES.c.key == row["key"], RESPONSES.c.payload == payloads[row["key"]])
+                connection.execute(sa.update(RESPONSES).where(before).values(row))
 
     @property
     def is_file(self) -> bool:
@@ -115,10 +157,12 @@ class ResponseStore:
     ) -> None:
         self.close()
 
-    def _rows(self, columns: sa.Select[Any], keys: Sequence[str]) -> Iterator[Any]:
+    def _payloads(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for chunk in _chunks(keys):
-            wanted = columns.where(RESPONSES.c.key.in_(chunk))
-            yield from self._call(partial(_all, wanted))
+            yield from self._call(partial(_all, _PAYLOADS.where(RESPONSES.c.key.in_(chunk))))
+
+    def _unfit(self, responses: Mapping[str, Response]) -> set[str]:
+        return _unfit(responses, lambda keys: self._call(lambda connection: _confirmed(connection, keys)))
 
     def _call(self, work: Callable[[sa.Connection], T]) -> T:
         """Do in one transaction what can be done twice."""
@@ -135,11 +179,22 @@ class ResponseStore:
             raise ValueError(
                 f"response {key} is {response.status}: it may still be answered, and is not stored"
             )
+        if response.logprob is not None and (fault := logprob_fault(response.logprob)):
+            raise ValueError(f"response {key} is no answer: {fault}")
         return self._codec().encode(response)
 
     def _decoded(self, key: str, payload: bytes) -> Response:
-        try:
+        with self._naming_damage(key):
             return self._codec().decode(payload)
+
+    def _looks_unfit(self, key: str, payload: bytes) -> bool:
+        with self._naming_damage(key):
+            return self._codec().looks_unfit(payload)
+
+    @contextmanager
+    def _naming_damage(self, key: str) -> Iterator[None]:
+        try:
+            yield
         except (ValueError, TypeError) as error:
             raise BackendError(
                 f"{self._where}: response {key} is damaged ({error}); move the store away and run again"
@@ -163,6 +218,19 @@ def _identity(engine: sa.Engine) -> str:
             f"{SCHEMA_VERSION}: use another store, or the version of Assay that wrote it"
         )
     return str(meta["identity"])
+
+
+def _unfit(responses: Mapping[str, Response], confirmed: Callable[[list[str]], set[str]]) -> set[str]:
+    """Those that may not stand. confirmed: gives those of some keys whose responses do, whatever they say."""
+    unfit = {key for key, response in responses.items() if may_not_stand(response)}
+    doubtful = [key for key in unfit if says_nothing_after_thinking(responses[key])]
+    return unfit - confirmed(doubtful) if doubtful else unfit
+
+
+def _confirmed(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+    column = sa.select(CONFIRMED.c.key)
+    chunks = (_all(column.where(CONFIRMED.c.key.in_(chunk)), connection) for chunk in _chunks(keys))
+    return {key for rows in chunks for (key,) in rows}
 
 
 def _all(query: sa.Select[Any], connection: sa.Connection) -> Sequence[Any]:
