@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from metrics.errors import MetricError, cannot_use, unknown_name
@@ -70,7 +71,8 @@ def load_hf_metric(name: str, options: Iterable[str]) -> Callable[..., Any]:
     cache.
 
     options: the names of the options it will get. Errors: MetricError where neither has it, for an option it
-    does not have, and for a name that is a path or a repository of others, whose code would run.
+    does not have, and for a name that is a path, a script of the current folder or a repository of others,
+    whose code would run.
     """
     if found := hf_metric(name):
         found.check(options)
@@ -79,6 +81,7 @@ def load_hf_metric(name: str, options: Iterable[str]) -> Callable[..., Any]:
         raise MetricError(
             f"{name!r} is no metric of Hugging Face evaluate: its own have no '/' or '.' in them."
         )
+    refuse_script_of_current_folder(name)
     try:
         evaluate = importlib.import_module("evaluate")
         # evaluate alone does not know the variable, and would try the hub again and again.
@@ -90,6 +93,16 @@ def load_hf_metric(name: str, options: Iterable[str]) -> Callable[..., Any]:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         unknown = unknown_name("metric", name, {*METRICS, *HF_METRICS})
         raise MetricError(f"{unknown} `evaluate.load` cannot load it either: {reason}") from error
+
+
+def refuse_script_of_current_folder(name: str) -> None:
+    """Raise MetricError where `evaluate.load` would run `./NAME/NAME.py` for what names its own metric."""
+    script = Path(name, f"{name}.py")
+    if "/" not in name and script.exists():
+        raise MetricError(
+            f"metric {name!r}: evaluate would run {script} of the current folder in place of its own metric; "
+            "start from another folder."
+        )
 
 
 def _is_set(variable: str) -> bool:

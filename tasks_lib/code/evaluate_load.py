@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from metrics.hf_evaluate.metrics import HfMetric, hf_metric
+from metrics.hf_evaluate.metrics import HfMetric, hf_metric, refuse_script_of_current_folder
 
 # Set in the globals of modules of task code.
 TASK_CODE = "__task_file__"
@@ -37,7 +37,9 @@ def prepare_for(source: str) -> None:
 
 def load_for_task_code(path: str, *args: Any, **options: Any) -> Any:
     """`evaluate.load` as task code has it."""
-    return _known(path, args, options) or import_module("evaluate").load(path, *args, **options)
+    if found := _known(path, args, options):
+        return found
+    return import_module("evaluate").load(path, *args, **options)
 
 
 def _replacement(real: Any) -> Any:
@@ -50,4 +52,7 @@ def _replacement(real: Any) -> Any:
 
 
 def _known(path: str, args: Sequence[Any], options: Mapping[str, Any]) -> HfMetric | None:
-    return None if args or options.keys() - _HARMLESS else hf_metric(path)
+    if not args and not options.keys() - _HARMLESS and (found := hf_metric(path)):
+        return found
+    refuse_script_of_current_folder(path)
+    return None

@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from textwrap import shorten
 from typing import Any
@@ -10,10 +12,17 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
 
 from tasks_lib.errors import TaskError
 
 _MARKS = ("{{", "{%", "{#")
+# What templates may look into. Any other object's methods do what they like: those of an image write files.
+_PLAIN = frozenset(
+    {str, Markup, bytes, bool, int, float, complex, Decimal, type(None)}
+    | {list, tuple, dict, set, frozenset, range}
+    | {date, datetime, time, timedelta}
+)
 _LONE_EXPRESSION = re.compile(r"\{\{(?![-+])([^{}%#]+)(?<![-+])\}\}")
 
 
@@ -79,9 +88,17 @@ def compile_template(text: str) -> Template:
     return Template(text)
 
 
+class _PlainValues(SandboxedEnvironment):
+    """Jinja's sandbox, in which only plain values and Jinja's own objects have attributes and methods."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        is_known = type(obj) in _PLAIN or type(obj).__module__.partition(".")[0] == "jinja2"
+        return is_known and super().is_safe_attribute(obj, attr, value)
+
+
 @lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = _PlainValues(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters["regex_replace"] = _regex_replace
     return environment
 

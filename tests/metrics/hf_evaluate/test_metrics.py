@@ -1,6 +1,7 @@
 """Metrics of Hugging Face evaluate that are here without the hub give what their scripts document."""
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,17 @@ def test_no_code_of_others_is_loaded_by_a_metrics_name() -> None:
     for name in ("someone/metric", "./metric", "metric.py", "../x"):
         with pytest.raises(MetricError, match="is no metric of Hugging Face evaluate"):
             load_hf_metric(name, [])
+
+
+def test_no_script_of_the_current_folder_is_run_by_a_metrics_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "nicely" / "nicely.py"
+    script.parent.mkdir()
+    script.write_text("raise SystemExit('it ran')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MetricError, match=r"nicely\.py of the current folder"):
+        load_hf_metric("nicely", [])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("evaluate") is None, reason="evaluate is not installed")

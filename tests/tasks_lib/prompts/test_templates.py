@@ -1,12 +1,15 @@
 """Templates are what Jinja renders, compiled once and without the interpreter's back doors."""
 
 import ast
+from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError
 from jinja2.exceptions import SecurityError
+from PIL import Image
 
 from tasks_lib.prompts.templates import ListTemplate, compile_template
 
@@ -60,6 +63,34 @@ def test_what_is_no_template_raises() -> None:
 def test_the_interpreter_is_out_of_reach() -> None:
     with pytest.raises(SecurityError):
         compile_template("{{ question.__class__.__mro__ }}").render({"question": ""})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ image.save(path, format='PPM') }}",
+        "{{ image['save'](path, format='PPM') }}",
+        "{{ (image | attr('save'))(path, format='PPM') }}",
+        "{{ ([image] | map(attribute='save') | first)(path, format='PPM') }}",
+        "{{ [image] | map(attribute='im.mode') | list }}",
+        "{{ '{0.size}'.format(image) }}",
+    ],
+)
+def test_objects_that_are_no_plain_values_are_out_of_reach(text: str, tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    with pytest.raises((SecurityError, UndefinedError)):
+        compile_template(text).render({"image": Image.new("RGB", (1, 1)), "path": str(written)})
+    assert not written.exists()
+
+
+def test_plain_values_and_what_jinja_makes_have_their_methods() -> None:
+    text = (
+        "{% set count = namespace(all=0) %}{% macro named(x) %}{{ x.title() }}{% endmacro %}"
+        "{% for one in words %}{% set count.all = count.all + loop.index %}{{ named(one) }} {% endfor %}"
+        "{{ count.all }} {{ table.items() | list }} {{ day.year }} {{ (mark | escape).upper() }}"
+    )
+    doc = {"words": ["a", "b"], "table": {"k": 1}, "day": date(2024, 2, 29), "mark": "<"}
+    assert compile_template(text).render(doc) == "A B 3 [('k', 1)] 2024 &LT;"
 
 
 def test_a_replacement_filter_is_there_as_in_lm_eval() -> None:

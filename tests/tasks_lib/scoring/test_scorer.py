@@ -441,6 +441,18 @@ def test_task_code_loads_metrics_without_the_hub(
     assert "ConnectionError: there is no network" in refusal(made.task(**keys))
 
 
+def test_task_code_loads_no_script_of_the_current_folder_for_a_metrics_name(
+    made: TaskMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("evaluate")
+    (tmp_path / "nicely").mkdir()
+    (tmp_path / "nicely" / "nicely.py").write_text("raise SystemExit('it ran')")
+    monkeypatch.chdir(tmp_path)
+    (made.folder / "functions.py").write_text(LOADS.replace('"wer"', '"nicely"'))
+    task = made.task(**metric(FunctionRef(made.folder, "functions.rate"), aggregation="mean"))
+    assert "nicely.py of the current folder" in refusal(task)
+
+
 # What cannot be scored is said before a model is asked
 
 
