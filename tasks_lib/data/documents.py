@@ -90,6 +90,13 @@ class Documents:
         first = config.training_split or config.validation_split or config.test_split
         return first == self.evaluated_split
 
+    @property
+    def pool_keeps_positions(self) -> bool:
+        """Whether a pool that is the evaluated split has its documents at the same positions: nothing else
+        was done to them."""
+        own = self._config.fewshot_config.process_docs
+        return self.fewshot_split is None or own is None or own == self._config.process_docs
+
     def digest(self) -> str:
         """The identity of the content of every split that the task names."""
         config = self._config

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from backends.chat import Chat
 from backends.requests import Request
@@ -311,10 +311,13 @@ class RequestBuilder:
 
     @property
     def _exclusion(self) -> Exclusion:
+        documents = self._documents
         # lm-eval compares the two names, so that two absent ones count as one split.
-        if self._documents.fewshot_split == self._config.test_split:
-            return "as lm-eval draws"
-        return "replace" if self._documents.pool_is_evaluated_split and not self._options.compat else "none"
+        told = documents.fewshot_split == self._config.test_split
+        if self._options.compat or not documents.pool_is_evaluated_split:
+            return Exclusion("as lm-eval draws" if told else "none")
+        by: Literal["position", "values"] = "position" if documents.pool_keeps_positions else "values"
+        return Exclusion("as lm-eval draws" if told else "replace", by)
 
 
 def _refuse_other_than_texts(choices: Sequence[Any]) -> None:
