@@ -26,8 +26,9 @@ def remarks(record: RunRecord) -> list[str]:
 
 
 def about_scores(record: RunRecord) -> list[str]:
-    """What of the scores is not whole: documents that are left out, refusals, and answers cut off."""
-    return [*_coverage(record), *_truncation(record)]
+    """What of the scores is not whole: documents that are left out, refusals, answers cut off, and answers
+    that no score depends on."""
+    return [*_coverage(record), *_truncation(record), *_repeats(record)]
 
 
 def truncations(record: RunRecord) -> dict[str, Truncation]:
@@ -60,6 +61,15 @@ def _truncation(record: RunRecord) -> Iterator[str]:
         yield f"{name}: {truncation}"
     if found:
         yield "Only what there is of them is scored; --gen-kwargs max_gen_toks=N allows more tokens."
+
+
+def _repeats(record: RunRecord) -> Iterator[str]:
+    """A line for each task that asked for more answers than it scores, and one of what helps."""
+    left = {name: one for name, one in record.assay.tasks.items() if one.repeats_scored < one.repeats}
+    for name, one in left.items():
+        yield f"{name}: of {one.repeats} answers to each document only {one.repeats_scored} counts"
+    if left:
+        yield "A `reduction` of its metrics scores them all (docs/tasks.md), --repeats 1 asks for one."
 
 
 def _cost(record: RunRecord) -> Iterator[str]:

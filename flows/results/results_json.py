@@ -34,7 +34,10 @@ class Aggregation(_Part):
 
 class TaskUsage(_Part):
     """What became of a task's requests. Documents are answered, requests refused, failed or skipped; what is
-    truncated ended at its token limit, `while_thinking` before the answer itself began."""
+    truncated ended at its token limit, `while_thinking` before the answer itself began.
+
+    repeats: how often each request was asked. repeats_scored: how many of these answers its
+    scores depend on."""
 
     requests: int
     docs: int = 0
@@ -46,6 +49,8 @@ class TaskUsage(_Part):
     skipped: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    repeats: int = 1
+    repeats_scored: int = 1
 
 
 class Assay(_Part):

@@ -105,5 +105,7 @@ def _task_scores(
             skipped=answers.count("skipped"),
             tokens_in=sum(response.tokens_in for response in responses),
             tokens_out=sum(response.tokens_out for response in responses),
+            repeats=task.builder.repeats,
+            repeats_scored=task.scorer.answers_read(task.builder.repeats),
         ),
     )

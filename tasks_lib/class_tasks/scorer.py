@@ -12,7 +12,7 @@ from backends.requests import Request
 from metrics.aggregates.aggregation import AGGREGATIONS
 from tasks_lib.doc import Doc
 from tasks_lib.error_context import ErrorContext
-from tasks_lib.scoring.pipelines import MetricPlan
+from tasks_lib.scoring.pipelines import MetricPlan, answers_after
 from tasks_lib.scoring.scorer import VALUES, Answered, Clusters, MetricScore, Sample, aggregated
 
 
@@ -32,6 +32,13 @@ class ClassScorer:
         _ = self.metrics
         if self._clusters.key is not None:
             self._clusters.check(self._selected())
+
+    def answers_read(self, repeats: int) -> int:
+        """How many of a document's `repeats` answers its scores depend on."""
+        written = self._made.config.filter_list or [{"filter": [{"function": "take_first"}]}]
+        return max(
+            answers_after(((step["function"], step) for step in one["filter"]), repeats) for one in written
+        )
 
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""

@@ -37,6 +37,22 @@ from tasks_lib.files.config import (
 from tasks_lib.scope import TaskScope
 
 NO_CHOICE_MATCHES = "[no choice]"
+NEEDS_ALL = "a reduction needs all repeats of a document; leave `take_first` out of its filters"
+# Filters that make one value of each answer, and leave all answers there.
+ONE_BY_ONE = frozenset(
+    {
+        "choice_match",
+        "first_token",
+        "format_span",
+        "lowercase",
+        "map",
+        "multi_choice_regex",
+        "regex",
+        "regex_pos",
+        "remove_whitespace",
+        "uppercase",
+    }
+)
 # The texts that an answer to a document may be, with the target that each stands for.
 AnswerTexts = Callable[[Doc], Mapping[str, str]]
 
@@ -64,19 +80,12 @@ class MetricPlan:
         """The scores of one generated answer, or of a list of repeats, by result name."""
         if not self.reductions:
             return self._scores(answer)
-        if not isinstance(answer.text, list):
-            raise MetricError(
-                f"{self.name}: a reduction needs all repeats of a document; "
-                "leave `take_first` out of its filters."
-            )
-        each = [
-            self._scores(replace(answer, gold=match_type(answer.gold, one), text=one)) for one in answer.text
-        ]
-        return {
-            name + ending: reduce([scores[name] for scores in each], answer.text)
-            for name in each[0]
-            for ending, reduce in self.reductions.items()
-        }
+        answers = _all_repeats(answer.text)
+        each = [self._scores(replace(answer, gold=match_type(answer.gold, one), text=one)) for one in answers]
+        found: dict[str, Any] = {}
+        for name in each[0]:
+            found |= reduced(name, [scores[name] for scores in each], self.reductions, answers)
+        return found
 
     def check(self, output_type: OutputType) -> None:
         """Raise MetricError for a metric that gives no score of this kind of answer, or values that its
@@ -97,6 +106,13 @@ class MetricPlan:
         return {self.name: self.metric.text_score(answer, self.options)}
 
 
+def reduced(
+    name: str, scores: Sequence[Any], reductions: Mapping[str, Reduction], answers: Sequence[Any]
+) -> dict[str, Any]:
+    """A metric's scores of a document's answers to one by each reduction."""
+    return {name + ending: reduce(scores, answers) for ending, reduce in reductions.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """filters: applied in order. metrics: by their names, of the values that come out."""
@@ -104,6 +120,29 @@ class Pipeline:
     name: str
     filters: Sequence[Filter]
     metrics: Mapping[str, MetricPlan]
+
+    @property
+    def has_reductions(self) -> bool:
+        return any(plan.reductions for plan in self.metrics.values())
+
+    def scores_by_task(
+        self, process: Callable[[Sequence[Any]], Mapping[str, Any]], values: Sequence[Any]
+    ) -> dict[str, tuple[Any, MetricPlan | None]]:
+        """What the task's own `process_results` gives a document, with the plan of each score; of several
+        answers, what it gives each of them, reduced."""
+        if not self.has_reductions:
+            return {name: (score, self.metrics.get(name)) for name, score in process(values).items()}
+        (answers,) = values  # a reduction is for generated texts, which are one request each
+        each = [process([answer]) for answer in _all_repeats(answers)]
+        if any(scores.keys() != each[0].keys() for scores in each):
+            raise TaskError("process_results gives the answers to a document scores of different names")
+        found: dict[str, tuple[Any, MetricPlan | None]] = {}
+        for name in each[0]:
+            plan = self.metrics.get(name)
+            reductions = (plan and plan.reductions) or {"": reduction("first")}
+            own = reduced(name, [scores[name] for scores in each], reductions, answers)
+            found |= {result: (score, plan) for result, score in own.items()}
+        return found
 
     @property
     def registered(self) -> list[Metric]:
@@ -121,9 +160,7 @@ class PipelineReader:
     @cached_property
     def pipelines(self) -> list[Pipeline]:
         """Raises TaskError for a filter, metric, reduction or aggregation that could not be used later."""
-        written = self._config.filter_list
-        if written is None:
-            return [self._pipeline(self._default)]
+        written = self._written
         if not written:
             raise self._errors.error("filter_list", "is empty; leave it out for the first response as it is")
         for name, count in Counter(one.name for one in written).items():
@@ -133,6 +170,11 @@ class PipelineReader:
                 )
         return [self._pipeline(one) for one in written]
 
+    def answers_read(self, repeats: int) -> int:
+        """How many of a document's answers its scores depend on."""
+        pairs = zip(self._written, self.pipelines, strict=True)
+        return max(_answers_read(written, pipeline, repeats) for written, pipeline in pairs)
+
     def check_metrics(self) -> None:
         """Raise TaskError where no metric of a pipeline gives a score of this kind of answer."""
         kind = self._config.output_type
@@ -141,6 +183,11 @@ class PipelineReader:
                 if not pipeline.metrics:
                     raise TaskError(f"is empty; leave it out for {', '.join(DEFAULT_METRICS[kind])}")
                 _refuse_useless(pipeline.metrics.values(), kind)
+
+    @cached_property
+    def _written(self) -> Sequence[FilterPipeline]:
+        written = self._config.filter_list
+        return [self._default] if written is None else written
 
     @property
     def _default(self) -> FilterPipeline:
@@ -154,10 +201,14 @@ class PipelineReader:
     def _pipeline(self, written: FilterPipeline) -> Pipeline:
         with self._errors.on(f"filter_list, {written.name}"):
             filters = [self._filter(step.function, step.options) for step in written.filter]
-        if written.metric_list is None:
-            return Pipeline(written.name, filters, self.metrics)
-        with self._errors.on(f"metric_list of {written.name}"):
-            return Pipeline(written.name, filters, self._plans(written.metric_list))
+        metrics = self.metrics
+        if written.metric_list is not None:
+            with self._errors.on(f"metric_list of {written.name}"):
+                metrics = self._plans(written.metric_list)
+        pipeline = Pipeline(written.name, filters, metrics)
+        if pipeline.has_reductions and any(step.function == "take_first" for step in written.filter):
+            raise self._errors.error(f"filter_list, {written.name}", NEEDS_ALL)
+        return pipeline
 
     @cached_property
     def metrics(self) -> dict[str, MetricPlan]:
@@ -260,6 +311,32 @@ def _refuse_useless(plans: Iterable[MetricPlan], kind: OutputType) -> None:
         except MetricError as error:
             errors.append(error)
     raise errors[0]
+
+
+def answers_after(steps: Iterable[tuple[object, Mapping[str, Any]]], repeats: int) -> int:
+    """How many of a document's answers filters read, by their functions and options."""
+    for function, options in steps:
+        match function:
+            case "take_first":
+                return min(repeats, 1)
+            case "take_first_k":
+                repeats = min(repeats, options["k"])
+            case _ if function not in ONE_BY_ONE:  # a vote, or task code, which may read all
+                return repeats
+    return repeats
+
+
+def _answers_read(written: FilterPipeline, pipeline: Pipeline, repeats: int) -> int:
+    read = answers_after(((step.function, step.options) for step in written.filter), repeats)
+    named = [plan.reductions for plan in pipeline.metrics.values() if plan.reductions]
+    return 1 if named and all(reductions.keys() == {_ending("first")} for reductions in named) else read
+
+
+def _all_repeats(answers: Any) -> list[Any]:
+    """The answers of all repeats, if the filters left them."""
+    if not isinstance(answers, list):
+        raise MetricError(NEEDS_ALL)
+    return answers
 
 
 def _ending(name: str) -> str:

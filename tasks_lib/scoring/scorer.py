@@ -34,6 +34,9 @@ from tasks_lib.value_text import short_repr
 # Of a response: a pair (log-probability, is greedy), a log-probability, or a text; filters make it anything.
 Value = Any
 
+# Of a task's own Python: a document and a value per request to scores by metric.
+ProcessResults = Callable[[Doc, Sequence[Value]], Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -95,6 +98,10 @@ class Scorer:
         if self._clusters.key is not None:
             self._clusters.check(self._builder.selected)
 
+    def answers_read(self, repeats: int) -> int:
+        """How many of a document's `repeats` answers its scores depend on."""
+        return self._reader.answers_read(repeats)
+
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
         docs = [one.asked.doc for one in answered for _ in one.asked.requests]
@@ -128,7 +135,7 @@ class Scorer:
 
     def _score(self, asked: DocRequests, values: Sequence[Value], pipeline: Pipeline) -> Mapping[str, Any]:
         if self._process_results is not None:
-            return _named_scores(self._process_results(asked.doc, values))
+            return self._own_scores(self._process_results, asked.doc, values, pipeline)
         match kind := self._config.output_type:
             case "multiple_choice":
                 return document_scores(pipeline.registered, kind, self._answered_choices(asked, values))
@@ -141,6 +148,15 @@ class Scorer:
                 return document_scores(pipeline.registered, kind, read)
             case "generate_until":
                 return self._text_scores(asked.doc_id, asked.doc, values[0], pipeline)
+
+    def _own_scores(
+        self, process: ProcessResults, doc: Doc, values: Sequence[Value], pipeline: Pipeline
+    ) -> dict[str, Any]:
+        found = pipeline.scores_by_task(lambda own: _named_scores(process(doc, own)), values)
+        if pipeline.has_reductions:
+            plans = {(name, pipeline.name): plan for name, (_, plan) in found.items() if plan is not None}
+            self._results.update(plans)
+        return {name: score for name, (score, _) in found.items()}
 
     def _answered_choices(self, asked: DocRequests, values: Sequence[Value]) -> AnsweredChoices:
         choices = self._builder.choices(asked.doc_id, asked.doc)
@@ -175,7 +191,7 @@ class Scorer:
     # What the configuration says
 
     @cached_property
-    def _process_results(self) -> Callable[[Doc, Sequence[Value]], Mapping[str, Any]] | None:
+    def _process_results(self) -> ProcessResults | None:
         function = self._config.process_results
         return self._resolve(function) if isinstance(function, FunctionRef) else None
 

@@ -102,9 +102,77 @@ def test_pipelines_have_metrics_of_their_own(made: TaskMaker) -> None:
     assert found == {("exact_match", "first"): 0.5, ("exact_match_majority", "voted"): 1.0}
 
 
+OWN_SCORES = """def own(doc, results):
+    (text,) = results
+    return {"hit": float(text == doc["answer"]), "length": len(text)}"""
+
+
+def test_a_tasks_own_scoring_is_done_for_each_answer_and_reduced(made: TaskMaker) -> None:
+    metrics = [{"metric": "hit", "reduction": ["first", "mean", "majority", "pass@2"]}]
+    task = made.task(repeats=3, process_results=made.function(OWN_SCORES), metric_list=metrics)
+    found = scored(task, *[list(map(text, own)) for own in (["a0", "x", "xx"], ["x", "a1", "a1"])])
+    assert [dict(sample.scores) for sample in found] == [
+        pytest.approx({"hit": 1.0, "hit_mean": 1 / 3, "hit_majority": 1.0, "hit_pass@2": 2 / 3, "length": 2}),
+        pytest.approx({"hit": 0.0, "hit_mean": 2 / 3, "hit_majority": 1.0, "hit_pass@2": 1.0, "length": 1}),
+    ]
+    names = {"hit", "hit_mean", "hit_majority", "hit_pass@2", "length"}
+    assert {one.metric for one in task.scorer.aggregate(found, compat=False)} == names
+    assert set(task.scorer.metrics) == names - {"length"}
+
+
+def test_a_tasks_own_scoring_without_a_reduction_gets_what_the_filters_leave(made: TaskMaker) -> None:
+    own = made.function("def own(doc, results):\n    return {'seen': len(results[0])}")
+    every = {"name": "every", "filter": [{"function": "lowercase"}]}
+    task = made.task(repeats=3, process_results=own, metric_list=[{"metric": "seen"}], filter_list=[every])
+    assert scores(task, "a b c", "a b c") == [{"seen": 3}] * 2
+
+
+def test_scores_of_other_names_for_another_answer_cannot_be_reduced(made: TaskMaker) -> None:
+    own = made.function("def own(doc, results):\n    return {results[0]: 1.0}")
+    task = made.task(process_results=own, **reduced("mean"))
+    with pytest.raises(TaskError, match=r"document 0: .*scores of different names"):
+        scores(task, "a b c", "a b c")
+
+
+TAKE, VOTE = {"function": "take_first"}, {"function": "majority_vote"}
+LOWER, THREE = {"function": "lowercase"}, {"function": "take_first_k", "k": 3}
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "read"),
+    [
+        (None, 1),
+        ([[LOWER, TAKE]], 1),
+        ([[LOWER, TAKE], [LOWER]], 8),
+        ([[LOWER, VOTE, TAKE]], 8),
+        ([[THREE, VOTE, TAKE]], 3),
+        ([[TAKE], [THREE]], 3),
+    ],
+)
+def test_how_many_answers_count_is_told_by_the_filters(
+    made: TaskMaker, pipelines: list[list[dict[str, Any]]] | None, read: int
+) -> None:
+    written = None if pipelines is None else [{"name": f"p{i}", "filter": p} for i, p in enumerate(pipelines)]
+    assert made.task(filter_list=written, repeats=8).scorer.answers_read(8) == read
+    assert made.task(filter_list=written).scorer.answers_read(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("reductions", "read"), [(("first",), 1), (("first", "mean"), 8), (("pass@2",), 8), (("majority",), 8)]
+)
+def test_how_many_answers_count_is_told_by_the_reductions(
+    made: TaskMaker, reductions: tuple[str, ...], read: int
+) -> None:
+    assert made.task(**reduced(*reductions)).scorer.answers_read(8) == read
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        (
+            {**reduced("mean"), "filter_list": [{"name": "first", "filter": [{"function": "take_first"}]}]},
+            "needs all repeats of a document; leave `take_first` out",
+        ),
         (reduced("means"), "Unknown reduction 'means': did you mean 'mean'?"),
         (reduced("pass@k"), "needs a number for k"),
         (
@@ -121,10 +189,12 @@ def test_a_wrong_reduction_is_said_before_anything_is_asked(
     assert message in str(caught.value)
 
 
-def test_a_reduction_after_take_first_says_what_is_wrong(made: TaskMaker) -> None:
-    first = {"name": "first", "filter": [{"function": "take_first"}]}
+def test_a_reduction_after_filters_that_leave_one_answer_says_what_is_wrong(made: TaskMaker) -> None:
+    code = "def join(responses, docs):\n    return [' '.join(own) for own in responses]"
+    joined = {"function": "custom", "filter_fn": made.function(code)}
+    task = made.task(filter_list=[{"name": "one", "filter": [joined]}], **reduced("mean"))
     with pytest.raises(TaskError, match="needs all repeats of a document; leave `take_first` out"):
-        scores(made.task(filter_list=[first], **reduced("mean")), "a b c", "a b c")
+        scores(task, "a b c", "a b c")
 
 
 def test_more_answers_than_repeats_cannot_be_asked_for(made: TaskMaker) -> None:
