@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from threading import Event
 from typing import Generic, TypeVar, cast
 
@@ -41,7 +40,7 @@ class StepCalls:
     """Calls steps for a run. records: where Prefect keeps what they gave."""
 
     run: Run
-    records: Path | StepRecords
+    records: StepRecords
 
     def call(
         self, step: Task[..., R], name: str, *, refresh: bool = False, **parameters: object

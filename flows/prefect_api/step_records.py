@@ -1,17 +1,23 @@
-"""Prefect's records of finished steps in a bucket, where any machine with the same output finds them."""
+"""Prefect's records of finished steps: where they are kept, and that they are plain data.
+
+A record names what reads it. Whoever can write to the folder or bucket could so have any code run on every
+machine that resumes from it: what is not written by our own serializer is no record, and its step runs again.
+"""
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 from prefect.filesystems import WritableFileSystem
 from prefect.utilities.asyncutils import sync_compatible
 from pydantic import Field
 
-from flows.storage.bucket import BucketPath
-from flows.storage.files import Place
+from flows.storage.files import Place, atomic_path, place_of
+
+# How the serializer of steps is called in their records (`flows.steps.record_serializer`).
+SERIALIZER = "assay-record"
 
 
 class StepRecords(WritableFileSystem):
@@ -21,22 +27,30 @@ class StepRecords(WritableFileSystem):
     _block_type_slug = "assay-step-records"
     _documentation_url = None
 
-    address: str = Field(description="s3://bucket/prefix below which the records are")
+    address: str = Field(description="folder or s3://bucket/prefix below which the records are")
 
     @sync_compatible  # the engine of flows that are no coroutines calls it as a plain function
     async def read_path(self, path: str) -> bytes:
-        return await asyncio.to_thread((BucketPath.parse(self.address) / path).read_bytes)
+        return await asyncio.to_thread(self._read, path)
 
     @sync_compatible
     async def write_path(self, path: str, content: bytes) -> None:
-        await asyncio.to_thread((BucketPath.parse(self.address) / path).write_bytes, content)
+        await asyncio.to_thread(self._write, path, content)
+
+    def _read(self, path: str) -> bytes:
+        content = (place_of(self.address) / path).read_bytes()
+        named = json.loads(content)["metadata"]["serializer"]
+        if named != {"type": SERIALIZER}:
+            raise ValueError(f"{self.address}/{path} is no record of a step")
+        return content
+
+    def _write(self, path: str, content: bytes) -> None:
+        with atomic_path(place_of(self.address) / path) as temporary:
+            temporary.write_bytes(content)
 
 
-def result_storage(records: Place) -> Path | StepRecords:
-    """What Prefect is to keep its records in; that of a bucket is made known to its server."""
-    if not isinstance(records, BucketPath):
-        records.mkdir(parents=True, exist_ok=True)
-        return records
+def result_storage(records: Place) -> StepRecords:
+    """What Prefect is to keep its records in, which its server must know."""
     block = StepRecords(address=str(records))
     save = cast(Callable[..., Any], block.save)  # whose type does not know how it is told to wait
     save(hashlib.sha256(block.address.encode()).hexdigest()[:32], overwrite=True, _sync=True)

@@ -9,6 +9,7 @@ from prefect.states import Failed
 from prefect.transactions import get_transaction
 
 from backends.errors import BackendError
+from flows.steps.record_serializer import RecordSerializer
 from metrics.errors import MetricError
 from tasks_lib.errors import TaskError
 
@@ -35,7 +36,7 @@ def step(name: str, *, retries: int = 0) -> Callable[[Callable[P, R | State[R]]]
         name=name,
         cache_key_fn=_key,
         persist_result=True,
-        result_serializer="json",
+        result_serializer=RecordSerializer(),
         retries=retries,
         retry_delay_seconds=2,
         retry_condition_fn=_may_pass,

@@ -9,7 +9,7 @@ import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from backends.files import sha256_of
 from flows.common.errors import ResultError
@@ -64,7 +64,7 @@ class StepFiles:
 
     def fetch(self, file: File) -> Path:
         """The file of a reference, on this machine. Raises FileNotFoundError or ResultError."""
-        return self.root / file["path"]
+        return self._path(file)
 
     def fetch_all(self, files: Mapping[str, File]) -> dict[str, Path]:
         """The files of several references, of which one may need another beside it."""
@@ -76,9 +76,16 @@ class StepFiles:
 
     def _is_intact(self, file: File) -> bool:
         try:
-            return sha256_of(self.root / file["path"]) == file["sha256"]
+            return sha256_of(self._path(file)) == file["sha256"]
         except OSError:
             return False
+
+    def _path(self, file: File) -> Path:
+        """Where a file is on this machine, which is below the root, whatever its reference says."""
+        path = PurePosixPath(file["path"])
+        if path.is_absolute() or ".." in path.parts:
+            raise ResultError(f"a record below {self.root} names {str(path)!r}, which is outside: delete it")
+        return self.root / path
 
 
 class SharedStepFiles(StepFiles):
@@ -116,7 +123,7 @@ class SharedStepFiles(StepFiles):
         return file
 
     def fetch(self, file: File) -> Path:
-        path = self.root / file["path"]
+        path = self._path(file)
         if self._known.get(file["path"]) != file["sha256"]:
             if not super()._is_intact(file):
                 self._download(file, path)

@@ -1,13 +1,19 @@
 """Files of the home that are gone, cut off or of another time: the next run does what is missing."""
 
+import base64
+import json
 import os
+import pickle
 import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flows.common.errors import ResultError
+from flows.storage.step_files import StepFiles
 from tests.support.lab import Lab
 
 
@@ -40,6 +46,52 @@ def test_a_damaged_step_is_done_again_without_the_model(
     assert after.results["results"] == before.results["results"]
     assert lab.asked == 13
     assert len(after.samples("sums")) == 5
+
+
+def call(mark: Path) -> str:
+    """What Prefect's own decoder makes a call of."""
+    return json.dumps({"__class__": "subprocess.getoutput", "data": {"cmd": f"touch {mark}"}})
+
+
+def as_prefects_json(record: Any, mark: Path) -> None:
+    record["metadata"]["serializer"] = {"type": "json"}
+    record["result"] = call(mark)
+
+
+def under_the_name_of_our_own_reader(record: Any, mark: Path) -> None:
+    record["result"] = call(mark)
+
+
+def as_pickle(record: Any, mark: Path) -> None:
+    class Command:
+        def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+            return exec, (f"import os; os.system('touch {mark}')",)
+
+    record["metadata"]["serializer"] = {"type": "pickle"}
+    record["result"] = base64.encodebytes(pickle.dumps(Command())).decode()
+
+
+@pytest.mark.parametrize("change", [as_prefects_json, under_the_name_of_our_own_reader, as_pickle])
+def test_a_record_of_a_step_that_somebody_else_wrote_runs_nothing(
+    lab: Lab, change: Callable[[Any, Path], None], tmp_path: Path
+) -> None:
+    lab.add_texts("sums", 3)
+    before = lab.evaluate("sums")
+    for file in files(lab, "finished"):
+        record = json.loads(file.read_text())
+        change(record, tmp_path / "mark")
+        file.write_text(json.dumps(record))
+    after = lab.evaluate("sums")
+    assert not (tmp_path / "mark").exists()
+    assert (after.failures, after.results["results"]) == ({}, before.results["results"])
+    assert lab.asked == 3
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/hostname", "prepared/../../outside"])
+def test_a_reference_leads_to_no_file_outside_of_the_steps_folder(path: str, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("mine")
+    with pytest.raises(ResultError, match="outside"):
+        StepFiles(tmp_path / "steps").fetch({"path": path, "sha256": ""})
 
 
 def test_a_deleted_store_is_asked_for_anew(lab: Lab) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from prefect.serializers import JSONSerializer
 
 from flows.planning.prepared_requests import Piece, PreparedTask, cut_pieces
+from flows.steps.record_serializer import RecordSerializer
 from flows.steps.records import LoadedModel, Prepared, Scored, ScoredTask, ShardResult, TaskShare
 
 FILE = {"path": "prepared/a.parquet", "sha256": "0f"}
@@ -30,8 +30,9 @@ def task(name: str, requests: int) -> PreparedTask:
     ],
 )
 def test_a_result_is_kept_as_json_and_read_as_what_it_was(result: object) -> None:
-    serializer: JSONSerializer[object] = JSONSerializer()
-    assert serializer.loads(serializer.dumps(result)) == result
+    kept = RecordSerializer().dumps(result)
+    assert RecordSerializer().loads(kept) == result
+    assert "__class__" not in kept.decode()
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,7 @@ def test_a_shard_has_a_piece_of_each_task_that_it_has_requests_of(
 def test_a_step_with_failures_shows_as_failed_gives_what_worked_and_runs_again(tmp_path: Path) -> None:
     from prefect import State, flow
 
+    from flows.prefect_api.step_records import result_storage
     from flows.steps.step import ended, step
 
     failures = [{"facts": "no data"}, {}]
@@ -64,7 +66,7 @@ def test_a_step_with_failures_shows_as_failed_gives_what_worked_and_runs_again(t
 
     @flow
     def called() -> list[tuple[str, object]]:
-        own = prepare.with_options(result_storage=tmp_path)
+        own = prepare.with_options(result_storage=result_storage(tmp_path))
         states = [own(key="key", return_state=True) for _ in range(3)]
         return [(str(state.name), state.result(raise_on_failure=False)) for state in states]
 
