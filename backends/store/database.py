@@ -1,15 +1,18 @@
 """The database under the response store: how it is opened, created by one of many, and explained."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from backends.errors import BackendError
-from backends.retrying import Patience, tried
+from backends.retrying import Patience, Retrier, tried
+
+T = TypeVar("T")
 
 # Long enough for another process to write a large batch to a slow disk, short enough to be noticed.
 _BUSY_SECONDS = 120.0
@@ -50,6 +53,41 @@ def connect(place: str | Path) -> sa.Engine:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
     return engine
+
+
+class Database:
+    """Transactions on a store's database, tried again while it is away for as long as `patience` says. All
+    raise BackendError, naming the store, when it refuses."""
+
+    def __init__(self, engine: sa.Engine, patience: Patience) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(assay_begin="BEGIN IMMEDIATE")
+        self._try = Retrier(patience, is_away)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, for the processes of one machine."""
+        return self.engine.dialect.name == "sqlite"
+
+    def do(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do in one transaction what can be done twice."""
+        with explained(shown(self.engine.url)):
+            return self._try(partial(_within, self.engine, work))
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """`do` what reads before it writes: SQLite gives it its turn at the beginning."""
+        with explained(shown(self.engine.url)):
+            return self._try(partial(_within, self._writer, work))
+
+    def attempt(self, work: Callable[[sa.Connection], object]) -> None:
+        """Do, once, what nobody needs where the database is away or refuses."""
+        with suppress(exc.SQLAlchemyError):
+            _within(self._writer, work)
+
+
+def _within(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
 
 
 def initialise(

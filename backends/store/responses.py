@@ -11,21 +11,21 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from backends.answer_faults import logprob_fault, may_not_stand, says_nothing_after_thinking
 from backends.errors import BackendError
 from backends.requests import Response
-from backends.retrying import PATIENT, Patience, Retrier
-from backends.store.database import connect, explained, initialise, is_away, shown
+from backends.retrying import PATIENT, Patience
+from backends.store.database import Database, connect, explained, initialise, shown
+from backends.store.leases import Leases
 from backends.store.payload import Codec
+from backends.store.statements import INSERTS, chunks, rows_of
 from backends.store.tables import CONFIRMED, META, METADATA, RESPONSES, SCHEMA_VERSION
 
 T = TypeVar("T")
@@ -33,16 +33,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 # What is worth keeping for good: asking again would give the same. A failure may pass, a budget may grow.
 STORED = frozenset({"answer", "truncated", "refused"})
-# SQLite's own limit of bound values was 999 for long; larger chunks are not faster.
-_CHUNK = 500
 
 _PAYLOADS = sa.select(RESPONSES.c.key, RESPONSES.c.payload)
-
-# Insert, which SQL has no common word for doing only where the key is new.
-_INSERTS: dict[str, Callable[[sa.Table], sa.Insert]] = {
-    "sqlite": lambda table: sqlite.insert(table).on_conflict_do_nothing(),
-    "postgresql": lambda table: postgresql.insert(table).on_conflict_do_nothing(),
-}
 
 
 class ResponseStore:
@@ -53,15 +45,16 @@ class ResponseStore:
     written, a full disk, a file that is no store. One of PostgreSQL that goes away is waited for first.
 
     identity: a uuid made with the store; whatever is cached because its answers are here depends on it.
+    leases: who is asking for what just now.
     """
 
     def __init__(self, engine: sa.Engine, identity: str, patience: Patience) -> None:
-        self._engine = engine
-        self._try = Retrier(patience, is_away)
+        self._database = Database(engine, patience)
         self._where = shown(engine.url)
-        self._insert = _INSERTS[engine.dialect.name]
+        self._insert = INSERTS[engine.dialect.name]
         self._local = threading.local()
         self.identity = identity
+        self.leases = Leases(self._database)
 
     @classmethod
     def open(cls, place: str | Path, patience: Patience = PATIENT) -> Self:
@@ -108,7 +101,7 @@ class ResponseStore:
         if not rows:
             return
         confirmed = [{"key": key} for key, what in responses.items() if says_nothing_after_thinking(what)]
-        self._call(partial(self._put, rows, sorted(confirmed, key=itemgetter("key"))))
+        self._database.do(partial(self._put, rows, sorted(confirmed, key=itemgetter("key"))))
 
     def _put(self, rows: Rows, confirmed: Rows, connection: sa.Connection) -> None:
         stored = connection.execute(self._insert(RESPONSES), rows).rowcount
@@ -121,8 +114,8 @@ class ResponseStore:
         """Put responses in the place of those that may not stand."""
         payloads = dict(
             row
-            for chunk in _chunks([row["key"] for row in rows])
-            for row in _all(_PAYLOADS.where(RESPONSES.c.key.in_(chunk)), connection)
+            for chunk in chunks([row["key"] for row in rows])
+            for row in rows_of(_PAYLOADS.where(RESPONSES.c.key.in_(chunk)), connection)
         )
         suspects = {
             key: self._decoded(key, payload)
@@ -138,16 +131,16 @@ class ResponseStore:
     @property
     def is_file(self) -> bool:
         """Whether it is a file, for the processes of one machine."""
-        return self._engine.dialect.name == "sqlite"
+        return self._database.is_file
 
     def count(self) -> int:
         """How many responses are stored."""
         count = sa.select(sa.func.count()).select_from(RESPONSES)
-        return self._call(lambda connection: connection.execute(count).scalar_one())
+        return self._database.do(lambda connection: connection.execute(count).scalar_one())
 
     def close(self) -> None:
         """Give the connections back; the store can be opened again."""
-        self._engine.dispose()
+        self._database.engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -158,21 +151,13 @@ class ResponseStore:
         self.close()
 
     def _payloads(self, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        for chunk in _chunks(keys):
-            yield from self._call(partial(_all, _PAYLOADS.where(RESPONSES.c.key.in_(chunk))))
+        for chunk in chunks(keys):
+            yield from self._database.do(partial(rows_of, _PAYLOADS.where(RESPONSES.c.key.in_(chunk))))
 
     def _unfit(self, responses: Mapping[str, Response]) -> set[str]:
-        return _unfit(responses, lambda keys: self._call(lambda connection: _confirmed(connection, keys)))
-
-    def _call(self, work: Callable[[sa.Connection], T]) -> T:
-        """Do in one transaction what can be done twice."""
-
-        def once() -> T:
-            with self._engine.begin() as connection:
-                return work(connection)
-
-        with explained(self._where):
-            return self._try(once)
+        return _unfit(
+            responses, lambda keys: self._database.do(lambda connection: _confirmed(connection, keys))
+        )
 
     def _encoded(self, key: str, response: Response) -> bytes:
         if response.status not in STORED:
@@ -209,7 +194,7 @@ class ResponseStore:
 
 def _identity(engine: sa.Engine) -> str:
     first = [{"name": "schema", "value": SCHEMA_VERSION}, {"name": "identity", "value": str(uuid.uuid4())}]
-    initialise(engine, METADATA, _INSERTS[engine.dialect.name](META), first)
+    initialise(engine, METADATA, INSERTS[engine.dialect.name](META), first)
     with explained(shown(engine.url)), engine.begin() as connection:
         meta = {row.name: row.value for row in connection.execute(sa.select(META))}
     if meta["schema"] != SCHEMA_VERSION:
@@ -229,15 +214,8 @@ def _unfit(responses: Mapping[str, Response], confirmed: Callable[[list[str]], s
 
 def _confirmed(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
     column = sa.select(CONFIRMED.c.key)
-    chunks = (_all(column.where(CONFIRMED.c.key.in_(chunk)), connection) for chunk in _chunks(keys))
-    return {key for rows in chunks for (key,) in rows}
-
-
-def _all(query: sa.Select[Any], connection: sa.Connection) -> Sequence[Any]:
-    return connection.execute(query).all()
-
-
-def _chunks(keys: Sequence[str]) -> Iterator[list[str]]:
-    rest = iter(keys)
-    while chunk := list(islice(rest, _CHUNK)):
-        yield chunk
+    return {
+        key
+        for chunk in chunks(keys)
+        for (key,) in rows_of(column.where(CONFIRMED.c.key.in_(chunk)), connection)
+    }

@@ -24,3 +24,20 @@ RESPONSES = sa.Table(
 # The answers that look as if they could not stand (`backends.answer_faults.may_not_stand`) and yet do: a
 # version that knows the difference has stored them.
 CONFIRMED = sa.Table("assay_confirmed", METADATA, sa.Column("key", sa.Text, primary_key=True))
+# Who asks for answers just now, once for each shard: the process, and when it was last there.
+ASKERS = sa.Table(
+    "assay_askers",
+    METADATA,
+    sa.Column("asker", sa.Text, primary_key=True),
+    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("began", sa.Double, nullable=False),
+    sa.Column("seen", sa.Double, nullable=False),
+)
+# The answers that each of them asks for, so that no other does at the same time.
+LEASES = sa.Table(
+    "assay_leases",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("asker", sa.Text, nullable=False),
+)

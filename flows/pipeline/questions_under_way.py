@@ -1,11 +1,18 @@
-"""Which questions are being asked, so that none is asked by two shards at the same time."""
+"""Which questions are being asked, so that none is asked by two shards at once, be they of one run or of two
+runs on one response store."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from threading import Event, Lock
+from time import monotonic, sleep
 
 from backends.stop_sign import LOOK_SECONDS, Sign, Stopped
+from backends.store.leases import Leases
+
+_LOOK_AT_RUNS_SECONDS = 0.3
+_SAID_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,21 @@ class QuestionsUnderWay:
                 for key in own:
                     del self._asked_by[key]
             ended.set()
+
+
+def wait_for_runs(leases: Leases, askers: Set[str], stop: Sign, say: Callable[[str], None]) -> None:
+    """Wait until other runs no longer ask for what they do; said where it takes long. Raises Stopped where
+    nobody wants the answers any more."""
+    said_after = monotonic() + _SAID_SECONDS
+    while leases.still_asking(askers):
+        look_again = monotonic() + _LOOK_AT_RUNS_SECONDS
+        while monotonic() < look_again:
+            if stop.is_set():
+                raise Stopped
+            sleep(LOOK_SECONDS)
+        if monotonic() > said_after:
+            say("another run is asking the same questions; its answers are waited for")
+            said_after = inf
 
 
 def wait_for(ended: Set[Event], stop: Sign) -> None:

@@ -1,12 +1,14 @@
 """Asking the model: a bundle's requests in shards, of an endpoint several at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from backends.stop_sign import Stopped
-from flows.pipeline.questions_under_way import QuestionsUnderWay, wait_for
+from backends.store.leases import Others
+from flows.pipeline.questions_under_way import QuestionsUnderWay, wait_for, wait_for_runs
 from flows.pipeline.step_calls import StepCalls
 from flows.planning import step_keys
 from flows.planning.plan import Plan
@@ -53,8 +55,8 @@ class Shards:
         return in_flight
 
     def _ask(self, name: str, pieces: Sequence[Piece]) -> ShardResult | Exception:
-        """Ask a shard; may run in a thread of its own. What another shard is asking is left to that one, and
-        asked here only where no answer has come of it."""
+        """Ask a shard; may run in a thread of its own. What another shard or run is asking is left to that
+        one, and asked here only where no answer has come of it."""
         left, found = [PreparedRequests.of(self.plan, piece) for piece in pieces], ShardResult({})
         while left:
             if self.workers.stop.is_set():
@@ -62,16 +64,26 @@ class Shards:
             missing: set[str] = set().union(*(one.missing() for one in left))
             if found.done and not missing:
                 return found + self._reused(left)
-            with self.under_way.asking(missing) as others:
-                own = [part for one in left if (part := one.without(others)).piece.rows]
+            with self.under_way.asking(missing) as others, self._leased(missing - others.keys()) as runs:
+                left_to_others = {*others, *runs}
+                own = [part for one in left if (part := one.without(left_to_others)).piece.rows]
                 if own:
                     result = self._infer(name, own, is_answered=not missing)
                     if isinstance(result, Exception):
                         return result
                     found += result
             wait_for(set(others.values()), self.workers.stop)
-            left = [part for one in left if (part := one.only(others)).piece.rows]
+            wait_for_runs(
+                self.plan.store.leases, set(runs.values()), self.workers.stop, self.run.reporter.say
+            )
+            left = [part for one in left if (part := one.only(left_to_others)).piece.rows]
         return found
+
+    def _leased(self, missing: Set[str]) -> AbstractContextManager[Others]:
+        """A block in which no other run on this store asks for these answers, but for those that it gives."""
+        if not missing or self.plan.spec.answers_from is not None:
+            return nullcontext({})
+        return self.plan.store.leases.held(missing)
 
     def _infer(
         self, name: str, requests: Sequence[PreparedRequests], *, is_answered: bool

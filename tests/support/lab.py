@@ -168,10 +168,15 @@ class Lab:
         return content
 
     @property
+    def all_records(self) -> list[Any]:
+        """What `results.json` has, of all runs that came to their end."""
+        files = self.results.glob("*/*/results.json")
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    @property
     def all_results(self) -> list[Any]:
         """The scores of all runs that came to their end."""
-        files = self.results.glob("*/*/results.json")
-        return [json.loads(file.read_text(encoding="utf-8"))["results"] for file in files]
+        return [record["results"] for record in self.all_records]
 
 
 def finish(process: Process) -> Finished:

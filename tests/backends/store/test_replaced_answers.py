@@ -66,7 +66,7 @@ def written_before(store: ResponseStore, responses: list[Response]) -> list[str]
         {"key": name, "model": "m", "payload": codec.encode(one)}
         for name, one in zip(keys, responses, strict=True)
     ]
-    with store._engine.begin() as connection:
+    with store._database.engine.begin() as connection:
         connection.execute(sa.insert(RESPONSES), rows)
     return keys
 

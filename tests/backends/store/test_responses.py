@@ -135,7 +135,7 @@ def test_the_identity_belongs_to_the_store(tmp_path: Path) -> None:
 
 
 def test_the_file_is_written_ahead_and_synchronised_in_full(path: Path) -> None:
-    with ResponseStore.open(path) as store, store._engine.begin() as connection:
+    with ResponseStore.open(path) as store, store._database.engine.begin() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
