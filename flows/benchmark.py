@@ -20,9 +20,11 @@ def benchmark(spec: "SuiteSpec", *, progress: bool = False) -> "SuiteResult":
     Raises SpecError and TaskError for a request that is wrong, before any model is asked, and ResultError
     where the results cannot be written.
     """
+    from flows.common.event_loops import outside_event_loop
     from flows.suites.start import run_suite
 
-    return run_suite(spec, show_progress=progress)
+    with outside_event_loop():
+        return run_suite(spec, show_progress=progress)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,11 @@ def compare(runs: "Sequence[Run]", *, tasks: Sequence[str] = ()) -> "list[Compar
     Raises NotComparable, with the reason, for runs of which no task can be compared; SpecError for a task
     that no run has; ResultError for a folder that holds no finished run.
     """
+    from flows.common.event_loops import outside_event_loop
     from flows.comparing.comparison import compare_all
 
-    return compare_all(runs, tasks=tasks)
+    with outside_event_loop():
+        return compare_all(runs, tasks=tasks)
 
 
 if __name__ == "__main__":

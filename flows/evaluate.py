@@ -19,9 +19,11 @@ def evaluate(spec: "EvaluationSpec", *, progress: bool = False) -> "EvaluationRe
     Raises TaskError, BackendError or SpecError for a request that is wrong, before any model is loaded, and
     ResultError where the results cannot be written.
     """
+    from flows.common.event_loops import outside_event_loop
     from flows.pipeline.start import run
 
-    return run(spec, show_progress=progress)
+    with outside_event_loop():
+        return run(spec, show_progress=progress)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ def publish(run: str | Path, to: str) -> str:
     A run that is there already stays as it is. Raises SpecError for a sink there is not or that lacks its
     package, ResultError for a folder without a finished run, and PublishError where the sink fails.
     """
+    from flows.common.event_loops import outside_event_loop
     from flows.sinks.registry import publish_run
 
-    return publish_run(run, to)
+    with outside_event_loop():
+        return publish_run(run, to)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ def rescore(spec: "RescoreSpec", *, progress: bool = False) -> "EvaluationResult
     Raises SpecError where answers are not stored, before anything is written, and what
     `flows.evaluate.evaluate` raises.
     """
+    from flows.common.event_loops import outside_event_loop
     from flows.pipeline.start import run_rescoring
 
-    return run_rescoring(spec, show_progress=progress)
+    with outside_event_loop():
+        return run_rescoring(spec, show_progress=progress)
 
 
 if __name__ == "__main__":

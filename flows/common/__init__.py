@@ -1,1 +1,1 @@
-"""Errors and text tables: what every other package of `flows` may use."""
+"""Errors, text tables, event loops: what every other package of `flows` may use."""

@@ -7,6 +7,7 @@ from backends.money.estimates import Experience
 from backends.money.prices import Price, Usage, cost
 from backends.requests import Request
 from backends.text.generation_settings import settings_of
+from flows.common.event_loops import outside_event_loop
 from flows.common.text_tables import aligned
 from flows.planning import call_history
 from flows.planning.plan import Plan
@@ -65,6 +66,7 @@ class Estimate:
             yield "The model was not asked before: tokens go by length, answers are as long as they may be."
 
 
+@outside_event_loop()
 def estimate(spec: EvaluationSpec) -> Estimate:
     """Prepare all tasks and add up what asking for their missing answers would take.
 

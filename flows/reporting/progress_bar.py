@@ -1,4 +1,4 @@
-"""A bar on the terminal, with the time left."""
+"""A bar on the terminal, with the time left; in a notebook a line."""
 
 import logging
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from rich.progress import Task as Bar
 from rich.text import Text
 
 from flows.reporting.logged_lines import saying_what_is_logged
+from flows.reporting.notebook_line import NotebookReporter
 from flows.reporting.reporter import Reporter, as_current
 
 
@@ -56,10 +57,25 @@ def reporting(show: bool) -> Iterator[Reporter]:
         with as_current(Reporter()) as silent:
             yield silent
         return
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        with _in_notebook() as shown:
+            yield shown
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeft())
     with (
-        Progress(*columns, console=Console(stderr=True), transient=True) as bar,
+        Progress(*columns, console=console, transient=True) as bar,
         as_current(BarReporter(bar)) as shown,
         saying_what_is_logged(shown),
     ):
         yield shown
+
+
+@contextmanager
+def _in_notebook() -> Iterator[Reporter]:
+    line = NotebookReporter()
+    try:
+        with as_current(line), saying_what_is_logged(line):
+            yield line
+    finally:
+        line.close()
