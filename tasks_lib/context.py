@@ -25,4 +25,5 @@ class TaskContext:
     def scope(self, config: Config, path: Path) -> TaskScope[Config]:
         """A task of this run; path: its file, or its group's for one defined there."""
         errors, resolves = ErrorContext(config.task, path), partial(resolve, trusted=self.trusted)
-        return TaskScope(config, errors, resolves, self.options, self.roots)
+        own_folder = None if path in self.trusted else path.parent
+        return TaskScope(config, errors, resolves, self.options, self.roots, own_folder)

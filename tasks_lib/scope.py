@@ -18,7 +18,8 @@ class TaskScope(Generic[Config]):
     """One task and how a run asks it.
 
     errors: makes the errors of the task. resolve: what a reference names, a function or class or a custom
-    metric; raises TaskError. roots: data roots, the first one that has a dataset counts.
+    metric; raises TaskError. roots: data roots, the first one that has a dataset counts. own_folder: that of
+    a task file which is not trusted, and may name no files but those below it and of the roots.
     """
 
     config: Config
@@ -26,3 +27,4 @@ class TaskScope(Generic[Config]):
     resolve: Resolve
     options: AskOptions = field(default_factory=AskOptions)
     roots: Sequence[Path] = ()
+    own_folder: Path | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from backends.files import sha256_of
+from tasks_lib.data.allowed_data import check_data
 from tasks_lib.data.media_documents import documents, table_documents
 from tasks_lib.errors import MissingResource, TaskError
 from tasks_lib.files.config import TaskConfig
@@ -157,8 +158,11 @@ class FunctionSource:
         return sha.hexdigest()[:32]
 
 
-def find_source(config: TaskConfig, roots: Sequence[Path]) -> Source:
-    """Where the documents of a task are: the first data root that has the dataset, else the hub."""
+def find_source(config: TaskConfig, roots: Sequence[Path], own_folder: Path | None = None) -> Source:
+    """Where the documents of a task are: the first data root that has the dataset, else the hub.
+
+    own_folder: that of a task file which is not trusted. Raises TaskError for files that it may not name.
+    """
     if config.dataset_path is None:
         raise TaskError(f"{config.task}: the task file has no dataset_path")
     if local := local_source(config.task, config.dataset_path, config.dataset_name, roots):
@@ -166,6 +170,8 @@ def find_source(config: TaskConfig, roots: Sequence[Path]) -> Source:
     options = {
         key: value for key, value in (config.dataset_kwargs or {}).items() if key != "trust_remote_code"
     }
+    if own_folder is not None:
+        check_data(config.task, config.dataset_path, options, (own_folder, *roots))
     return HubSource(config.task, config.dataset_path, config.dataset_name, options)
 
 

@@ -23,13 +23,14 @@ class Documents:
     def __init__(self, scope: TaskScope[TaskConfig]) -> None:
         self._config, self._errors = scope.config, scope.errors
         self._resolve, self._roots = scope.resolve, scope.roots
+        self._own_folder = scope.own_folder
 
     @cached_property
     def source(self) -> Source:
         function = self._config.custom_dataset
         if function is None:
             with self._errors.on("dataset_path"):
-                return find_source(self._config, self._roots)
+                return find_source(self._config, self._roots, self._own_folder)
         options = {**self._config.metadata, **(self._config.dataset_kwargs or {})}
         with self._errors.on("custom_dataset"):
             make = self._resolve(function)

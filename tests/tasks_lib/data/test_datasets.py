@@ -149,6 +149,72 @@ def test_a_dataset_name_does_not_leave_the_data_root(tmp_path: Path, name: str) 
     assert isinstance(found, HubSource)
 
 
+def not_trusted(own: Path, path: str, *roots: Path, **options: Any) -> Source:
+    """The source of a task file in `own` whose folder the user has not trusted."""
+    config = TaskConfig(task="made", dataset_path=path, dataset_kwargs=options)
+    return find_source(config, roots, own)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("text", {"data_files": {"test": "{outside}/secret.txt"}}),
+        ("json", {"data_files": ["own.jsonl", "../outside/secret.txt"]}),
+        ("csv", {"data_files": "secret.txt", "data_dir": "{outside}"}),
+        ("text", {"data_files": "{own}/link/secret.txt"}),
+        ("text", {"data_files": "{own}/*/secret.txt"}),
+        ("text", {"data_files": "zip://secret.txt::{own}/a.zip"}),
+        ("text", {"data_files": "https://127.0.0.1:1/secret.txt"}),
+        ("text", {"data_files": "file://{outside}/secret.txt"}),
+        ("imagefolder", {}),
+        ("{outside}", {}),
+        ("{own}/link", {}),
+        ("{own}", {"data_files": "{outside}/secret.txt"}),
+        ("org/of-the-hub", {"data_files": "{outside}/secret.txt"}),
+        ("org/of-the-hub", {"data_files": "../../secret.txt"}),
+        ("pandas", {"data_files": "{own}/a.pkl"}),
+        ("org/of-the-hub", {"cache_dir": "{outside}"}),
+        ("org/of-the-hub", {"token": "mine"}),
+    ],
+)
+def test_a_task_file_that_is_not_trusted_names_no_data_elsewhere(
+    tmp_path: Path, path: str, options: dict[str, Any]
+) -> None:
+    own, outside = tmp_path / "own", tmp_path / "outside"
+    own.mkdir()
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (own / "link").symlink_to(outside)
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.format(own=own, outside=outside)
+        if isinstance(value, list):
+            return [placed(one) for one in value]
+        return {key: placed(one) for key, one in value.items()}
+
+    with pytest.raises(TaskError, match=r"--trust-task-code|wants `data_files`"):
+        not_trusted(own, placed(path), tmp_path / "root", **placed(options))
+
+
+def test_a_task_file_that_is_not_trusted_names_its_own_data_that_of_roots_and_of_the_hub(
+    tmp_path: Path,
+) -> None:
+    own, root = tmp_path / "own", tmp_path / "root"
+    mine = lines(own / "data/test.jsonl", ROWS)
+    theirs = lines(root / "test.jsonl", ROWS)
+    for file in (mine, theirs):
+        found = not_trusted(own, "json", root, data_files={"test": str(file)})
+        assert [dict(row) for row in found.rows("test")] == ROWS
+    assert not_trusted(own, str(own / "data"), root).rows("test") == ROWS
+    for options in (
+        {},
+        {"data_files": {"test": "part/*.parquet"}},
+        {"data_files": "hf://datasets/o/n/x.json"},
+    ):
+        assert isinstance(not_trusted(own, "org/of-the-hub", root, **options), HubSource)
+
+
 def test_a_link_in_the_data_root_is_followed(tmp_path: Path) -> None:
     lines(tmp_path / "elsewhere/default/test.jsonl", ROWS)
     (tmp_path / "root/org").mkdir(parents=True)
