@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import UndefinedError
 
 from metrics.errors import MetricError
+from metrics.processes.marks import working_on
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 
@@ -29,8 +30,11 @@ class ErrorContext:
         return TaskError(self._message(key, message, doc_id))
 
     def _message(self, key: str, message: str, doc_id: int | None) -> str:
+        return f"{self._before(key, doc_id)}{message}{self._place}"
+
+    def _before(self, key: str, doc_id: int | None) -> str:
         document = "" if doc_id is None else f", document {doc_id}"
-        return f"{self.task}: {key}{document}: {message}{self._place}"
+        return f"{self.task}: {key}{document}: "
 
     @property
     def _place(self) -> str:
@@ -38,9 +42,11 @@ class ErrorContext:
 
     @contextmanager
     def on(self, key: str, doc_id: int | None = None, doc: Doc | None = None) -> Iterator[None]:
-        """Turn whatever is raised over `key` into a TaskError that names key, document and file."""
+        """Turn whatever is raised over `key` into a TaskError that names key, document and file; so does who
+        watches this process, where it ends meanwhile."""
         try:
-            yield
+            with working_on(self._before(key, doc_id), self._place, doc_id):
+                yield
         except TaskError as error:
             if not str(error).endswith(self._place):
                 said = str(error).removeprefix(f"{self.task}: ")

@@ -1,6 +1,7 @@
 """The errors a user of tasks can cause."""
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class TaskError(ValueError):
@@ -13,6 +14,9 @@ class MissingPackage(TaskError):
     def __init__(self, message: str, packages: Sequence[str]) -> None:
         super().__init__(message)
         self.packages = tuple(packages)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, tuple[str, ...]]]:
+        return type(self), (str(self), self.packages)
 
 
 class MissingResource(TaskError):

@@ -53,8 +53,7 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
             return Completed(message="Nothing was asked; the log has the estimate")
         account_limit.check(spec)
         plan = opened_plan(spec)
-        with plan.permitting():
-            return _evaluate(plan, reporter)
+        return _evaluate(plan, reporter)
 
 
 def _evaluate(plan: Plan, reporter: Reporter) -> Any:

@@ -6,6 +6,7 @@ from backends.errors import BackendError
 from flows.planning import cache_explanation
 from flows.planning.missing_answers import check_stored
 from flows.planning.plan import Plan
+from flows.planning.task_calls import processes
 from flows.results.run_folder import RunFolder
 from flows.runners.registry import check_runner
 from flows.sinks.registry import check_sinks
@@ -21,18 +22,25 @@ def checked_and_loaded(plan: Plan) -> Plan:
     for a request that is wrong, before any model is loaded.
     """
     plan.check()
-    with plan.permitting():
-        if plan.spec.answers_from is not None:
-            check_stored(plan)
+    was_finished = _was_finished(plan)
+    if not was_finished:
+        processes().start()
+    if plan.spec.answers_from is not None:
+        check_stored(plan)
     RunFolder.check_writable(plan.spec.output, plan.spec.model)
     check_sinks(plan.spec.sinks, plan.spec.model)
     _ = plan.store  # one that cannot be opened is said before anything is asked
     check_runner(plan)
     if not (Runner.parse(plan.spec.runner).is_local or plan.backend.capabilities.offers):
         return plan  # it is the workers' to load
-    if all(cache_explanation.was_finished(plan, name) for name in plan.selection.tasks):
+    if was_finished:
         return plan
     return _loaded(plan)
+
+
+def _was_finished(plan: Plan) -> bool:
+    """Whether there is most likely nothing to do."""
+    return all(cache_explanation.was_finished(plan, name) for name in plan.selection.tasks)
 
 
 def _loaded(plan: Plan) -> Plan:

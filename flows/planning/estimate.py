@@ -76,8 +76,7 @@ def estimate(spec: EvaluationSpec) -> Estimate:
     plan.check()
     experience, rate = call_history.load(plan)
     price = next(iter(plan.prices.values()))
-    with plan.permitting():
-        tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]
+    tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]
     return Estimate(tasks, rate, experience.prompts > 0)
 
 

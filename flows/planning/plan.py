@@ -4,7 +4,6 @@ A run has one, which its steps share; what it stands for is opened once, when it
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Self
@@ -23,22 +22,19 @@ from flows.planning.kept_model import KEPT_MODEL, open_models
 from flows.planning.route_check import NEEDS, check_route
 from flows.planning.shard_sizes import cut_bundles
 from flows.planning.stored_model import StoredModel
+from flows.planning.task_calls import TaskCalls
 from flows.prefect_api.secret_blocks import block_secret
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.store_address import store_place
 from flows.storage.home import Home
 from flows.storage.step_files import StepFiles, step_files
-from metrics.hf_evaluate.code_eval import allowing_code
+from metrics.processes.limits import WorkLimits
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.run_metadata import with_metadata
 from tasks_lib.catalog.selection import Selection
 from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
-from tasks_lib.task import Task, open_task
-
-# Tasks whose documents stay in memory.
-KEPT_TASKS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,14 +118,18 @@ class Plan:
         )
 
     @cached_property
-    def task(self) -> Callable[[str], Task]:
-        """The task of a name; kept while it is one of the last few, for its documents."""
-        return lru_cache(maxsize=KEPT_TASKS)(self._open_task)
-
-    def permitting(self) -> AbstractContextManager[None]:
-        """A block in which tasks may run what the model has written, if the run may. Their Python gets at the
-        metric that does so by itself."""
-        return allowing_code(self.spec.allow_unsafe_code)
+    def tasks(self) -> TaskCalls:
+        """The tasks by name, and what is done with them."""
+        spec = self.spec
+        context = TaskContext(
+            roots=[root.expanduser().absolute() for root in spec.data_root],
+            trusted=TrustedRoots.standard(spec.include_path if spec.trust_task_code else ()),
+            options=self.ask_options,
+        )
+        chat = self.backend.apply_chat_template if spec.apply_chat_template else None
+        files, allows_code = self.selection.tasks, spec.allow_unsafe_code
+        limits = WorkLimits(spec.doc_seconds, int(spec.doc_memory * 2**30))
+        return TaskCalls(files, context, chat, limits, allows_code=allows_code)
 
     @property
     def kinds(self) -> frozenset[RequestKind]:
@@ -164,13 +164,3 @@ class Plan:
     def bundles(self) -> list[tuple[str, ...]]:
         """The tasks as steps take them: one at a time, or, where there are too many, several."""
         return cut_bundles(list(self.selection.tasks))
-
-    def _open_task(self, name: str) -> Task:
-        spec = self.spec
-        context = TaskContext(
-            roots=[root.expanduser().absolute() for root in spec.data_root],
-            trusted=TrustedRoots.standard(spec.include_path if spec.trust_task_code else ()),
-            options=self.ask_options,
-            chat=self.backend.apply_chat_template if spec.apply_chat_template else None,
-        )
-        return open_task(self.selection.tasks[name], context)

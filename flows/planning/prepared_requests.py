@@ -107,8 +107,7 @@ class PreparedRequests:
         TaskError."""
         path = plan.steps.prepared / f"{step_keys.key_of(step_keys.prepare_parts(plan, task))}.parquet"
         if not path.exists():
-            builder = plan.task(task).builder
-            requests_file.write(path, builder, builder.repeats)
+            plan.tasks.prepare(task, path)
         return cls(plan, path, Piece(task, {}, 0, requests_file.count(path)))
 
     def __iter__(self) -> Iterator[PreparedRequest]:

@@ -29,7 +29,7 @@ def prepare_parts(plan: Plan, task: str) -> Parts:
         "code": CODE["prepare"],
         "task": task,
         "task file and its Python": plan.selection.tasks[task].digest,
-        "dataset": plan.task(task).documents.digest(),
+        "dataset": plan.tasks.digest(task),
         # A rendered chat depends on the template and on the tokenizer's special tokens.
         "chat as of the model": plan.model_key if plan.spec.apply_chat_template else None,
         **asdict(plan.ask_options),

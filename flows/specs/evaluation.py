@@ -229,6 +229,16 @@ class EvaluationSpec(BaseModel):
         default=False,
         description="run code that the model writes, for tasks that test it; there is no sandbox",
     )
+    doc_seconds: float = Field(
+        default=120,
+        gt=0,
+        le=10_000_000,
+        description="processor seconds that a task's Python and templates may take for one document; a "
+        "document that takes more fails its task, which says so",
+    )
+    doc_memory: float = Field(
+        default=8, gt=0, description="GiB of memory that they may take for one document"
+    )
     runner: str = Field(
         default=LOCAL,
         description="where the model is asked: local, dask:tcp://host:8786, dask:local?workers=4, ray:auto, "

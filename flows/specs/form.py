@@ -38,6 +38,8 @@ TITLES = {
     "min_coverage": "Scoring: least coverage",
     "cluster": "Scoring: cluster",
     "allow_unsafe_code": "Scoring: allow unsafe code",
+    "doc_seconds": "Scoring: seconds of a document",
+    "doc_memory": "Scoring: memory of a document",
     "compat": "Scoring: compatibility",
     "budget_usd": "Budget: US dollars",
     "budget_tokens": "Budget: tokens",

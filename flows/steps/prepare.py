@@ -15,15 +15,13 @@ from tasks_lib.errors import TaskError
 @step("prepare", retries=2)
 def prepare(run: Run, tasks: dict[str, str], key: str) -> Prepared | State[Prepared]:
     """Write the requests of each task. tasks: the key of each, by name."""
-    with run.plan.permitting():
-        return ended(Prepared(*for_each(tasks, lambda name: _prepare(run.plan, name, tasks[name]))))
+    return ended(Prepared(*for_each(tasks, lambda name: _prepare(run.plan, name, tasks[name]))))
 
 
 def _prepare(plan: Plan, name: str, key: str) -> PreparedTask:
-    task = plan.task(name)
-    task.scorer.check()
     path = plan.steps.prepared / f"{key}.parquet"
-    written = requests_file.write(path, task.builder, task.builder.repeats)
+    prepared = plan.tasks.prepare(name, path)
+    written = prepared.written
     if problem := not_offered(name, written.kinds, (), plan.backend, plan.spec):
         raise TaskError(problem)
     return PreparedTask(
@@ -34,7 +32,7 @@ def _prepare(plan: Plan, name: str, key: str) -> PreparedTask:
         requests=written.requests,
         kinds=written.kinds,
         docs=written.docs,
-        original=len(task.documents.evaluated.docs),
-        made=task.documents.evaluated.made,
-        num_fewshot=task.builder.num_fewshot,
+        original=prepared.original,
+        made=prepared.made,
+        num_fewshot=prepared.num_fewshot,
     )

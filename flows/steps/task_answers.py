@@ -2,27 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 
+from backends.requests import Response
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests, PreparedTask
 from flows.results.calls_file import CallRecord
 from flows.steps.unanswered_file import read_unanswered
 from flows.storage.step_files import File
-from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
-from tasks_lib.prompts.request_builder import DocRequests
-from tasks_lib.scoring.scorer import Answered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskAnswers:
-    """answered: the documents all of whose requests have answers. calls: all requests. docs: how many
-    documents were asked about."""
+    """requests: the requests file. calls: one for each of its rows."""
 
-    answered: Sequence[Answered]
+    requests: Path
     calls: Sequence[CallRecord]
-    docs: int
+
+    @cached_property
+    def docs(self) -> int:
+        """How many documents were asked about."""
+        return len(self._by_document)
+
+    @cached_property
+    def docs_answered(self) -> int:
+        """How many documents have answers to all their requests."""
+        return len(self._answered)
+
+    @property
+    def of_answered(self) -> list[Response]:
+        """The answers of those documents."""
+        return [response for own in self._answered for response in own]
 
     def count(self, status: str) -> int:
         """How many requests have this status."""
@@ -30,12 +43,21 @@ class TaskAnswers:
 
     def check_coverage(self, task: str, least: float) -> None:
         """Raise TaskError where too few documents have an answer."""
-        if not self.answered or len(self.answered) < least * self.docs:
+        if not self.docs_answered or self.docs_answered < least * self.docs:
             error = next(call.response.error for call in self.calls if not call.response.is_scorable)
             raise TaskError(
-                f"{task}: {self.docs - len(self.answered)} of {self.docs} documents have no answer, "
+                f"{task}: {self.docs - self.docs_answered} of {self.docs} documents have no answer, "
                 f"more than --min-coverage {least:g} allows; the first: {error}"
             )
+
+    @cached_property
+    def _by_document(self) -> list[list[Response]]:
+        by_doc = groupby(self.calls, key=lambda call: call.doc_id)
+        return [[call.response for call in own] for _, own in by_doc]
+
+    @cached_property
+    def _answered(self) -> list[list[Response]]:
+        return [own for own in self._by_document if all(response.is_scorable for response in own)]
 
 
 def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File]) -> TaskAnswers:
@@ -50,20 +72,4 @@ def read_answers(plan: Plan, prepared: PreparedTask, unanswered: Sequence[File])
     if lost := len(set(requests.keys) - found.keys()):
         raise TaskError(f"{prepared.task}: {lost} answers are no longer in the response store; run again")
     calls = [CallRecord(one.doc_id, one.index, one.request, found[one.key]) for one in requests]
-    docs = plan.task(prepared.task).builder.selected
-    by_doc = [(doc_id, list(own)) for doc_id, own in groupby(calls, key=lambda call: call.doc_id)]
-    answered = [
-        _answered(docs[doc_id], doc_id, own)
-        for doc_id, own in by_doc
-        if all(call.response.is_scorable for call in own)
-    ]
-    return TaskAnswers(answered, calls, len(by_doc))
-
-
-def _answered(doc: Doc, doc_id: int, calls: Sequence[CallRecord]) -> Answered:
-    requests, repeats = [], []
-    for _, same in groupby(calls, key=lambda call: call.index):
-        own = list(same)
-        requests.append(own[0].request)
-        repeats.append([call.response for call in own])
-    return Answered(DocRequests(doc_id, doc, requests), repeats)
+    return TaskAnswers(requests.path, calls)

@@ -49,11 +49,14 @@ def end(child: "subprocess.Popen[bytes]", seconds: float) -> None:
         child.wait()
 
 
-def when_parent_ends(act: Callable[[], object]) -> None:
-    """In a child: have something done, in a thread, when the parent lets it end, or is gone."""
+def when_parent_ends(act: Callable[[], object], standard_input: int = 0) -> None:
+    """In a child: have something done, in a thread, when the parent lets it end, or is gone.
+
+    standard_input: its descriptor, where that is another one by now.
+    """
 
     def watch() -> None:
-        while os.read(0, 1024):  # not through sys.stdin, whose lock a process needs to end
+        while os.read(standard_input, 1024):  # not through sys.stdin, whose lock a process needs to end
             pass
         act()
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tasks_lib.code.random_state import seeded
-from tasks_lib.data.datasets import FunctionSource, Source, find_source
+from tasks_lib.data.datasets import FunctionSource, LocalSource, Source, find_source
 from tasks_lib.data.media_documents import MediaDoc, documents
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
@@ -39,6 +39,11 @@ class Documents:
             if not isinstance(splits, Mapping):
                 raise TaskError(f"gives {short_repr(splits)}, not a mapping of splits")
             return FunctionSource(self._config.task, splits)
+
+    @property
+    def are_local(self) -> bool:
+        """Whether they are read from files of a data root, and no code of others is needed to find them."""
+        return self._config.custom_dataset is None and isinstance(self.source, LocalSource)
 
     @property
     def evaluated_split(self) -> str:

@@ -38,10 +38,11 @@ def bare(spec_json: str) -> None:
     from flows.planning.plan import Plan
     from flows.specs.evaluation import EvaluationSpec
     from tasks_lib.scoring.scorer import Answered
+    from tasks_lib.task import open_task
 
     plan = Plan.of(EvaluationSpec.model_validate_json(spec_json))
     for name in plan.selection.tasks:
-        task = plan.task(name)
+        task = open_task(plan.selection.tasks[name], plan.tasks.context)
         asked = list(task.builder)
         requests = [request for one in asked for request in one.requests]
         answers = dict(pair for batch in ask(plan.backend, requests) for pair in batch)

@@ -34,10 +34,15 @@ def prepare_all(spec_json: str, folder: str) -> None:
     from flows.planning import requests_file
     from flows.planning.plan import Plan
     from flows.specs.evaluation import EvaluationSpec
+    from tasks_lib.task import open_task
 
     plan = Plan.of(EvaluationSpec.model_validate_json(spec_json))
     for name in plan.selection.tasks:
-        requests_file.write(Path(folder, f"{name}.parquet"), plan.task(name).builder, repeats=1)
+        requests_file.write(
+            Path(folder, f"{name}.parquet"),
+            open_task(plan.selection.tasks[name], plan.tasks.context).builder,
+            repeats=1,
+        )
 
 
 def run_lm_eval(names: str, data_root: str) -> None:

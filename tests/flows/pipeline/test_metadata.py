@@ -101,7 +101,7 @@ def test_repeats_of_a_run_are_asked_and_those_that_were_are_not_again(run: Any, 
 def test_documents_that_change_between_asking_and_scoring_have_no_score(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.planning.plan.KEPT_TASKS", 0)  # as where there are many tasks
+    monkeypatch.setattr("flows.planning.task_calls.KEPT_TASKS", 0)  # as where there are many tasks
     result = run(tasks="unsteady")
     assert "other documents now than those that were asked about" in result.failures["unsteady"]
     assert run(tasks="read").failures == {}

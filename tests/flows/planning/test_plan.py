@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.planning import requests_file
+from flows.planning import task_work
 from flows.planning.plan import Plan
+from flows.planning.task_work import ToPrepare
 from flows.specs.evaluation import EvaluationSpec
 
 TASKS, DOCS, BYTES = 30, 50, 10_000
@@ -44,8 +45,7 @@ def test_memory_does_not_grow_with_the_number_of_tasks_prepared(plan: Plan, tmp_
     tracemalloc.start()
     try:
         for name in plan.selection.tasks:
-            task = plan.task(name)
-            requests_file.write(tmp_path / f"{name}.parquet", task.builder, repeats=1)
+            task_work.prepare(ToPrepare(plan.tasks.of_run(name), tmp_path / f"{name}.parquet"), print)
             kept.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()

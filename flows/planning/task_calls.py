@@ -1,0 +1,92 @@
+"""The tasks of a run: what `flows.planning.task_work` does with them is done in processes of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from secrets import token_hex
+from typing import TypeVar
+
+from backends.requests import Response
+from flows.planning import task_work
+from flows.planning.task_work import PreparedDocuments, ScoredDocuments, TaskOfRun, ToPrepare, ToScore
+from metrics.processes.call_messages import Ask
+from metrics.processes.call_process import CallProcesses, Origin, WorkEnded
+from metrics.processes.limits import WorkLimits
+from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.context import TaskContext
+from tasks_lib.errors import TaskError
+from tasks_lib.prompts.turns import ChatRenderer
+from tasks_lib.task import ConfiguredTask, open_task
+
+# Tasks whose documents stay in memory.
+KEPT_TASKS = 8
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+@cache
+def processes() -> CallProcesses:
+    """The processes of task code, which all runs of this process share."""
+    return CallProcesses(task_work.__name__)
+
+
+class TaskCalls:
+    """The tasks of one run, by name.
+
+    context: what each is given, without a chat template. chat: the model's, where prompts go through it; it
+    is called here. allows_code: whether what the model has written may run. limits: of work on a document.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, TaskFile],
+        context: TaskContext,
+        chat: ChatRenderer | None,
+        limits: WorkLimits,
+        *,
+        allows_code: bool,
+    ) -> None:
+        self._files, self.context, self._chat = files, context, chat
+        self._limits, self._allows_code = limits, allows_code
+        self._run = token_hex(8)
+        self._digests: dict[str, str] = {}
+
+    def digest(self, name: str) -> str:
+        """The identity of the content of a task's data. Raises TaskError."""
+        if name not in self._digests:
+            self._digests[name] = self._digest(name)
+        return self._digests[name]
+
+    def prepare(self, name: str, path: Path) -> PreparedDocuments:
+        """Write the requests of a task to a file. Raises TaskError."""
+        return self._call(name, task_work.prepare, ToPrepare(self.of_run(name), path))
+
+    def score(
+        self, name: str, requests: Path, responses: Sequence[Response], made: str, samples: Path
+    ) -> ScoredDocuments:
+        """Score a task and write its samples; see `ToScore`. Raises TaskError and MetricError."""
+        return self._call(
+            name, task_work.score, ToScore(self.of_run(name), requests, responses, made, samples)
+        )
+
+    def _digest(self, name: str) -> str:
+        task = open_task(self._files[name], self.context)
+        # Files are read as they are, whatever code the task has.
+        if isinstance(task, ConfiguredTask) and task.documents.are_local:
+            return task.documents.digest()
+        return self._call(name, task_work.digest, self.of_run(name))
+
+    def of_run(self, name: str) -> TaskOfRun:
+        """What a process needs to open a task."""
+        has_chat = self._chat is not None
+        return TaskOfRun(self._run, self._files[name], self.context, has_chat, self._allows_code, KEPT_TASKS)
+
+    def _call(self, name: str, function: Callable[[Argument, Ask], Result], argument: Argument) -> Result:
+        file = self._files[name]
+        origin = Origin(self._run, f"{file.path}, {name}", file.digest)
+        try:
+            return processes().call(function, argument, self._limits, origin=origin, answer=self._chat)
+        except WorkEnded as ended:
+            said = str(ended).removeprefix(f"{name}: ")
+            raise TaskError(f"{name}: {said}") from ended

@@ -1,0 +1,183 @@
+"""What is done with a task in a process of its own, in whose main thread the task's Python runs.
+
+The functions are called through `flows.planning.task_calls`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from backends.requests import Request, Response
+from backends.text.stop_sequences import cut_at_stops, stops_of
+from backends.text.thinking import thinking_as_answer
+from flows.planning import requests_file
+from flows.planning.requests_file import Written
+from flows.results.samples_file import write_samples
+from metrics.hf_evaluate.code_eval import allowing_code
+from metrics.processes.call_messages import Ask
+from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.code.dataset_cache import make_datasets_anew
+from tasks_lib.code.random_state import seeded
+from tasks_lib.context import TaskContext
+from tasks_lib.errors import TaskError
+from tasks_lib.prompts.request_builder import DocRequests
+from tasks_lib.scoring.scorer import Answered, MetricScore
+from tasks_lib.task import Task, open_task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOfRun:
+    """What a process needs to open a task.
+
+    run: which run it is for; another one finds its data anew. has_chat: whether the caller has a chat
+    template. allows_code: whether what the model has written may run. kept: how many tasks stay open,
+    with their documents.
+    """
+
+    run: str
+    file: TaskFile
+    context: TaskContext
+    has_chat: bool
+    allows_code: bool
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToPrepare:
+    """path: of the requests file."""
+
+    task: TaskOfRun
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDocuments:
+    """written: what the requests file has. original: documents of the task, without a limit. made: the
+    identity of documents that its own Python made."""
+
+    written: Written
+    original: int
+    made: str
+    num_fewshot: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToScore:
+    """requests: the requests file. responses: one for each of its rows. made: as it was when they were asked.
+    samples: the file to write."""
+
+    task: TaskOfRun
+    requests: Path
+    responses: Sequence[Response]
+    made: str
+    samples: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDocuments:
+    """higher_is_better: by metric. version: of the task's file. repeats: how often each request was asked, of
+    which so many answers were scored."""
+
+    scores: list[MetricScore]
+    higher_is_better: dict[str, bool | None]
+    version: JsonValue
+    repeats: int
+    repeats_scored: int
+
+
+def begin() -> None:
+    """What a process does before anything is asked of it."""
+    make_datasets_anew()
+
+
+def digest(asked: TaskOfRun, ask: Ask) -> str:
+    """The identity of the content of a task's data."""
+    with allowing_code(asked.allows_code):
+        return _OPENED.task(asked, ask).documents.digest()
+
+
+def prepare(asked: ToPrepare, ask: Ask) -> PreparedDocuments:
+    """Write the requests of a task."""
+    with allowing_code(asked.task.allows_code):
+        task = _OPENED.task(asked.task, ask)
+        task.scorer.check()
+        written = requests_file.write(asked.path, task.builder, task.builder.repeats)
+        documents = task.documents.evaluated
+        return PreparedDocuments(written, len(documents.docs), documents.made, task.builder.num_fewshot)
+
+
+def score(asked: ToScore, ask: Ask) -> ScoredDocuments:
+    """Score the documents that have all their answers, and write their samples."""
+    with allowing_code(asked.task.allows_code):
+        task = _OPENED.task(asked.task, ask)
+        _check_same_documents(task, asked)
+        compat = asked.task.context.options.compat
+        answered = list(_answered(task, asked))
+        task.scorer.check()  # importing a task's Python may seed the generators too
+        with seeded():  # some tasks guess where an answer cannot be read
+            samples = list(task.scorer.samples(list(map(_as_lm_eval, answered)) if compat else answered))
+            scores = task.scorer.aggregate(samples, compat=compat)
+        write_samples(asked.samples, samples)
+        better = {key: metric.higher_is_better for key, metric in task.scorer.metrics.items()}
+        repeats = task.builder.repeats
+        return ScoredDocuments(scores, better, task.version, repeats, task.scorer.answers_read(repeats))
+
+
+def _check_same_documents(task: Task, asked: ToScore) -> None:
+    if task.documents.evaluated.made != asked.made:
+        raise TaskError(
+            f"{asked.task.file.config.task}: its Python has made other documents now than those that were "
+            "asked about; does it draw at random, or go through a set?"
+        )
+
+
+def _answered(task: Task, asked: ToScore) -> Iterator[Answered]:
+    """The documents all of whose requests have answers."""
+    rows = zip(requests_file.read(asked.requests), asked.responses, strict=True)
+    calls = ((doc_id, index, request, said) for (doc_id, index, _, request), said in rows)
+    docs = task.builder.selected
+    for doc_id, of_document in groupby(calls, key=itemgetter(0)):
+        own = list(of_document)
+        if not all(said.is_scorable for *_, said in own):
+            continue
+        repeats = [list(same) for _, same in groupby(own, key=itemgetter(1))]
+        requests = [same[0][2] for same in repeats]
+        responses = [[said for *_, said in same] for same in repeats]
+        yield Answered(DocRequests(doc_id, docs[doc_id], requests), responses)
+
+
+def _as_lm_eval(one: Answered) -> Answered:
+    """A text that was cut off while the model was thinking, read as its answer."""
+
+    def read(response: Response, request: Request) -> Response:
+        return thinking_as_answer(response, partial(cut_at_stops, stops=stops_of(request.generation)))
+
+    pairs = zip(one.asked.requests, one.responses, strict=True)
+    return Answered(one.asked, [[read(said, request) for said in own] for request, own in pairs])
+
+
+class _OpenedTasks:
+    """The last few tasks of this process, for their documents."""
+
+    def __init__(self) -> None:
+        self._tasks: OrderedDict[tuple[str, str], Task] = OrderedDict()
+
+    def task(self, asked: TaskOfRun, ask: Ask) -> Task:
+        key = (asked.run, asked.file.config.task)
+        task = self._tasks.pop(key, None)
+        if task is None:
+            context = replace(asked.context, chat=ask if asked.has_chat else None)
+            task = open_task(asked.file, context)
+        self._tasks[key] = task
+        while len(self._tasks) > asked.kept:
+            self._tasks.popitem(last=False)
+        return task
+
+
+_OPENED = _OpenedTasks()
