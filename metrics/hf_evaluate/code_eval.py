@@ -19,20 +19,24 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import psutil
 
 from metrics.errors import MetricError
 
 _is_allowed: ContextVar[bool] = ContextVar("code_is_allowed", default=False)
 _CHILD = Path(__file__).resolve().parents[1] / "processes" / "code_child.py"
-# A busy machine takes its time to start a process; a program's own time begins after that.
+# A process that starts and waits so long for something else than the processor will not start any more.
 _SECONDS_TO_START = 60.0
+# A program that has neither ended nor had its time after so many times that, by the clock, was not let run.
+PATIENCE = 60
+_LOOK_SECONDS = 0.1
 # All that a program gets to see of the environment.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 # Numerical libraries reserve memory for each thread, of which a program may have little.
@@ -76,12 +80,14 @@ def compute(
     references: the tests of each problem, Python that raises where a candidate is wrong.
     predictions: the candidates of each problem, Python that is put before the tests.
     k: for which numbers of candidates; those that some problem has fewer of are left out.
-    num_workers: how many programs run at a time. timeout: seconds each may take.
+    num_workers: how many programs run at a time. timeout: seconds each may take, of processor time and, apart
+        from that, of waiting for something else; that it waits for a busy machine counts nothing.
 
     Returns `pass@k` (mean over the problems) by that name, and by problem pairs of a candidate's position and
     the fields of its `Outcome`.
 
-    Errors: MetricError where running code is not allowed, or the two sequences differ in length.
+    Errors: MetricError where running code is not allowed, where the two sequences differ in length, and where
+    the machine does not let a program run.
     """
     if not _is_allowed.get():
         raise MetricError("this runs code that the model wrote, which --allow-unsafe-code allows")
@@ -138,7 +144,11 @@ def run_program(program: str, timeout: float) -> str:
             said = _said(process, timeout)
         finally:
             _kill(process)
-        return f"failed: the process ended with status {process.returncode}" if said == "" else said
+    if said:
+        return said
+    if process.returncode in (-signal.SIGPROF, -signal.SIGXCPU):
+        return TIMED_OUT
+    return f"failed: the process ended with status {process.returncode}"
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
@@ -153,28 +163,50 @@ def _said(process: "subprocess.Popen[bytes]", timeout: float) -> str:
     "" where the process ended without a word.
     """
     assert process.stdout is not None
-    if _line(process.stdout, _SECONDS_TO_START) is None:
+    if _line(process, process.stdout, _SECONDS_TO_START) is None:
         return "failed: the process did not start"
-    line = _line(process.stdout, timeout)
+    line = _line(process, process.stdout, timeout)
     if line is None:
         return TIMED_OUT
     return line[:-1].decode("unicode_escape") if line.endswith(b"\n") else ""
 
 
-def _line(pipe: IO[bytes], seconds: float) -> bytes | None:
-    """What is written up to a line break or the end; None where that does not come in time."""
-    deadline = time.monotonic() + seconds
+def _line(process: "subprocess.Popen[bytes]", pipe: IO[bytes], seconds: float) -> bytes | None:
+    """What is written up to a line break or the end; None where the process waits so long for something else
+    than the processor, or works so long with all that it has started.
+
+    Raises MetricError where nothing comes and it does not wait: the machine does not let it run.
+    """
+    ends, waited = time.monotonic() + PATIENCE * seconds, 0.0
+    own = psutil.Process(process.pid)
+    at_start = worked = _work(own)
     poll, line = select.poll(), b""
     poll.register(pipe, select.POLLIN)
     while not line.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if poll.poll(_LOOK_SECONDS * 1000):
+            piece = os.read(pipe.fileno(), 1)
+            if not piece:
+                break
+            line += piece
+            continue
+        with suppress(psutil.Error):  # it has just ended
+            before, worked = worked, _work(own)
+            waits = own.status() == psutil.STATUS_SLEEPING and worked == before
+            waited += _LOOK_SECONDS if waits else 0.0
+        if max(waited, worked - at_start) >= seconds:
             return None
-        piece = os.read(pipe.fileno(), 1)
-        if not piece:
-            break
-        line += piece
+        if time.monotonic() > ends:
+            raise MetricError(f"a program of {seconds:g} s had not ended after {PATIENCE * seconds:g} s")
     return line
+
+
+def _work(process: psutil.Process) -> float:
+    """The processor time of a process and of those that it has started, in seconds."""
+    taken = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            taken += sum(one.cpu_times()[:2])
+    return taken
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from metrics.processes import child
 from metrics.processes.call_messages import Asked, Gave, Job, Logged, Raised, Surroundings
+from metrics.processes.limits import set_limit
 from metrics.processes.marks import Page, Watched
 from metrics.processes.processor_alarm import count_processor_time
 
@@ -70,7 +71,7 @@ def _without_input() -> int:
 
 def _be_first_to_go() -> None:
     """Leave no core, and where the machine has no more memory, let the system take this process first."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    set_limit(resource.RLIMIT_CORE, 0)
     with contextlib.suppress(OSError):  # only Linux has it
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 

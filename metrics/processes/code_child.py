@@ -1,5 +1,5 @@
 """Runs one program, in the process that `metrics.hf_evaluate.code_eval` starts for it:
-`python code_child.py FILE SECONDS`.
+`python code_child.py FILE SECONDS`, of processor time.
 
 It writes a line break to its standard output when the program begins, and a line (`unicode_escape`) with what
 came of it when it has ended.
@@ -11,6 +11,7 @@ import fcntl
 import importlib
 import os
 import resource
+import signal
 import sys
 from typing import Any
 
@@ -44,7 +45,9 @@ def main(file: str, seconds: float) -> None:
     load_modules(program)
     switch_off()
     write(answer, b"\n")
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # whose signal ends the process
     result = run(program)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     write(answer, result.encode("unicode_escape") + b"\n")
 
 

@@ -1,5 +1,6 @@
 """How much one piece of work may take in a process that is watched."""
 
+import resource
 from dataclasses import dataclass
 
 import psutil
@@ -9,6 +10,12 @@ import psutil
 WHOLE = 60
 # So many times its processor time by the clock: far beyond what a busy machine makes of it.
 PATIENCE = 10
+
+
+def set_limit(what: int, value: int) -> None:
+    """Set one of the system's limits of this process, as far as it may be; it can be set again."""
+    _, most = resource.getrlimit(what)
+    resource.setrlimit(what, (value if most == resource.RLIM_INFINITY else min(value, most), most))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Self
 
 import psutil
 
-from metrics.processes.limits import WorkLimits
+from metrics.processes.limits import WorkLimits, set_limit
 
 _SIZE = 4096  # bytes of a page
 _HEAD = struct.Struct("=QQ?HH")  # number, memory, is_document, bytes of the two texts
@@ -125,11 +125,7 @@ class Watched:
             self._memory = self._process.memory_info().rss
         self._page.write(self._number, self._memory, mark)
         seconds = self._limits.processor_seconds(mark.document is not None)
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        wanted = math.ceil(time.process_time() + seconds)
-        resource.setrlimit(
-            resource.RLIMIT_CPU, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
-        )
+        set_limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 line.
 
 A line in is JSON, [seconds, gold, prediction], a line out `true` or `false`. A comparison that is not done
-after its seconds of processor time ends the process, whatever it is busy with.
+after its seconds of processor time ends the process by SIGPROF, whatever it is busy with.
 """
 
 import contextlib
@@ -11,11 +11,14 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
+
+from metrics.processes.limits import set_limit
 
 # What math_verify looks for in a text; where one is in it, the text is read as it is.
 _MARKED = re.compile(r"\$|\\boxed|\\fbox|\\\(|\\\[")
@@ -40,6 +43,7 @@ _SPACED_THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
 # A comparison may take so many times its seconds by the clock: it may wait for a busy machine, and nothing
 # that it does waits for anything else.
 PATIENCE = 60
+MEMORY = 4 * 2**30  # bytes of address space; expressions that need more are not equal
 
 
 def same(gold: str, prediction: str) -> bool:
@@ -103,10 +107,14 @@ def main() -> None:
     # What a library prints must not pass for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    set_limit(resource.RLIMIT_AS, MEMORY)
     same("$1$", "1")  # loads the libraries, which counts to no comparison
     print("true", file=answers, flush=True)
     for line in sys.stdin:
         seconds, gold, prediction = json.loads(line)
         with limited(seconds):
-            answer = same(gold, prediction)
+            try:
+                answer = same(gold, prediction)
+            except MemoryError:
+                answer = False
         print(json.dumps(answer), file=answers, flush=True)

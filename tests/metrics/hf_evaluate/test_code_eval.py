@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.errors import MetricError
 from metrics.hf_evaluate.code_eval import allowing_code, compute, pass_at_k, run_program
+from tests.support.waiting import until
 
 ADD = "def add(a, b):\n    return a + b\n"
 TEST = "assert add(2, 3) == 5"
@@ -155,6 +157,24 @@ def test_a_program_without_an_end_is_ended(program: str) -> None:
     started = time.monotonic()
     assert run_program(program, 0.5) == "timed out"
     assert time.monotonic() - started < 60
+
+
+@linux
+def test_time_in_which_a_program_is_not_let_run_does_not_count() -> None:
+    program = "import signal, time\nsignal.raise_signal(signal.SIGSTOP)\ntime.sleep(0.1)"
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(run_program, program, 0.5)
+        stopped: list[psutil.Process] = []
+
+        def is_stopped() -> bool:
+            children = psutil.Process().children()
+            stopped[:] = [one for one in children if one.status() == psutil.STATUS_STOPPED]
+            return bool(stopped)
+
+        assert until(is_stopped, seconds=60)
+        time.sleep(2)
+        stopped[0].resume()
+        assert result.result() == "passed"
 
 
 def test_a_program_that_eats_memory_is_stopped_before_it_has_all() -> None:
