@@ -1,21 +1,21 @@
-"""One task of lm-eval's catalog on both sides, on the same made-up documents and answers, below the flow."""
+"""One task of lm-eval's catalog on both sides, on the same made-up documents and answers.
+
+Prompts are compared here, below the flow. Scores are compared after runs of `flows.evaluate`
+(`tests/parity/through_runs.py`), for which `look` leaves what lm-eval says and the documents and answers.
+"""
 
 import contextlib
 import hashlib
-import random
 import re
-import sys
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
-from unittest import mock
 
-from backends.requests import Request, Response
-from metrics.statistics.stderr import stderr
+from backends.requests import Request
+from flows.storage.home import Home
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import TaskFile
@@ -24,19 +24,28 @@ from tasks_lib.context import TaskContext
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests
-from tasks_lib.scoring import scorer
-from tasks_lib.scoring.scorer import Answered
 from tasks_lib.task import ConfiguredTask, open_task
 from tests.parity.bounds import quietly, time_limit
 from tests.parity.comparison import Different, same
 from tests.parity.known_fields import KNOWN_FIELDS
-from tests.parity.made_up_answers import answered, check_labels
+from tests.parity.lm_eval_side import (
+    LIMIT,
+    Expected,
+    LmEvalFails,
+    Splits,
+    blaming,
+    expected,
+    family,
+    forget_modules,
+    place,
+    their_requests,
+    their_task,
+)
+from tests.parity.made_up_answers import answered, check_labels, noted
 from tests.parity.observed import Field
-from tests.parity.synthetic_documents import NoChoice, attempt_plain, declared, discover, rows
+from tests.parity.synthetic_documents import NoChoice, attempt_plain, declared, discover
 
-LIMIT = 6  # documents
 EXAMPLES = 2  # where a task does not say how many
-RESAMPLES = 20
 OWN_GENERATOR = ("gpqa_diamond_n_shot", "gpqa_extended_n_shot", "gpqa_main_n_shot")
 
 
@@ -56,21 +65,34 @@ class Outcome:
     seconds: float = 0.0
 
 
-def check(name: str, schemas: dict[str, Field]) -> Outcome:
-    """Compare one task of the catalog. schemas: of documents, found before; it grows."""
+@dataclass(frozen=True)
+class Looked:
+    """A task whose prompts are lm-eval's: its file and documents, and what lm-eval says of the answers that
+    were noted."""
+
+    task: str
+    path: Path
+    splits: Splits
+    expected: Expected
+
+
+def look(name: str, schemas: dict[str, Field], *, forget: bool = False) -> Looked | Outcome:
+    """Compare the prompts of one task of the catalog, and have lm-eval score it.
+
+    schemas: of documents, found before; it grows. forget: whether the task's modules are loaded anew, without
+    what they remember of tasks before.
+    """
     if name in OWN_GENERATOR:
         reason = "shuffles with a generator of its module: lm-eval's own documents change with every access"
         return Outcome(name, "not compared", reason)
     try:
         with quietly(), time_limit():
-            file = _catalog().select([name]).tasks[name]
+            file = catalog().select([name]).tasks[name]
             _refuse_other_kinds(file)
             schema = _schema(file, schemas)
-            try:
-                return _compare(file, schema)
-            except Different:
-                _forget_modules(file)  # of what they remember of tasks before
-                return _compare(file, schema)
+            if forget:
+                forget_modules(file.path)
+            return _looked(file, schema)
     except Different as error:
         return Outcome(name, "different", str(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a task's own code may raise anything
@@ -89,56 +111,20 @@ def _refuse_other_kinds(file: TaskFile) -> None:
 def tasks_by_family(pattern: str = "*") -> dict[str, list[str]]:
     """The catalog's tasks by the folder that they are in."""
     found = defaultdict(list)
-    for entry in _catalog().entries(pattern):
+    for entry in catalog().entries(pattern):
         if entry.kind == "task" and entry.path is not None:
-            found[_family(entry.path)].append(entry.name)
+            found[family(entry.path)].append(entry.name)
     return dict(found)
 
 
-def _family(path: Path) -> str:
-    return _place(path).partition("/")[0]
-
-
-def _place(path: Path) -> str:
-    """In the catalog."""
-    root = installed_catalog()
-    assert root is not None
-    return path.relative_to(root).as_posix()
-
-
 @cache
-def _catalog() -> Catalog:
+def catalog() -> Catalog:
     root = installed_catalog()
     assert root is not None
-    return Catalog([root], Path(tempfile.gettempdir(), "assay-parity"))  # its index serves all processes
+    return Catalog([root], Home.from_environment().root / "catalog")  # its index serves all processes
 
 
 # Documents, for both
-
-
-@dataclass
-class Splits:
-    """The splits of a task, made when they are asked for; to Assay a `Source`, to lm-eval its `dataset`."""
-
-    schema: Field
-    count: int
-    made: dict[str, Any] = field(default_factory=dict)
-
-    def __getitem__(self, split: str) -> Any:
-        import datasets
-
-        if split not in self.made:
-            self.made[split] = datasets.Dataset.from_list(rows(self.schema, self.count, split))
-        return self.made[split]
-
-    def rows(self, split: str) -> list[Any]:
-        return list(self[split])
-
-    def dataset(self, split: str) -> Any:
-        return self[split]
-
-    def digest(self, splits: Sequence[str]) -> str:
-        return ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +171,7 @@ def _found(file: TaskFile, kin: Field | None) -> Field:
 
 
 def _known_fields(path: Path) -> Mapping[str, Sequence[Any]]:
-    return next((known for start, known in KNOWN_FIELDS.items() if _place(path).startswith(start)), {})
+    return next((known for start, known in KNOWN_FIELDS.items() if place(path).startswith(start)), {})
 
 
 def _attempt(file: TaskFile, split: Callable[[str], Any]) -> Exception | None:
@@ -194,8 +180,13 @@ def _attempt(file: TaskFile, split: Callable[[str], Any]) -> Exception | None:
         task = _our_task(file, Watching(split))
         asked = list(task.builder)
         check_labels(_own(file), task, asked)
-        scored = _our_scores(task, answered(_own(file), task, asked))
-        if not scored.vary:
+        samples = list(task.scorer.samples(answered(_own(file), task, asked)))
+        task.scorer.aggregate(samples, compat=True)
+        values = defaultdict(set)
+        for one in samples:
+            for metric, score in one.scores.items():
+                values[one.filter, metric].add(repr(score))
+        if not any(len(different) > 1 for different in values.values()):
             raise NoChoice
         if _own(file).num_fewshot is None:
             with contextlib.suppress(TaskError):
@@ -207,7 +198,7 @@ def _attempt(file: TaskFile, split: Callable[[str], Any]) -> Exception | None:
     return None
 
 
-# Both sides
+# Prompts of both sides
 
 
 def _our_task(file: TaskFile, source: Any, examples: int | None = None) -> ConfiguredTask:
@@ -218,128 +209,27 @@ def _our_task(file: TaskFile, source: Any, examples: int | None = None) -> Confi
     return task
 
 
-def _their_task(file: TaskFile, splits: Splits) -> Any:
-    from lm_eval.api.task import ConfigurableTask
-    from lm_eval.tasks import TaskManager
-
-    def download(self: Any, *_: Any, **__: Any) -> None:
-        self.dataset = splits
-        for config, key in (
-            (self.config, "process_docs"),
-            (self.config.fewshot_config, "process_docs"),
-            (self.config.fewshot_config, "samples"),
-        ):
-            if callable(getattr(config, key)):
-                setattr(config, key, _seeded(getattr(config, key)))
-
-    with mock.patch.object(ConfigurableTask, "download", download):
-        (task,) = TaskManager(include_defaults=False).load([str(file.path)])["tasks"].values()
-        return task
-
-
-def _seeded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Called once for each split, with the seeds that Assay sets for each (docs/lm-eval.md)."""
-    import numpy
-
-    done: dict[int, Any] = {}
-
-    def called(*given: Any) -> Any:
-        key = id(given[0]) if given else 0
-        if key not in done:
-            random.seed(0)
-            numpy.random.seed(1234)
-            done[key] = function(*given)
-        return done[key]
-
-    return called
-
-
-def _share_modules() -> None:
-    """lm-eval would load each module again that Assay has loaded."""
-    for name, module in list(sys.modules.items()):
-        stamp = name.startswith("lm_eval.tasks.") and getattr(module, "__task_file__", None)
-        if stamp and not hasattr(module, "__mtime__"):
-            module.__dict__["__mtime__"] = stamp[1]
-
-
-def _forget_modules(file: TaskFile) -> None:
-    for name in [name for name in sys.modules if name.startswith(f"lm_eval.tasks.{_family(file.path)}")]:
-        del sys.modules[name]
-
-
-# Comparison
-
-
-@dataclass(frozen=True)
-class Scored:
-    """All that one side says of a task.
-
-    samples: of each filter and document: both, filtered answers, target, scores.
-    aggregated: scores and standard errors, by the names that lm-eval has for them.
-    """
-
-    samples: list[tuple[Any, ...]]
-    aggregated: dict[str, Any]
-
-    @property
-    def vary(self) -> bool:
-        """Whether some metric has several values over the documents."""
-        values = defaultdict(set)
-        for name, *_, scores in self.samples:
-            for metric, score in scores.items():
-                values[name, metric].add(repr(score))
-        return any(len(different) > 1 for different in values.values())
-
-
-def _compare(file: TaskFile, schema: Field) -> Outcome:
-    name, own = file.config.task, _own(file).num_fewshot
+def _looked(file: TaskFile, schema: Field) -> Looked:
+    own = _own(file).num_fewshot
     splits = Splits(schema, max(LIMIT, schema.size, (own or 0) + 3))
     ours = _our_task(file, splits)
     asked = list(ours.builder)
-    given = answered(_own(file), ours, asked)
-    scored = _our_scores(ours, given)
-    _share_modules()
-    with _blaming("lm-eval does not load it"):
-        theirs = _their_task(file, splits)
+    given = noted(answered(_own(file), ours, asked))
+    with blaming("lm-eval does not load it"):
+        theirs = their_task(file.path, splits)
     if own is None:
         _compare_examples(_our_task(file, splits, EXAMPLES), theirs)
-    with _blaming("lm-eval builds no requests"):
-        requests = _their_requests(theirs, own or 0)
+    with blaming("lm-eval builds no requests"):
+        requests = their_requests(theirs, own or 0)
     _compare_requests(asked, requests)
-    with _blaming("lm-eval cannot score it"):
-        their_scores = _their_scores(theirs, given)
-    same("number of samples", len(their_scores.samples), len(scored.samples))
-    for their_sample, our_sample in zip(their_scores.samples, scored.samples, strict=True):
-        same("filter, document, filtered answers, target and scores", their_sample, our_sample)
-    same("scores", their_scores.aggregated, scored.aggregated)
-    return Outcome(name, "equal", requests=len(requests), varied=scored.vary)
-
-
-class LmEvalFails(Exception):
-    """lm-eval raises where Assay does not; there is nothing to compare with."""
-
-
-@contextlib.contextmanager
-def _blaming(what: str) -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError:
-        raise
-    except Exception as error:
-        raise LmEvalFails(f"{what}: {type(error).__name__}: {error}") from error
-
-
-def _their_requests(task: Any, examples: int) -> list[Any]:
-    task.set_config(key="num_fewshot", value=examples)
-    task.set_fewshot_seed(1234)
-    task.build_all_requests(limit=LIMIT)
-    return list(task.instances)
+    with blaming("lm-eval cannot score it"):
+        return Looked(file.config.task, file.path, splits, expected(theirs, given))
 
 
 def _compare_examples(ours: ConfiguredTask, theirs: Any) -> None:
     """Requests after examples, where lm-eval does not refuse to show any."""
     try:
-        requests = _their_requests(theirs, EXAMPLES)
+        requests = their_requests(theirs, EXAMPLES)
     except Exception:  # noqa: BLE001  # by assertions, and by what its libraries raise
         return
     try:
@@ -366,47 +256,3 @@ def _said(request: Request) -> tuple[str, tuple[Any, ...]]:
         case "generate_until":
             unseeded = {key: value for key, value in request.generation.items() if key != "seed"}
             return request.kind, (request.prompt, unseeded)
-
-
-def _our_scores(task: ConfiguredTask, given: Sequence[Answered]) -> Scored:
-    samples = list(task.scorer.samples(given))
-    with mock.patch.object(scorer, "stderr", partial(stderr, iterations=RESAMPLES)):
-        aggregated = task.scorer.aggregate(samples, compat=True)
-    values: dict[str, Any] = {}
-    for one in aggregated:
-        values[f"{one.metric},{one.filter}"] = one.value
-        values[f"{one.metric}_stderr,{one.filter}"] = "N/A" if one.stderr is None else one.stderr
-    said = [
-        (one.filter, one.answered.asked.doc_id, list(one.filtered), one.target, one.scores) for one in samples
-    ]
-    return Scored(said, values)
-
-
-def _their_scores(task: Any, given: Sequence[Answered]) -> Scored:
-    from lm_eval.evaluator_utils import _compute_task_aggregations
-
-    by_doc: dict[int, list[Any]] = defaultdict(list)
-    responses = (repeats for one in given for repeats in one.responses)
-    for instance, repeats in zip(task.instances, responses, strict=True):
-        instance.resps = [_plain(instance.request_type, response) for response in repeats]
-        by_doc[instance.doc_id].append(instance)
-    task.apply_filters()
-    samples: list[tuple[Any, ...]] = []
-    raw: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for name in task.instances[0].filtered_resps:
-        for doc_id, doc in task.doc_iterator(limit=LIMIT):
-            filtered = [instance.filtered_resps[name] for instance in by_doc[doc_id]]
-            scores = task.process_results(doc, filtered)
-            samples.append((name, doc_id, filtered, task.doc_to_target(doc), scores))
-            for metric, score in scores.items():
-                raw[metric, name].append(score)
-    return Scored(samples, _compute_task_aggregations(task, raw, RESAMPLES)[0])
-
-
-def _plain(kind: str, response: Response) -> Any:
-    match kind:
-        case "loglikelihood":
-            return response.logprob, response.is_greedy
-        case "loglikelihood_rolling":
-            return response.logprob
-    return response.text

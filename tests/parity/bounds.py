@@ -1,10 +1,8 @@
 """What keeps the code of thousands of tasks from network, disk, terminal and from going on for ever."""
 
 import contextlib
-import json
 import os
 import signal
-import zlib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -15,7 +13,6 @@ SECONDS, CPU_SECONDS = 120, 30  # for one task
 def prepare() -> None:
     """Settings of a process that compares: no network, no progress bars, nothing cached on disk."""
     import logging
-    import socket
     import warnings
 
     os.environ |= {"HF_HUB_OFFLINE": "1", "DISABLE_MULTIPROC": "1"}
@@ -23,41 +20,18 @@ def prepare() -> None:
     import evaluate
     import lm_eval.utils
 
-    from metrics.hf_evaluate import metrics
+    from tests.parity.stand_ins.sitecustomize import STAND_INS, loaded, refuse_network
 
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     datasets.disable_progress_bars()
     datasets.disable_caching()
     datasets.fingerprint.Hasher.update = lambda self, value: None  # of names for caches
-    evaluate.load = MadeUpMetric
-    # Programs would take long, and made-up answers are none.
-    metrics.HF_METRICS = {name: one for name, one in metrics.HF_METRICS.items() if name != "code_eval"}
+    evaluate.load = loaded
     lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise OSError("no network")
-
-    socket.getaddrinfo = refuse
-
-
-class MadeUpMetric:
-    """A metric of `evaluate`, whose code is a download: numbers of the same shape, fixed by what it gets."""
-
-    def __init__(self, name: str, *_: Any, **__: Any) -> None:
-        self._name = name
-
-    def compute(self, *given: Any, **named: Any) -> Any:
-        said = json.dumps([given, named], sort_keys=True, default=lambda one: one.tolist())
-        number = zlib.crc32(said.encode()) % 1000 / 1000
-        match self._name:
-            case "code_eval":
-                return {f"pass@{k}": number for k in named.get("k", [1])}, {}
-            case "bertscore":
-                return {key: [number] for key in ("precision", "recall", "f1")}
-            case "rouge":
-                return dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum"), number)
-        return {self._name: number, "score": number, "scores": [number]}
+    refuse_network()
+    # The processes of a run get the same stand-ins when they start.
+    os.environ["PYTHONPATH"] = os.pathsep.join([STAND_INS, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @contextlib.contextmanager

@@ -16,10 +16,14 @@ Run = Callable[..., "Both"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_home(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterator[None]:
+def _one_home(
+    tmp_path_factory: pytest.TempPathFactory, prefect_server: str, catalog_index: Path
+) -> Iterator[None]:
     """One ASSAY_HOME for all comparisons, with the index of the catalog."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "catalog").symlink_to(catalog_index)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASSAY_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("ASSAY_HOME", str(home))
         patch.delenv("ASSAY_DATA_ROOT", raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr(logging.getLogger("lm_eval"), "level", logging.ERROR)

@@ -15,6 +15,7 @@ from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.scoring.scorer import Answered
 from tasks_lib.task import ConfiguredTask
+from tests.parity.noted_answers import note
 from tests.parity.synthetic_documents import NoChoice
 
 CERTAIN = Response(logprob=-0.01, is_greedy=True)
@@ -59,6 +60,20 @@ def answered(config: TaskConfig, task: ConfiguredTask, asked: Sequence[DocReques
         ]
         found.append(Answered(one, responses))
     return found
+
+
+def noted(given: Sequence[Answered]) -> list[Answered]:
+    """The same with the answers that were noted for their requests, of this task or one before."""
+    return [
+        Answered(
+            one.asked,
+            [
+                [note(replace(request, repeat=repeat), said) for repeat, said in enumerate(own)]
+                for request, own in zip(one.asked.requests, one.responses, strict=True)
+            ],
+        )
+        for one in given
+    ]
 
 
 def check_labels(config: TaskConfig, task: ConfiguredTask, asked: Sequence[DocRequests]) -> None:

@@ -330,6 +330,9 @@ class Several(Watched, list[Any]):
         return list.index(self, one, *given) if list.__contains__(self, one) or one not in self else 0
 
 
+KINDS = frozenset({Text, Number, Row, Several})
+
+
 def watched(value: Any, place: Field) -> Any:
     """`value` of the same type, which writes what is done with it into `place`."""
     match value:

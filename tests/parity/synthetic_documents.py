@@ -14,6 +14,7 @@ import jinja2
 from jinja2 import meta
 
 from tasks_lib.files.config import FewshotConfig, TaskConfig
+from tasks_lib.prompts import templates
 from tests.parity import observed
 from tests.parity.learning import TEMPLATES, learn_from
 from tests.parity.observed import Field, watched
@@ -290,6 +291,7 @@ def _watched_attempt(
     with (
         mock.patch("json.loads", _parsing(json.loads)),
         mock.patch("ast.literal_eval", _parsing(ast.literal_eval)),
+        mock.patch.object(templates, "_PLAIN", templates._PLAIN | observed.KINDS),
     ):
         return attempt(split)
 

@@ -3,46 +3,54 @@
     python -m tests.parity.whole_catalog [PATTERN] [--jobs 2] [--log outcomes.jsonl] [--table docs/parity.md]
         [--sample tests/parity/whole_catalog_sample.txt]
 
-What is compared is in the page that it writes; how, in `both_sides.check`. Processes do the work, so that a
-task whose code ends one does not end the run.
+What is compared is in the page that it writes; how, in `both_sides.look` and `through_runs`. Processes do the
+work, so that a task whose code ends one does not end the run.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import multiprocessing
+import os
 import re
+import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from tests.parity.both_sides import Outcome, check, tasks_by_family
+from tests.parity.both_sides import Looked, Outcome, look, tasks_by_family
 from tests.parity.bounds import SECONDS, prepare
 from tests.parity.observed import Field
 
-BATCH = 250
+BATCH = 150  # tasks a run
+READY = "ready"
 SAMPLE, SLOW = 300, 3.0  # tasks, seconds
 SHOWN = 65  # names of tasks that are not compared for one reason
-PATIENCE = SECONDS + 60  # for a process to start as well
+PATIENCE = SECONDS + 60  # seconds; for a process to start as well
+SCORING = 20  # seconds a task, at most
 PREAMBLE = """# Parity with lm-eval's catalog
 
 `python -m tests.parity.whole_catalog --table docs/parity.md` compares every task of lm-eval 0.4.13 with
 lm-eval itself, in `--compat lm-eval` mode, and writes this page. No data set is needed: documents are made up
 to the schema that a task's templates and functions read (`tests/parity/synthetic_documents.py`), and a
-scripted model answers them, sometimes right and sometimes wrong. Both sides get the same documents and
-answers, and must agree on
+scripted model answers them, right, wrong and nearly right. lm-eval's own task objects say what the prompts,
+samples and scores are. Assay's prompts are compared where they are made; its samples and scores are those of
+runs of `flows.evaluate`, up to 150 tasks a run, as users start them: task files in a folder, data in a data
+root, answers from a model. Both sides must agree on
 
 - every request: kind, prompt, continuation and generation parameters, with the task's own number of few-shot
   examples, and with none and two where it says none;
 - every document's target, filtered answers and metric values;
 - every aggregated score and its standard error.
 
-A metric that `evaluate` would download is a stand-in on both sides: what it gets is compared, not the number.
+A metric that `evaluate` would download is Assay's own on both sides, or a stand-in where there is none
+(`bertscore`): what it gets is compared, not the number.
 "Varied" are those of the equal tasks in which some metric has several values over the documents: right and
 wrong answers were among them. What is different on purpose is in [lm-eval.md](lm-eval.md).
 """
@@ -80,19 +88,31 @@ class Worker:
         self._process: Any = None
         self._connection: Any = None
 
-    def check(self, name: str) -> Outcome:
-        if self._process is None:
-            self._start()
-        try:
-            self._connection.send(name)
-            if self._connection.poll(PATIENCE):
-                outcome: Outcome = self._connection.recv()
-                return outcome
-            reason = f"does not end within {PATIENCE} seconds"
-        except (EOFError, OSError):
-            reason = "ends the process"
-        self.end(kill=True)
-        return Outcome(name, "not compared", reason)
+    def compare(
+        self, names: Sequence[str], report: Callable[[Outcome], None], *, again: bool = False
+    ) -> None:
+        """Look at tasks and score them in one run; those that differ once more, each from modules that
+        remember nothing of the others."""
+        differing: list[str] = []
+
+        def settle(outcome: Outcome) -> None:
+            if outcome.status == "different" and not again:
+                differing.append(outcome.task)
+            else:
+                report(outcome)
+
+        ready = self._look_at_all(names, settle, again)
+        found = self._ask("score", ready, PATIENCE + SCORING * len(ready))
+        if found is not None:
+            for outcome in found:
+                settle(outcome)
+        elif len(ready) == 1:
+            settle(Outcome(ready[0], "different", "the run does not come to its end"))
+        else:
+            for half in (ready[: len(ready) // 2], ready[len(ready) // 2 :]):
+                self.compare(half, report, again=again)
+        if differing:
+            self.compare(differing, report, again=True)
 
     def end(self, *, kill: bool = False) -> None:
         if self._process is None:
@@ -104,22 +124,65 @@ class Worker:
         self._process.join()
         self._process = None
 
+    def _look_at_all(self, names: Sequence[str], report: Callable[[Outcome], None], again: bool) -> list[str]:
+        """The tasks that are ready for a run; whatever the process had looked at is gone if one ends it."""
+        ready: list[str] = []
+        for name in names:
+            outcome = self._ask("look", (name, again), PATIENCE)
+            if outcome is None:
+                report(Outcome(name, "not compared", "ends the process, or takes too long"))
+                return self._look_at_all([*ready, *names[names.index(name) + 1 :]], report, again)
+            if outcome == READY:
+                ready.append(name)
+            else:
+                report(outcome)
+        return ready
+
+    def _ask(self, what: str, given: Any, seconds: float) -> Any:
+        """None where the process ends or does not answer; it is ended then."""
+        if self._process is None:
+            self._start()
+        try:
+            self._connection.send((what, given))
+            if self._connection.poll(seconds):
+                return self._connection.recv()
+        except (EOFError, OSError):
+            pass
+        self.end(kill=True)
+        return None
+
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_answer, args=(theirs,), daemon=True)
+        self._process = context.Process(target=_answer, args=(theirs,))
         self._process.start()
         theirs.close()
 
 
 def _answer(connection: Any) -> None:
-    """Answers names with outcomes."""
+    """Looks at tasks by their names, and scores those that it is told to in one run."""
     prepare()
+    from tests.parity.through_runs import compared
+
     schemas: dict[str, Field] = {}
-    while (name := connection.recv()) is not None:
+    looked: dict[str, Looked] = {}
+    seconds: dict[str, float] = {}
+    while (message := connection.recv()) is not None:
+        what, given = message
         start = time.process_time()
-        outcome = check(name, schemas)
-        connection.send(replace(outcome, seconds=round(time.process_time() - start, 2)))
+        if what == "look":
+            name, again = given
+            found = look(name, schemas, forget=again)
+            seconds[name] = round(time.process_time() - start, 2)
+            if isinstance(found, Looked):
+                looked[name] = found
+                connection.send(READY)
+            else:
+                connection.send(replace(found, seconds=seconds[name]))
+            continue
+        outcomes = compared([looked.pop(name) for name in given])
+        share = (time.process_time() - start) / max(len(given), 1)
+        connection.send([replace(one, seconds=round(seconds[one.task] + share, 2)) for one in outcomes])
 
 
 def compare_all(names: Iterable[Sequence[str]], jobs: int, report: Callable[[Outcome], None]) -> None:
@@ -128,15 +191,16 @@ def compare_all(names: Iterable[Sequence[str]], jobs: int, report: Callable[[Out
     batches.sort(key=len)
     lock = threading.Lock()
 
+    def locked(outcome: Outcome) -> None:
+        with lock:
+            report(outcome)
+
     def serve() -> None:
         worker = Worker()
         while batches:
             with lock:
                 batch = batches.pop() if batches else []
-            for name in batch:
-                outcome = worker.check(name)
-                with lock:
-                    report(outcome)
+            worker.compare(batch, locked)
         worker.end()
 
     threads = [threading.Thread(target=serve) for _ in range(jobs)]
@@ -223,18 +287,33 @@ def sample(families: Mapping[str, Sequence[str]], outcomes: Mapping[str, Outcome
 # The command
 
 
+@contextlib.contextmanager
+def surroundings() -> Iterator[None]:
+    """One Prefect server and one home for all runs, which go with the comparison."""
+    from flows.prefect_api.temporary_server import DEFAULTS, TemporaryServer
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {**DEFAULTS, "PREFECT_HOME": f"{folder}/prefect", "ASSAY_HOME": f"{folder}/home"}
+        server = TemporaryServer()
+        server.wait()
+        os.environ["PREFECT_API_URL"] = server.url
+        try:
+            yield
+        finally:
+            server.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare lm-eval's catalog with lm-eval.")
     parser.add_argument("pattern", nargs="?", default="*", help="of task names, as in a shell")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--log", type=Path, help="one outcome a line; those that are equal there are kept")
+    parser.add_argument("--log", type=Path, help="one outcome a line; what does not differ there is kept")
     parser.add_argument("--table", type=Path, help="where to write the table")
     parser.add_argument(
         "--sample", type=Path, help=f"where to write the names of {SAMPLE} tasks of all families"
     )
     given = parser.parse_args()
-    families = tasks_by_family(given.pattern)
-    outcomes = {one.task: one for one in _read(given.log) if one.status == "equal"}
+    outcomes = {one.task: one for one in _read(given.log) if one.status != "different"}
 
     def report(outcome: Outcome) -> None:
         outcomes[outcome.task] = outcome
@@ -244,11 +323,10 @@ def main() -> None:
             with given.log.open("a") as log:
                 log.write(json.dumps(asdict(outcome)) + "\n")
 
-    compare_all(
-        [[name for name in family if name not in outcomes] for family in families.values()],
-        given.jobs,
-        report,
-    )
+    with surroundings():
+        families = tasks_by_family(given.pattern)
+        left = [[name for name in family if name not in outcomes] for family in families.values()]
+        compare_all(left, given.jobs, report)
     text = table(families, outcomes)
     if given.table:
         given.table.write_text(text)

@@ -61,7 +61,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpStub]:
 def add_tasks(lab: Lab) -> None:
     """One that asks the documents as they are, and one that shows such texts everywhere else."""
     rows = [{"question": one, "answer": "7"} for one in DOCUMENTS]
-    for name, keys in {
+    tasks: dict[str, dict[str, Any]] = {
         "plain": {"doc_to_text": "question"},
         "around": {
             "doc_to_text": "question",
@@ -71,7 +71,8 @@ def add_tasks(lab: Lab) -> None:
             "num_fewshot": 1,
             "fewshot_config": {"sampler": "first_n", "samples": [{"question": EXAMPLE, "answer": "7"}]},
         },
-    }.items():
+    }
+    for name, keys in tasks.items():
         lab.add_texts(name, 1, **keys)
         lab.write_data(name, rows)
 
