@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from backends.requests import Request
 from flows.storage.home import Home
+from metrics.hf_evaluate.code_eval import allowing_code
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import TaskFile
@@ -86,7 +87,7 @@ def look(name: str, schemas: dict[str, Field], *, forget: bool = False) -> Looke
         reason = "shuffles with a generator of its module: lm-eval's own documents change with every access"
         return Outcome(name, "not compared", reason)
     try:
-        with quietly(), time_limit():
+        with quietly(), time_limit(), allowing_code(True):
             file = catalog().select([name]).tasks[name]
             _refuse_other_kinds(file)
             schema = _schema(file, schemas)

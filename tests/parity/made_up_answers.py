@@ -43,12 +43,13 @@ def answered(config: TaskConfig, task: ConfiguredTask, asked: Sequence[DocReques
     """The documents with answers to all repeats of their requests.
 
     A log-likelihood is a hash of the request, but for the choices that the model is certain of. A text says
-    the target for two of three documents, for one in words that a filter of the task looks for.
+    the target, or the document's `answer`, for two of three documents: for one in words that a filter of the
+    task looks for, for the other in words of models, if possible those of the prompt's examples.
     """
     own = _phrases_of(config) or ["{}"]
     found = []
     for one in asked:
-        certain, said = _certain_positions(config, task, one), _right_text(config, task, one)
+        certain, said = _certain_positions(config, task, one), _right_texts(config, task, one)
         responses = [
             [
                 CERTAIN
@@ -95,27 +96,39 @@ def check_labels(config: TaskConfig, task: ConfiguredTask, asked: Sequence[DocRe
         raise NoChoice(choices)
 
 
-def _answer(request: Request, said: str, doc_id: int, own: Sequence[str]) -> Response:
+def _answer(request: Request, said: Sequence[str], doc_id: int, own: Sequence[str]) -> Response:
     if request.kind != "generate_until":
         return hashed(request)
     number = int(request.digest()[:8], 16)
     match doc_id % 3:
         case 0:
-            phrase = own[number % len(own)]
+            phrase, text = own[number % len(own)], said[0]
         case 1:
-            phrase = PHRASES[number % len(PHRASES)]
+            words = _words_of(request.prompt_text)
+            phrase, text = words[number % len(words)], said[-1]
         case _:
-            phrase, said = "{}", hashed(request).text or ""
-    text = phrase.replace("{{", "{").replace("}}", "}").replace("{}", said)
+            phrase, text = "{}", hashed(request).text or ""
+    text = phrase.replace("{{", "{").replace("}}", "}").replace("{}", text)
     return Response(text=cut_at_stops(text, stops_of(request.generation)))
 
 
-def _right_text(config: TaskConfig, task: ConfiguredTask, one: DocRequests) -> str:
+def _words_of(prompt: str) -> Sequence[str]:
+    """The longest of the phrases that a prompt has already, or else all."""
+    heads = {phrase: phrase.replace("{{", "{").partition("{}")[0].strip() for phrase in PHRASES}
+    there = [phrase for phrase, head in heads.items() if len(head) > 3 and head in prompt]
+    return [max(there, key=lambda phrase: len(heads[phrase]))] if there else PHRASES
+
+
+def _right_texts(config: TaskConfig, task: ConfiguredTask, one: DocRequests) -> list[str]:
+    """The target, and the document's answer where that is another text."""
     target = task.builder.target(one.doc_id, one.doc)
     if config.doc_to_choice is not None and isinstance(target, int):
         choices = task.builder.choices(one.doc_id, one.doc)
         target = choices[target % len(choices)]
-    return str(target[0] if isinstance(target, list | tuple) and target else target)
+    texts = [str(target[0] if isinstance(target, list | tuple) and target else target)]
+    if config.process_results is not None and isinstance(answer := one.doc.get("answer"), str):
+        texts.append(answer)
+    return texts
 
 
 def _certain_positions(config: TaskConfig, task: ConfiguredTask, one: DocRequests) -> list[int]:

@@ -186,9 +186,9 @@ def _answer(connection: Any) -> None:
 
 
 def compare_all(names: Iterable[Sequence[str]], jobs: int, report: Callable[[Outcome], None]) -> None:
-    """Compare tasks, family by family, so that what was learned of one serves the next."""
-    batches = [family[first : first + BATCH] for family in names for first in range(0, len(family), BATCH)]
-    batches.sort(key=len)
+    """Compare tasks by their families, one of each in turn, so that what is done first speaks for all."""
+    mixed = in_turn(names)
+    batches = [mixed[first : first + BATCH] for first in range(0, len(mixed), BATCH)][::-1]
     lock = threading.Lock()
 
     def locked(outcome: Outcome) -> None:
@@ -277,11 +277,13 @@ def sample(families: Mapping[str, Sequence[str]], outcomes: Mapping[str, Outcome
         outcome = outcomes.get(name)
         return outcome is not None and outcome.varied and outcome.seconds < SLOW
 
-    def shuffled(names: Sequence[str]) -> list[str]:
-        return sorted(filter(serves, names), key=lambda name: hashlib.sha256(name.encode()).digest())
+    return in_turn(list(filter(serves, names)) for _, names in sorted(families.items()))[:count]
 
-    turns = zip_longest(*(shuffled(names) for _, names in sorted(families.items())))
-    return [name for turn in turns for name in turn if name is not None][:count]
+
+def in_turn(families: Iterable[Sequence[str]]) -> list[str]:
+    """A task of each family, then another of each, and so on; always in the same order."""
+    shuffled = (sorted(one, key=lambda name: hashlib.sha256(name.encode()).digest()) for one in families)
+    return [name for turn in zip_longest(*shuffled) for name in turn if name is not None]
 
 
 # The command
