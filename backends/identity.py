@@ -11,6 +11,12 @@ def fingerprint_key(fingerprint: Mapping[str, str]) -> str:
     return _digest(canonical)
 
 
+def asked_plainly(fingerprint: Mapping[str, str]) -> Mapping[str, str]:
+    """The identity of a model under which stand the answers that it gives where texts share no work, in a
+    store that has others of it."""
+    return {**fingerprint, "asked": "sharing only what was tried"}
+
+
 def request_key(model_key: str, request_digest: str) -> str:
     """The identity of one model's answer to one request: 32 hex digits, of `fingerprint_key` and
     `Request.digest`."""

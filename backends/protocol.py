@@ -36,6 +36,8 @@ class Capabilities:
         (`AskContext.stop`), so that none that came is lost.
     calls_at_once: the most calls to an account that all shards together may have in flight; None where there
         is no account, as of a model of this machine.
+    stands: finds out, by trying the model, whether answers that earlier versions of Assay had from it can be
+        right; None where there is nothing to find out.
     """
 
     kinds: frozenset[RequestKind]
@@ -47,6 +49,7 @@ class Capabilities:
     limits: Mapping[str, float] = field(default_factory=dict)
     shards_at_once: int = 1
     calls_at_once: int | None = None
+    stands: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

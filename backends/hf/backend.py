@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from backends.answer_faults import checked
 from backends.chat import ChatMessage
 from backends.errors import BackendError
+from backends.identity import fingerprint_key
 from backends.model_files.chat_template import rendered_chat, rendered_requests, template_of
 from backends.model_files.fingerprint import (
     BEHAVIOUR,
@@ -25,6 +28,8 @@ from backends.text.rolling import sums
 if TYPE_CHECKING:
     from backends.hf.generation import Generations
     from backends.hf.loglikelihood import LogLikelihoods
+    from backends.hf.proofs import ProofMemory
+    from backends.hf.trial import TrialTexts
     from backends.model_files.tokenization import Query, Tokenization, Unanswerable
 
 # Windows of rolling log-likelihoods that are worked on together.
@@ -35,7 +40,8 @@ class HFBackend:
     """Any causal language model in a local folder or on the hub.
 
     name: the folder, or a hub id.
-    home: a folder where digests of weight files are remembered; without it they are read at each start.
+    home: a folder where digests of weight files are remembered, and what was found out of the model; without
+        it both are read, and found out, at each start.
     batch_size: distinct prompts in a forward pass; `auto` goes by tokens and memory. A batch that does
         not fit is halved.
     dtype: of weights and arithmetic; `auto` is what the model's configuration says.
@@ -76,6 +82,7 @@ class HFBackend:
         self.max_length = max_length
         self.add_bos_token = add_bos_token
         self.attn_implementation = attn_implementation
+        self._home = home
         self._digests = Digests(home)
 
     @cached_property
@@ -123,7 +130,7 @@ class HFBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(ALL_KINDS, chat_template=True, thinking=True)
+        return Capabilities(ALL_KINDS, chat_template=True, thinking=True, stands=self._stands)
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:
@@ -166,6 +173,12 @@ class HFBackend:
             "transformers": version("transformers"),
         }
 
+    def _stands(self) -> bool:
+        """Whether texts may share work as far as the limits that the model's configuration names, as they
+        did before it was tried."""
+        length = self._trial_texts.beyond_limits
+        return self._loglikelihoods.prover.trusts(length) and self._generations.prover.trusts(length)
+
     def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
         match kind:
             case "loglikelihood":
@@ -191,15 +204,28 @@ class HFBackend:
             yield [
                 (
                     queries[score.number][0],
-                    Response(
-                        logprob=score.logprob,
-                        is_greedy=score.is_greedy,
-                        tokens_in=queries[score.number][1].length,
-                        seconds=score.seconds,
+                    self._checked(
+                        Response(
+                            logprob=score.logprob,
+                            is_greedy=score.is_greedy,
+                            tokens_in=queries[score.number][1].length,
+                            seconds=score.seconds,
+                        )
                     ),
                 )
                 for score in scores
             ]
+
+    def _checked(self, response: Response) -> Response:
+        """The response, failed, with what is wrong with the model, where it is no log-likelihood."""
+        found = checked(response)
+        return found if found.is_scorable else replace(found, error=self._why_broken)
+
+    @cached_property
+    def _why_broken(self) -> str:
+        from backends.hf.broken import why_broken
+
+        return why_broken(self.name, self.model)
 
     def _rolling_scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
         owners: list[int] = []
@@ -235,14 +261,34 @@ class HFBackend:
         model = self.model  # before the import: says what is missing
         from backends.hf.loglikelihood import LogLikelihoods
 
-        return LogLikelihoods(model, self.batch_size)
+        return LogLikelihoods(self.name, model, self.batch_size, self._trial_texts, self._proofs)
 
     @cached_property
     def _generations(self) -> "Generations":
         model = self.model
         from backends.hf.generation import Generations
 
-        return Generations(model, self._tokenization, self.batch_size)
+        return Generations(
+            self.name, model, self._tokenization, self.batch_size, self._trial_texts, self._proofs
+        )
+
+    @cached_property
+    def _trial_texts(self) -> "TrialTexts":
+        from backends.hf.trial import TrialTexts
+
+        return TrialTexts.of(self.model, self._tokenization)
+
+    @cached_property
+    def _proofs(self) -> "ProofMemory":
+        """What is known of the ways to ask this model, as it computes here."""
+        from importlib.metadata import version
+
+        from backends.hf.proofs import ProofMemory
+
+        model = "" if self._home is None else fingerprint_key(self.fingerprint)
+        attention = self.model.config.get_text_config(decoder=True)._attn_implementation
+        versions = f"torch {version('torch')} transformers {version('transformers')}"
+        return ProofMemory(self._home, model, f"{versions} {self.model.device.type} {attention}")
 
     @property
     def _resolved_dtype(self) -> str:

@@ -35,7 +35,7 @@ def auto_tokens(model: Any, *, cached: bool) -> int:
     return int(min(GPU_TOKENS, max(CPU_TOKENS, GPU_SHARE * free / per_token)))
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether torch failed for want of memory: CUDA has a class for it, other devices a message."""
     message = str(error).lower()
     return type(error).__name__ == "OutOfMemoryError" or any(

@@ -6,21 +6,31 @@ ModelSource of the rules: lm-evaluation-harness 0.4.13, `HFLM.generate_until` an
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
+import numpy as np
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from backends.errors import BackendError
-from backends.hf.batching import Batches, auto_tokens
-from backends.model_files.decoding import EndsAfterThinking, EndsWithStop, Texts
+from backends.hf.batching import Batches, auto_tokens, is_out_of_memory
+from backends.hf.broken import why_broken
+from backends.hf.proofs import CODE_ERRORS, ProofMemory, Prover, Way
+from backends.hf.rounding import Values, beyond_rounding
+from backends.hf.trial import TrialTexts
+from backends.model_files.decoding import EndsAfterThinking, EndsWithStop, NotNumbers, Texts, Writes
 from backends.model_files.tokenization import Tokenization, Tokens
 from backends.requests import Request, Response
 from backends.text.generated import generated
 from backends.text.generation_settings import Settings
 
 REQUESTS_PER_BATCH = 64
+# Tokens that are written, and looked at in each place, to try a way.
+_STEPS = 3
+_LOOKED_AT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +43,29 @@ class Prompt:
 
 
 class Generations:
-    """Generates with a model of transformers.
+    """Generates with a model of transformers, several texts at a time where that is right for it.
 
-    model: a causal language model in evaluation mode.
+    name: the model's. model: a causal language model in evaluation mode.
     batch_size: prompts in a batch; `auto` goes by tokens and the device's memory.
+    texts, memory: on what it is tried which way is right, and where that is remembered.
     """
 
-    def __init__(self, model: Any, tokenization: Tokenization, batch_size: int | Literal["auto"]) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenization: Tokenization,
+        batch_size: int | Literal["auto"],
+        texts: TrialTexts,
+        memory: ProofMemory,
+    ) -> None:
+        self.name = name
         self.model = model
         self.tokenization = tokenization
         self.tokenizer = tokenization.tokenizer
         self.batch_size = batch_size
+        self._texts = texts
+        self.prover = Prover(name, "writing", memory, ("padded", "alone", "plain"), self._difference)
 
     def texts(
         self, requests: Sequence[tuple[int, Request]], settings: Settings
@@ -64,8 +86,14 @@ class Generations:
         ]
         prompts.sort(key=lambda prompt: len(prompt.tokens), reverse=True)
         most = auto_tokens(self.model, cached=True)
-        batches = Batches[Prompt](lambda batch: self._fits(batch, settings, most))
-        yield from batches.answers(prompts, lambda batch: self._generate(batch, settings))
+        way = self.way_for(len(prompts[0].tokens) + settings.max_tokens)
+        batches = Batches[Prompt](lambda batch: way == "padded" and self._fits(batch, settings, most))
+        with self._going(way):
+            yield from batches.answers(prompts, lambda batch: self._generate(batch, settings))
+
+    def way_for(self, length: int) -> Way:
+        """How texts are asked that have up to so many tokens with what is written."""
+        return self.prover.way_for(self._texts.tried_length(length))
 
     def _fits(self, prompts: Sequence[Prompt], settings: Settings, most: int) -> bool:
         if self.batch_size != "auto":
@@ -77,31 +105,41 @@ class Generations:
     @torch.inference_mode()
     def _generate(self, prompts: Sequence[Prompt], settings: Settings) -> list[tuple[int, Response]]:
         began = time.perf_counter()
-        width = max(len(prompt.tokens) for prompt in prompts)
-        pad = self.tokenizer.pad_token_id or 0
-        inputs = [[pad] * (width - len(prompt.tokens)) + list(prompt.tokens) for prompt in prompts]
-        mask = [[0] * (width - len(prompt.tokens)) + [1] * len(prompt.tokens) for prompt in prompts]
+        inputs = self._inputs([prompt.tokens for prompt in prompts])
+        width = inputs["input_ids"].shape[1]
         ends = self._end_tokens(settings)
+        watch = NotNumbers(len(prompts), width)
         with torch.random.fork_rng(devices=self._gpus(), enabled=settings.do_sample):
             if settings.do_sample:
                 torch.manual_seed(_seed_of(prompts, settings))
             written = self._call(
-                input_ids=torch.tensor(inputs, device=self.model.device),
-                attention_mask=torch.tensor(mask, device=self.model.device),
+                **inputs,
                 max_new_tokens=settings.max_tokens,
                 do_sample=settings.do_sample,
                 stopping_criteria=StoppingCriteriaList([self._stopping(settings, width)]),
-                pad_token_id=pad,
+                logits_processor=LogitsProcessorList([watch]),
                 eos_token_id=ends or None,
-                use_cache=True,
                 **{name: value for name, value in settings.options.items() if name != "eos_token_id"},
             )
         rows = written[:, width:].tolist()
         seconds = time.perf_counter() - began
         return [
-            (prompt.number, self._response(prompt, row, ends, settings, seconds))
-            for prompt, row in zip(prompts, rows, strict=True)
+            (prompt.number, self._response(prompt, row, ends, settings, seconds, watch.first.get(place)))
+            for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True))
         ]
+
+    def _inputs(self, prompts: Sequence[Tokens]) -> dict[str, Any]:
+        """Prompts padded on the left, as `generate` takes them."""
+        pad = self.tokenizer.pad_token_id or 0
+        width = max(map(len, prompts))
+        tokens = [[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        return {
+            "input_ids": torch.tensor(tokens, device=self.model.device),
+            "attention_mask": torch.tensor(mask, device=self.model.device),
+            "pad_token_id": pad,
+            "use_cache": True,
+        }
 
     def _call(self, **arguments: Any) -> torch.Tensor:
         try:
@@ -111,10 +149,19 @@ class Generations:
         return written
 
     def _response(
-        self, prompt: Prompt, row: list[int], ends: list[int], settings: Settings, seconds: float
+        self,
+        prompt: Prompt,
+        row: list[int],
+        ends: list[int],
+        settings: Settings,
+        seconds: float,
+        broken_from: int | None,
     ) -> Response:
+        """broken_from: the first of the tokens whose logits were no numbers, if there is one."""
         end = next((i for i, token in enumerate(row) if token in ends), None)
         tokens = row if end is None else row[: end + 1]
+        if broken_from is not None and broken_from < len(tokens):
+            return Response(status="failed", error=why_broken(self.name, self.model), seconds=seconds)
         complete = end is not None or len(row) < settings.max_tokens
         text = Texts(self.tokenizer, settings.mark).of(tokens, with_special=False)
         return generated(
@@ -137,8 +184,85 @@ class Generations:
         ends = list(declared) if isinstance(declared, (list, tuple)) else [declared]
         return list(dict.fromkeys(end for end in (*ends, self.tokenizer.eos_token_id) if end is not None))
 
+    def _difference(self, way: Way, length: int) -> float | None:
+        """See `Prover`: of the log-probabilities of what may be written next."""
+        for size in self._texts.lengths(length):
+            prompts = self._texts.prompts(size - _STEPS)
+            truth = [self._truth(prompt) for prompt in prompts]
+            if not any(np.isfinite(values).any() for values in truth):
+                raise BackendError(why_broken(self.name, self.model))
+            for prompt, true, got in zip(prompts, truth, self._tried(way, prompts), strict=True):
+                off = beyond_rounding(self.model, got, true, partial(self._truth, prompt))
+                if off is not None:
+                    return off
+        return None
+
+    def _truth(self, prompt: Tokens) -> Values:
+        """Log-probabilities of some tokens in each of the places that follow a prompt, the same text being
+        written, by forward passes over all before."""
+        (values,) = Batches[Tokens](lambda _: False).answers([prompt], self._plainly)
+        return values
+
+    @torch.inference_mode()
+    def _plainly(self, prompts: Sequence[Tokens]) -> Values:
+        (prompt,), written = prompts, self._texts.some(_STEPS)
+        texts = [[(*prompt, *written[:step])] for step in range(_STEPS)]
+        device = self.model.device
+        said = [self.model(input_ids=torch.tensor(text, device=device)).logits[:, -1] for text in texts]
+        return self._looked_at(said)[0]
+
+    def _tried(self, way: Way, prompts: Sequence[Tokens]) -> list[Values]:
+        """The same by `generate`, for prompts together or each by itself; infinite where it fails."""
+        batches = [prompts] if way == "padded" and self.batch_size != 1 else [[one] for one in prompts]
+        try:
+            return [values for batch in batches for values in self._next(batch)]
+        except CODE_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            return [np.full(_STEPS * _LOOKED_AT, np.inf) for _ in prompts]
+
+    @torch.inference_mode()
+    def _next(self, prompts: Sequence[Tokens]) -> list[Values]:
+        inputs = self._inputs(prompts)
+        said = self.model.generate(
+            **inputs,
+            max_new_tokens=_STEPS,
+            do_sample=False,
+            num_beams=1,
+            logits_processor=LogitsProcessorList(
+                [Writes(self._texts.some(_STEPS), inputs["input_ids"].shape[1])]
+            ),
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        return self._looked_at(said.logits)
+
+    def _looked_at(self, logits: Sequence[torch.Tensor]) -> list[Values]:
+        """By text, the log-probabilities of some tokens in each of the places."""
+        logprobs = torch.stack([place.double().log_softmax(-1) for place in logits], dim=1)
+        return list(logprobs[:, :, list(self._texts.some(_LOOKED_AT))].flatten(1).cpu().numpy())
+
+    @contextmanager
+    def _going(self, way: Way) -> Iterator[None]:
+        """The model as it is asked by a way: plain, `generate` gives it nothing but the text so far."""
+        if way != "plain":
+            yield
+            return
+        self.model.prepare_inputs_for_generation = _text_alone
+        try:
+            yield
+        finally:
+            del self.model.prepare_inputs_for_generation
+
     def _gpus(self) -> list[int]:
         return [self.model.device.index or 0] if self.model.device.type == "cuda" else []
+
+
+def _text_alone(
+    input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs: object
+) -> dict[str, Any]:
+    """What a model is given of all that `generate` has for it, which looks at these names."""
+    return {"input_ids": input_ids}
 
 
 def _seed_of(prompts: Sequence[Prompt], settings: Settings) -> int:

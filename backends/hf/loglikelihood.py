@@ -4,21 +4,26 @@ import inspect
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from backends.hf.batching import Batches, auto_tokens
+from backends.errors import BackendError
+from backends.hf.batching import Batches, auto_tokens, is_out_of_memory
+from backends.hf.broken import why_broken
+from backends.hf.padded_batch import Array, PaddedBatch
 from backends.hf.prefix_tree import Row, common_prefix, rows_of
+from backends.hf.proofs import CODE_ERRORS, ProofMemory, Prover, Way
+from backends.hf.rounding import beyond_rounding
+from backends.hf.trial import TrialTexts
 from backends.model_files.tokenization import Query, Tokens
 
-Array = npt.NDArray[Any]
+Slicing = Literal["each", "columns", "none"]
 
 # A batch of answers is what a killed process loses: this many queries at most.
 QUERIES_PER_BATCH = 64
@@ -38,6 +43,15 @@ class Score:
     logprob: float
     is_greedy: bool
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """The same token by token."""
+
+    number: int
+    logprobs: Array
+    greedy: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,39 +84,92 @@ class Header:
 
 
 class LogLikelihoods:
-    """Scores queries with a model of transformers.
+    """Scores queries with a model of transformers, in the fastest way that is right for it.
 
-    model: a causal language model in evaluation mode.
+    name: the model's. model: a causal language model in evaluation mode.
     batch_size: rows (distinct contexts) in a batch; `auto` goes by padded tokens and the device's memory.
+    texts, memory: on what it is tried which way is right, and where that is remembered.
     """
 
-    def __init__(self, model: Any, batch_size: int | Literal["auto"]) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        batch_size: int | Literal["auto"],
+        texts: TrialTexts,
+        memory: ProofMemory,
+    ) -> None:
+        self.name = name
         self.model = model
         self.batch_size = batch_size
         self.window = sharing_window(model)
         self._header = Header((), [])
+        self._texts = texts
+        ways: list[Way] = ["shared", "padded", "alone"]
+        self.prover = Prover(name, "scoring", memory, ways if self.window else ways[1:], self._difference)
+        self._by_itself = Batches[Row](lambda rows: False)
         self._long = Batches[Row](lambda rows: self._fits(rows, shared=0))
         self._short = Batches[Row](lambda rows: self._fits(rows, shared=_shared_by_ends(rows)))
 
     def scores(self, queries: Sequence[Query]) -> Iterator[list[Score]]:
         """A score for each query by its position, in batches, longest first."""
         numbered = list(enumerate(queries))
-        long = [pair for pair in numbered if pair[1].length > self.window]
-        short = [pair for pair in numbered if pair[1].length <= self.window]
-        yield from self._long.answers(rows_of(long, share=False), self._plain)
-        yield from self._short.answers(rows_of(short, share=True), self._shared)
+        if not numbered:
+            return
+        whole, shared = self._rows("shared", numbered)
+        way = self.way_for(max(row.width for row in (*whole, *shared)))
+        whole, shared = (whole, shared) if way == "shared" else self._rows(way, numbered)
+        if way == "alone":
+            yield from self._by_itself.answers(whole, self._alone)
+            return
+        yield from self._long.answers(whole, self._plain)
+        yield from self._short.answers(shared, self._shared)
+
+    def way_for(self, length: int) -> Way:
+        """How texts, and rows of them, of up to so many tokens are asked."""
+        return self.prover.way_for(self._texts.tried_length(length))
+
+    def _rows(self, way: Way, numbered: Sequence[tuple[int, Query]]) -> tuple[list[Row], list[Row]]:
+        """What is read whole, and what may share."""
+        window = self.window if way == "shared" else 0
+        long = [pair for pair in numbered if pair[1].length > window]
+        short = [pair for pair in numbered if pair[1].length <= window]
+        return rows_of(long, share=False), rows_of(short, share=True)
+
+    def _alone(self, rows: Sequence[Row]) -> list[Score]:
+        return self._timed(lambda: self._asked_alone(rows))
 
     def _plain(self, rows: Sequence[Row]) -> list[Score]:
-        return self._ask(rows, Header((), []), branching=False)
+        return self._timed(lambda: self._asked_whole(rows))
 
     def _shared(self, rows: Sequence[Row]) -> list[Score]:
         header = self._header_of(rows)
-        return self._ask(rows, header, branching=bool(header.tokens) or any(row.branches for row in rows))
+        branching = bool(header.tokens) or any(row.branches for row in rows)
+        return self._timed(lambda: self._ask(rows, header, branching=branching))
+
+    @staticmethod
+    def _timed(ask: Callable[[], list[TokenScores]]) -> list[Score]:
+        began = time.perf_counter()
+        asked = ask()
+        seconds = time.perf_counter() - began
+        return [
+            Score(one.number, float(one.logprobs.sum()), bool(one.greedy.all()), seconds) for one in asked
+        ]
+
+    def _asked_alone(self, rows: Sequence[Row]) -> list[TokenScores]:
+        return self._ask(rows, Header((), []), branching=False, whole=True)
+
+    def _asked_whole(self, rows: Sequence[Row]) -> list[TokenScores]:
+        return self._ask(rows, Header((), []), branching=False)
 
     @torch.inference_mode()
-    def _ask(self, rows: Sequence[Row], header: Header, *, branching: bool) -> list[Score]:
-        """One forward pass over the rows, right-padded, each after the header."""
-        began = time.perf_counter()
+    def _ask(
+        self, rows: Sequence[Row], header: Header, *, branching: bool, whole: bool = False
+    ) -> list[TokenScores]:
+        """One forward pass over the rows, right-padded, each after the header.
+
+        whole: with logits of all tokens, as the model gives them by itself.
+        """
         skipped = len(header.tokens)
         batch = PaddedBatch(rows, skipped)
         inputs: dict[str, Any] = {"input_ids": self._tensor(batch.tokens), "use_cache": skipped > 0}
@@ -111,20 +178,19 @@ class LogLikelihoods:
             inputs["attention_mask"] = self._mask(batch)
         if skipped:
             inputs["past_key_values"] = header.cache(len(rows))
-        logits = self._logits(inputs, batch)
+        logits = self._logits(inputs, batch, "none" if whole else self._slicing)
         logprobs, greedy = self._score(logits, batch)
-        seconds = time.perf_counter() - began
         scores, start = [], 0
         for number, path, _ in (asked for row in rows for asked in row.asked):
             part = slice(start, start + len(path))
-            scores.append(Score(number, float(logprobs[part].sum()), bool(greedy[part].all()), seconds))
+            scores.append(TokenScores(number, logprobs[part], greedy[part]))
             start += len(path)
         return scores
 
-    def _logits(self, inputs: dict[str, Any], batch: "PaddedBatch") -> torch.Tensor:
+    def _logits(self, inputs: dict[str, Any], batch: PaddedBatch, slicing: Slicing) -> torch.Tensor:
         """Logits at the scored positions, row after row. Shape (positions, vocabulary)."""
         scored = self._tensor(batch.scored)
-        match self._slicing:
+        match slicing:
             case "each":
                 logits: torch.Tensor = self.model(**inputs, logits_to_keep=scored).logits
                 return logits.reshape(-1, logits.shape[-1])
@@ -138,7 +204,7 @@ class LogLikelihoods:
                 return logits[scored]
 
     @cached_property
-    def _slicing(self) -> Literal["each", "columns", "none"]:
+    def _slicing(self) -> Slicing:
         """How the model's forward can leave out logits: by a mask of positions, by columns, or not at all."""
         if "logits_to_keep" not in inspect.signature(self.model.forward).parameters:
             return "none"
@@ -146,7 +212,7 @@ class LogLikelihoods:
             "each" if hasattr(sys.modules[type(self.model).__module__], "slice_logits_to_keep") else "columns"
         )
 
-    def _score(self, logits: torch.Tensor, batch: "PaddedBatch") -> tuple[Array, Array]:
+    def _score(self, logits: torch.Tensor, batch: PaddedBatch) -> tuple[Array, Array]:
         """Log-probability (float64) of each asked token, and whether it is the most probable one."""
         sums, best = [], []
         for part in torch.split(logits, max(1, LOGITS_AT_ONCE // logits.shape[-1])):
@@ -156,7 +222,7 @@ class LogLikelihoods:
         logprobs = logits[asked, targets].double() - torch.cat(sums)[asked].double()
         return logprobs.cpu().numpy(), (torch.cat(best)[asked] == targets).cpu().numpy()
 
-    def _mask(self, batch: "PaddedBatch") -> torch.Tensor:
+    def _mask(self, batch: PaddedBatch) -> torch.Tensor:
         """What is added to attention scores: 0 where a token sees another, else the least number."""
         seen = self._tensor(batch.sees())[:, None]
         mask = torch.zeros(seen.shape, dtype=self.model.dtype, device=seen.device)
@@ -174,13 +240,59 @@ class LogLikelihoods:
         ):
             return Header((), [])
         if len(known) < len(common) - HEADER_SLACK:
-            cache = DynamicCache()
-            tokens = self._tensor(np.array([common]))
-            keep = {} if self._slicing == "none" else {"logits_to_keep": 1}
-            self.model(input_ids=tokens, past_key_values=cache, use_cache=True, **keep)
-            self._header = Header(common, [(layer[0], layer[1]) for layer in cache])
+            self._header = self._read(common)
             return self._header
         return self._header.cut(len(known))
+
+    @torch.inference_mode()
+    def _read(self, tokens: Tokens) -> Header:
+        """What the model keeps of some tokens that texts begin with."""
+        cache = DynamicCache()
+        keep = {} if self._slicing == "none" else {"logits_to_keep": 1}
+        self.model(input_ids=self._tensor(np.array([tokens])), past_key_values=cache, use_cache=True, **keep)
+        return Header(tokens, [(layer[0], layer[1]) for layer in cache])
+
+    def _difference(self, way: Way, length: int) -> float | None:
+        """See `Prover`."""
+        for size in self._texts.lengths(length):
+            queries = self._texts.queries(size)
+            truth = [self._truth(query) for query in queries]
+            if not any(np.isfinite(values).any() for values in truth):
+                raise BackendError(why_broken(self.name, self.model))
+            for query, true, got in zip(queries, truth, self._by(way, queries), strict=True):
+                off = beyond_rounding(self.model, got, true, partial(self._truth, query))
+                if off is not None:
+                    return off
+        return None
+
+    def _truth(self, query: Query) -> Array:
+        """The log-probability of each token of a continuation by a forward pass over its text alone."""
+        rows = rows_of([(0, query)], share=False)
+        ((asked,),) = self._by_itself.answers(rows, self._asked_alone)
+        return asked.logprobs
+
+    def _by(self, way: Way, queries: Sequence[Query]) -> list[Array]:
+        """The same by another way: as much in one batch as memory allows, whatever it costs."""
+        whole, shared = self._rows(way, list(enumerate(queries)))
+        most = len(queries) if self.batch_size == "auto" else self.batch_size
+        together = Batches[Row](lambda rows: len(rows) <= most)
+        found: dict[int, Array] = {}
+        try:
+            for batch in (
+                *together.answers(whole, self._asked_whole),
+                *together.answers(shared, self._ask_after_header),
+            ):
+                found |= {asked.number: asked.logprobs for asked in batch}
+        except CODE_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            return [np.full(len(query.continuation), np.nan) for query in queries]
+        return [found[number] for number in range(len(queries))]
+
+    def _ask_after_header(self, rows: Sequence[Row]) -> list[TokenScores]:
+        contexts = [row.context for row in rows]
+        header = self._read(common_prefix(contexts)[: min(map(len, contexts)) - 1])
+        return self._ask(rows, header, branching=True)
 
     def _fits(self, rows: Sequence[Row], shared: int) -> bool:
         """Whether the rows, without `shared` tokens of each that are read once, may be one batch."""
@@ -209,52 +321,6 @@ class LogLikelihoods:
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self.model.device)
-
-
-class PaddedBatch:
-    """Rows as arrays: each right-padded after a header of `skipped` tokens that all contexts begin with.
-
-    tokens, positions: shape (rows, width); positions count from the start of the text.
-    scored: which tokens predict something asked. Shape (rows, width).
-    asked, targets: for each asked token, which of the scored ones (in order) predicts it, and the token.
-    """
-
-    def __init__(self, rows: Sequence[Row], skipped: int) -> None:
-        self.rows = rows
-        self.skipped = skipped
-        shape = (len(rows), max(row.width for row in rows) - skipped)
-        self.tokens = np.zeros(shape, dtype=np.int64)
-        self.positions = np.zeros(shape, dtype=np.int64)
-        self.scored = np.zeros(shape, dtype=np.bool_)
-        asked: list[int] = []
-        targets: list[int] = []
-        before = 0
-        for i, row in enumerate(rows):
-            end, stop = len(row.context) - skipped, row.width - skipped
-            self.tokens[i, :stop] = [*row.context[skipped:], *row.tokens]
-            self.positions[i, :end] = np.arange(skipped, len(row.context))
-            self.positions[i, end:stop] = np.array(row.depths, dtype=np.int64) + len(row.context) - 1
-            self.scored[i, end - 1 : stop] = True
-            for _, path, continuation in row.asked:
-                asked += [before + node for node in path]
-                targets += continuation
-            before += len(row.tokens) + 1
-        self.asked = np.array(asked, dtype=np.int64)
-        self.targets = np.array(targets, dtype=np.int64)
-
-    def sees(self) -> Array:
-        """Which token sees which: the header, what comes before, of the tree its own path only.
-
-        Shape (rows, width, skipped + width).
-        """
-        count, width = self.tokens.shape
-        sees = np.ones((count, width, self.skipped + width), dtype=np.bool_)
-        sees[:, :, self.skipped :] = np.tri(width, dtype=np.bool_)
-        for i, row in enumerate(self.rows):
-            tree = slice(len(row.context) - self.skipped, row.width - self.skipped)
-            columns = slice(len(row.context), row.width)
-            sees[i, tree, columns] = row.ancestors()
-        return sees
 
 
 def _shared_by_ends(rows: Sequence[Row]) -> int:

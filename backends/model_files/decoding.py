@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria
+from transformers import LogitsProcessor, StoppingCriteria
 
 # A stop sequence may be written in other tokens than the tokenizer's own: this many more are looked at.
 LOOK_BACK = 2
@@ -35,6 +35,41 @@ class Texts:
 
     def _decoded(self, tokens: Sequence[int], with_special: bool) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=not with_special))
+
+
+class NotNumbers(LogitsProcessor):  # type: ignore[misc]
+    """Notes where logits are NaN or infinitely likely; such a row goes on with any token.
+
+    texts: of the batch, each of which may have several rows (beams). first: by text, the first of its written
+    tokens whose logits were no numbers.
+    """
+
+    def __init__(self, texts: int, width: int) -> None:
+        self.texts = texts
+        self.width = width
+        self.first: dict[int, int] = {}
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        broken = (scores.isnan() | scores.isposinf()).any(dim=-1)
+        if not bool(broken.any()):
+            return scores
+        beams = len(scores) // self.texts
+        for row in broken.nonzero().flatten().tolist():
+            self.first.setdefault(row // beams, input_ids.shape[1] - self.width)
+        return scores.masked_fill(broken[:, None], 0.0)
+
+
+class Writes(LogitsProcessor):  # type: ignore[misc]
+    """Has the same tokens written after each prompt of `width` tokens."""
+
+    def __init__(self, tokens: Sequence[int], width: int) -> None:
+        self.tokens = tokens
+        self.width = width
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        written = torch.full_like(scores, -float("inf"))
+        written[:, self.tokens[input_ids.shape[1] - self.width]] = 0.0
+        return written
 
 
 class EndsWithStop(StoppingCriteria):  # type: ignore[misc]

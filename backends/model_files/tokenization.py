@@ -4,15 +4,21 @@ ModelSource of the rules: lm-evaluation-harness 0.4.13, `TemplateLM._encode_pair
 `HFLM.tok_encode`, `utils.get_rolling_token_windows` and `make_disjoint_window`.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from backends.errors import BackendError
 from backends.requests import Request
 
+log = logging.getLogger("assay")
+
 Tokens = tuple[int, ...]
 
+# Any text will do to see what a tokenizer puts around it.
+_SOME_TEXT = "a"
 # What transformers writes as `model_max_length` when a tokenizer has no limit.
 UNLIMITED = int(1e30)
 DEFAULT_MAX_LENGTH = 2048
@@ -53,6 +59,7 @@ class Tokenization:
         self._prefix: int | None = eos if bos is None else bos
         # A text that begins like this has its special tokens written out.
         self._opening: str | None = None if self._prefix is None else tokenizer.decode([self._prefix])
+        self._has_said = False
 
     @property
     def prefix(self) -> int:
@@ -64,12 +71,53 @@ class Tokenization:
             )
         return self._prefix
 
-    def encode(self, texts: Iterable[str]) -> dict[str, Tokens]:
-        """The tokens of each text, with special tokens where the text does not already begin with them."""
+    @property
+    def prefix_token(self) -> int | None:
+        """The same, or None without either."""
+        return self._prefix
+
+    def encode(self, texts: Iterable[str], *, ended: bool = False) -> dict[str, Tokens]:
+        """The tokens of each text, with special tokens where the text does not already begin with them.
+
+        ended: whether the tokens stay that the tokenizer ends each text with (EOS), after which nothing of
+        the text can go on.
+        """
         unique = dict.fromkeys(texts)
         opened = [text for text in unique if self._opening is not None and text.startswith(self._opening)]
         usual = unique.keys() - opened if opened else unique.keys()
-        return self._encode(opened, special=False) | self._encode(list(usual), special=self.add_special)
+        closed = self._encode(list(usual), special=self.add_special)
+        if self._ending and not ended:
+            closed = {text: self._without_ending(tokens) for text, tokens in closed.items()}
+        return self._encode(opened, special=False) | closed
+
+    @cached_property
+    def _ending(self) -> Tokens:
+        """What the tokenizer ends each text with; most add nothing there."""
+        if not self.add_special:
+            return ()
+        (bare,) = self._encode([_SOME_TEXT], special=False).values()
+        (whole,) = self._encode([_SOME_TEXT], special=True).values()
+        ends = len(whole)
+        while ends > 0 and whole[ends - len(bare) : ends] != bare:
+            ends -= 1
+        return whole[ends:] if ends else ()
+
+    def _without_ending(self, tokens: Tokens) -> Tokens:
+        if tokens[-len(self._ending) :] != self._ending:
+            return tokens
+        self._say_ending()
+        return tokens[: -len(self._ending)]
+
+    def _say_ending(self) -> None:
+        """Once, where it is left out."""
+        if self._has_said:
+            return
+        self._has_said = True
+        log.warning(
+            "%s: the tokenizer ends each text with %s; it is left out of contexts, continuations and prompts",
+            self.tokenizer.name_or_path,
+            self.tokenizer.decode(list(self._ending)),
+        )
 
     def queries(self, requests: Sequence[Request]) -> list[Query | Unanswerable]:
         """What is asked for each log-likelihood request.
@@ -94,11 +142,11 @@ class Tokenization:
     def windows(self, text: str) -> list[Query]:
         """The queries whose log-probabilities add up to that of the text; none for an empty text.
 
-        The text's tokens (a BOS that the tokenizer adds among them) are cut into pieces of `max_length`. The
-        first follows the prefix token, each other one as much of the text before it as fits, one token at
-        least.
+        The text's tokens (a BOS or EOS that the tokenizer adds among them) are cut into pieces of
+        `max_length`. The first follows the prefix token, each other one as much of the text before it as
+        fits, one token at least.
         """
-        tokens = self.encode([text])[text]
+        tokens = self.encode([text], ended=True)[text]
         width = self.max_length
         first = [Query((self.prefix,), tokens[:width])] if tokens else []
         return first + [

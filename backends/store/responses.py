@@ -27,6 +27,7 @@ from backends.store.leases import Leases
 from backends.store.payload import Codec
 from backends.store.statements import INSERTS, chunks, rows_of
 from backends.store.tables import CONFIRMED, META, METADATA, RESPONSES, SCHEMA_VERSION
+from backends.store.tried_models import TriedModels
 
 T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
@@ -46,6 +47,7 @@ class ResponseStore:
 
     identity: a uuid made with the store; whatever is cached because its answers are here depends on it.
     leases: who is asking for what just now.
+    tried_models: whether answers of earlier versions may stand.
     """
 
     def __init__(self, engine: sa.Engine, identity: str, patience: Patience) -> None:
@@ -55,6 +57,7 @@ class ResponseStore:
         self._local = threading.local()
         self.identity = identity
         self.leases = Leases(self._database)
+        self.tried_models = TriedModels(self._database)
 
     @classmethod
     def open(cls, place: str | Path, patience: Patience = PATIENT) -> Self:

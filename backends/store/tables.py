@@ -41,3 +41,11 @@ LEASES = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("asker", sa.Text, nullable=False),
 )
+# The models whose answers a version has looked at that knows that in some models texts may share no work:
+# whether those that were here before may stand.
+TRIED_MODELS = sa.Table(
+    "assay_tried_models",
+    METADATA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("stands", sa.Boolean, nullable=False),
+)

@@ -15,7 +15,7 @@ from flows.storage.files import write_text
 
 def identity(plan: Plan, task: str) -> Parts:
     """Everything a task's answers depend on, by name and as JSON values."""
-    parts = {"model": str(plan.spec.model), "fingerprint": dict(plan.backend.fingerprint)}
+    parts = {"model": str(plan.spec.model), "fingerprint": dict(plan.fingerprint)}
     named = {**parts, **prepare_parts(plan, task), "store": plan.store.identity}
     flat: Parts = json.loads(json.dumps(named, default=str))
     return flat
@@ -29,7 +29,7 @@ def save_identity(plan: Plan, task: str) -> None:
 def was_finished(plan: Plan, task: str) -> bool:
     """Whether the task's last run to its end was with this very model."""
     before = _last(plan, task)
-    return before is not None and before["fingerprint"] == dict(plan.backend.fingerprint)
+    return before is not None and before["fingerprint"] == dict(plan.fingerprint)
 
 
 def explain(plan: Plan, prepared: PreparedTask) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Self
 
-from backends.identity import fingerprint_key
+from backends.identity import asked_plainly, fingerprint_key
 from backends.model_string import task_arguments
 from backends.money.budget import NO_LIMITS, Budget, Limits
 from backends.money.price_lookup import offered_price
@@ -18,7 +18,7 @@ from backends.registry import BackendContext
 from backends.requests import RequestKind
 from backends.store.responses import ResponseStore
 from flows.common.errors import SpecError
-from flows.planning.kept_model import KEPT_MODEL, open_models
+from flows.planning.kept_model import KEPT_MODEL, open_models, turn
 from flows.planning.route_check import NEEDS, check_route
 from flows.planning.shard_sizes import cut_bundles
 from flows.planning.stored_model import StoredModel
@@ -98,8 +98,25 @@ class Plan:
         return step_files(self.home, self.spec.steps_folder)
 
     @cached_property
+    def fingerprint(self) -> Mapping[str, str]:
+        """What decides the model's answers in this store: another than the backend's where it has answers
+        that a trial of the model shows to be wrong. The trial, of a model whose answers an earlier version
+        stored, loads its weights, once. Raises BackendError."""
+        fingerprint = self.backend.fingerprint
+        trial = self.backend.capabilities.stands
+        if trial is None:
+            return fingerprint
+
+        def tried() -> bool:
+            with turn(self.backend):
+                return trial()
+
+        stands = self.store.tried_models.stands(fingerprint_key(fingerprint), tried)
+        return fingerprint if stands else asked_plainly(fingerprint)
+
+    @cached_property
     def model_key(self) -> str:
-        return fingerprint_key(self.backend.fingerprint)
+        return fingerprint_key(self.fingerprint)
 
     @cached_property
     def ask_options(self) -> AskOptions:

@@ -9,4 +9,4 @@ from flows.steps.step import step
 def load_model(run: Run, key: str) -> LoadedModel:
     """What the model is."""
     plan = run.plan
-    return LoadedModel(dict(plan.backend.describe()), plan.model_key, dict(plan.backend.fingerprint))
+    return LoadedModel(dict(plan.backend.describe()), plan.model_key, dict(plan.fingerprint))

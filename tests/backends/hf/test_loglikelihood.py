@@ -248,6 +248,7 @@ def with_memory_for(model: Any, rows: int) -> list[int]:
 def test_choices_and_headers_are_read_once(folders: Callable[[str], Path]) -> None:
     texts = WORKLOADS["a common header"]
     backend = HFBackend(str(folders("llama")), device="cpu")
+    backend._loglikelihoods.way_for(64)  # tries how it can be asked
     read: list[int] = []
     backend.model.register_forward_pre_hook(
         lambda module, arguments, inputs: read.append(inputs["input_ids"].numel()), with_kwargs=True
