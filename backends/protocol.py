@@ -59,11 +59,16 @@ class AskContext:
     purse: pays for each of them, by its position; None where nobody counts.
     places: the most of them that may be under way at once; None for as many as the backend allows.
     stop: the sign that their answers are wanted no more; None where they are wanted to the last.
+    known: by the model that is asked (`Call.asked`), what it calls itself in the answers that are stored. One
+        that calls itself otherwise now is asked no more than it takes to see that; empty where it may.
+    generation: the name of the generation of answers that these are of; "" for the usual one.
     """
 
     purse: Purse | None = None
     places: int | None = None
     stop: Sign | None = None
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
+    generation: str = ""
 
     def at(self, positions: Sequence[int]) -> "AskContext":
         """The context of some of the requests, in another order."""

@@ -101,7 +101,8 @@ class Call:
     counted: whether the endpoint counted the tokens, or they are an estimate because it did not or its count
         cannot be right.
     attempts: how many tries it took; failures: what became of those that failed, by kind.
-    asked: the model that was asked, as `backend:name`; model: what it calls itself.
+    asked: the model that was asked, as `backend:name`; model: what it calls itself. system_fingerprint: the
+        provider's name of the configuration it ran with; of a stored answer it is not kept, only counted.
     endpoint: the address that answered, without secrets.
     http_status: of the answer; 0 where there was no HTTP.
     """
@@ -118,6 +119,7 @@ class Call:
     endpoint: str = ""
     model: str = ""
     http_status: int = 0
+    system_fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

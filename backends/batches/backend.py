@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class BatchBackend:
         self._options = options
         self._home = home
         self._single = EndpointBackend(remote)
+        self._batches = cache(self._batches_of)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -68,7 +69,7 @@ class BatchBackend:
             assert not isinstance(prompt, Unanswerable), "a chat takes every prompt"
             wanted[digest] = BatchedRequest(request, prompt, tuple(own))
         payments = Payments(context.purse, self._remote.asked)
-        yield from Submission(self._batches, wanted, payments, context).answers()
+        yield from Submission(self._batches(context.generation), wanted, payments, context).answers()
 
     def chat_template(self) -> str | None:
         return self._single.chat_template()
@@ -79,9 +80,10 @@ class BatchBackend:
     def describe(self) -> Mapping[str, Any]:
         return self._single.describe()
 
-    @cached_property
-    def _batches(self) -> ModelBatches:
-        folder = self._home / "batches" / fingerprint_key(self.fingerprint)
+    def _batches_of(self, generation: str) -> ModelBatches:
+        """Those of a generation of answers: one that is asked anew waits for none of another."""
+        own = {"asked anew": generation} if generation else {}
+        folder = self._home / "batches" / fingerprint_key({**self.fingerprint, **own})
         return ModelBatches(
             BatchApi(self._remote.http, self._options),
             PendingBatches(folder),

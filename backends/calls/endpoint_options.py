@@ -56,6 +56,12 @@ class EndpointOptions(BaseModel):
         own = {name: getattr(self, name) for name in _LIMITS}
         return {name: value for name, value in own.items() if value is not None}
 
+    @property
+    def open_headers(self) -> dict[str, str]:
+        """The headers whose names do not say that they are secret; a value that is named by reference is not
+        looked up. Headers may decide who answers: an organisation, a project, a version, a route."""
+        return {name.lower(): value for name, value in self.headers.items() if not _is_secret(name)}
+
     @field_validator("base_url")
     @classmethod
     def _plain_address(cls, address: str | None) -> str | None:
@@ -72,8 +78,7 @@ class EndpointOptions(BaseModel):
     @classmethod
     def _no_literal_keys(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
-            is_secret = any(part in name.lower() for part in _SECRET_HEADERS)
-            if is_secret and not is_reference(value):
+            if _is_secret(name) and not is_reference(value):
                 raise ValueError(f"{name} is a key: say where it is, as env:VARIABLE or secret:NAME")
         return headers
 
@@ -89,6 +94,10 @@ class EndpointOptions(BaseModel):
         if self.api_key and self.api_key_env:
             raise ValueError("api_key and api_key_env both say where the key is: give one")
         return self
+
+
+def _is_secret(header: str) -> bool:
+    return any(part in header.lower() for part in _SECRET_HEADERS)
 
 
 def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from backends.calls.engine import CallEngine, Route
 from backends.chat import Chat, ChatMessage
 from backends.endpoints.endpoint_model import Remote
+from backends.endpoints.identification import Identification
 from backends.endpoints.messages import ENDPOINTS_OWN
 from backends.endpoints.probe import Away
 from backends.endpoints.prompt import Prompt
@@ -40,6 +41,7 @@ class EndpointBackend:
 
     def __init__(self, *remotes: Remote) -> None:
         self.remotes = remotes
+        self._identification = Identification(remotes)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -98,7 +100,8 @@ class EndpointBackend:
                     owners.append(position)
         if answered:
             yield answered
-        yield from sums(requests, owners, self._engine.ask(items, context.at(owners)))
+        identified = self._identification.answers(self._engine.ask, items, context.at(owners))
+        yield from sums(requests, owners, identified)
 
     def chat_template(self) -> str | None:
         first = self.remotes[0]

@@ -40,6 +40,7 @@ class Remote:
     """One model at one endpoint.
 
     account: what tells one key from another, and is none. tokens: the model's tokenizer, where it is known.
+    version: of the endpoint's interface, where it is not the usual one.
     """
 
     dialect: Dialect
@@ -47,6 +48,7 @@ class Remote:
     options: EndpointOptions
     account: str
     tokens: EndpointTokens | None = None
+    version: str = ""
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:
@@ -58,7 +60,15 @@ class Remote:
             "tokenizer": "the endpoint's" if self.tokens is None else self.tokens.identity,
             "max_length": "default" if self.options.max_length is None else str(self.options.max_length),
             "extra_body": json.dumps(self.options.extra_body, sort_keys=True),
+            **self._chosen,
         }
+
+    @property
+    def _chosen(self) -> Mapping[str, str]:
+        """What else decides who answers, where it is given."""
+        headers = self.options.open_headers
+        own = {"headers": json.dumps(headers, sort_keys=True)} if headers else {}
+        return {**own, **({"version": self.version} if self.version else {})}
 
     @property
     def kinds(self) -> frozenset[RequestKind]:

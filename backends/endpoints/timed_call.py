@@ -54,6 +54,7 @@ class Answerer:
         if last is None:
             raise self.http.failed("transient", "the stream brought nothing")
         whole = self._read(lambda _: stream.whole(), last.content)
+        whole = {"system_fingerprint": last.content.get("system_fingerprint"), **whole}
         return self._response(question, replace(last, content=whole), first)
 
     def _response(self, question: Question, reply: Reply, first_token: float | None) -> Response:
@@ -68,6 +69,7 @@ class Answerer:
             asked=self.asked,
             endpoint=self.http.base_url,
             http_status=reply.status,
+            system_fingerprint=str(reply.content.get("system_fingerprint") or ""),
         )
         return replace(response, call=call, seconds=reply.received - reply.sent)
 

@@ -16,7 +16,9 @@ from backends.requests import Call, Response
 
 _JSON, _ZSTD = b"j", b"z"
 _DEFAULTS = [(field.name, field.default) for field in fields(Response)]
-_CALL_DEFAULTS = [(field.name, field.default) for field in fields(Call)]
+# What a payload has no place for: a version that does not know it could not read it.
+_NOT_KEPT = frozenset(("system_fingerprint",))
+_CALL_DEFAULTS = [(field.name, field.default) for field in fields(Call) if field.name not in _NOT_KEPT]
 # A zstd frame has some 15 bytes of its own; JSON under this size is rarely shorter in one.
 _WORTH_COMPRESSING = 96
 # A log-likelihood that is not 0 or a negative number, and an empty text; nothing within a JSON text matches.

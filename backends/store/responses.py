@@ -8,8 +8,10 @@ today's rules (`backends.answer_faults`): it counts as missing, and is replaced 
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -22,11 +24,12 @@ from backends.answer_faults import logprob_fault, may_not_stand, says_nothing_af
 from backends.errors import BackendError
 from backends.requests import Response
 from backends.retrying import PATIENT, Patience
+from backends.store.answerers import Answerer, answerers_of
 from backends.store.database import Database, connect, explained, initialise, shown
 from backends.store.leases import Leases
 from backends.store.payload import Codec
-from backends.store.statements import INSERTS, chunks, rows_of
-from backends.store.tables import CONFIRMED, META, METADATA, RESPONSES, SCHEMA_VERSION
+from backends.store.statements import ADDITIONS, INSERTS, chunks, rows_of
+from backends.store.tables import ANSWERERS, CONFIRMED, META, METADATA, RESPONSES, SCHEMA_VERSION
 from backends.store.tried_models import TriedModels
 
 T = TypeVar("T")
@@ -53,7 +56,7 @@ class ResponseStore:
     def __init__(self, engine: sa.Engine, identity: str, patience: Patience) -> None:
         self._database = Database(engine, patience)
         self._where = shown(engine.url)
-        self._insert = INSERTS[engine.dialect.name]
+        self._insert, self._add = INSERTS[engine.dialect.name], ADDITIONS[engine.dialect.name]
         self._local = threading.local()
         self.identity = identity
         self.leases = Leases(self._database)
@@ -104,14 +107,29 @@ class ResponseStore:
         if not rows:
             return
         confirmed = [{"key": key} for key, what in responses.items() if says_nothing_after_thinking(what)]
-        self._database.do(partial(self._put, rows, sorted(confirmed, key=itemgetter("key"))))
+        answerers = _answerer_rows(model, answerers_of(responses.values()))
+        self._database.do(partial(self._put, rows, sorted(confirmed, key=itemgetter("key")), answerers))
 
-    def _put(self, rows: Rows, confirmed: Rows, connection: sa.Connection) -> None:
+    def answerers(self, model: str) -> Counter[Answerer]:
+        """Who gave the answers of a model, and how many each: of those that were stored since this is noted,
+        and that `note_answerers` was told of."""
+        columns = sa.select(ANSWERERS).where(ANSWERERS.c.model == model)
+        rows = self._database.do(partial(rows_of, columns))
+        return Counter({Answerer(row.asked, row.name, row.system_fingerprint): row.answers for row in rows})
+
+    def note_answerers(self, model: str, found: Counter[Answerer]) -> None:
+        """Take note of who gave answers of a model that an earlier version stored."""
+        if rows := _answerer_rows(model, found):
+            self._database.do(lambda connection: connection.execute(self._insert(ANSWERERS), rows))
+
+    def _put(self, rows: Rows, confirmed: Rows, answerers: Rows, connection: sa.Connection) -> None:
         stored = connection.execute(self._insert(RESPONSES), rows).rowcount
         if stored != len(rows):
             self._replace_unfit(rows, connection)
         if confirmed:
             connection.execute(self._insert(CONFIRMED), confirmed)
+        if answerers:
+            connection.execute(self._add(ANSWERERS), answerers)
 
     def _replace_unfit(self, rows: Rows, connection: sa.Connection) -> None:
         """Put responses in the place of those that may not stand."""
@@ -206,6 +224,11 @@ def _identity(engine: sa.Engine) -> str:
             f"{SCHEMA_VERSION}: use another store, or the version of Assay that wrote it"
         )
     return str(meta["identity"])
+
+
+def _answerer_rows(model: str, found: Counter[Answerer]) -> Rows:
+    """In one order for everybody, as the responses are."""
+    return [{"model": model, **asdict(one), "answers": count} for one, count in sorted(found.items())]
 
 
 def _unfit(responses: Mapping[str, Response], confirmed: Callable[[list[str]], set[str]]) -> set[str]:

@@ -49,3 +49,14 @@ TRIED_MODELS = sa.Table(
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("stands", sa.Boolean, nullable=False),
 )
+# What models behind endpoints call themselves in the answers that are stored, and how many say so. model: the
+# key of the one that was asked.
+ANSWERERS = sa.Table(
+    "assay_answerers",
+    METADATA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("asked", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("system_fingerprint", sa.Text, primary_key=True),
+    sa.Column("answers", sa.BigInteger, nullable=False),
+)

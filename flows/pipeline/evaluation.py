@@ -18,6 +18,7 @@ from flows.pipeline import pausing
 from flows.pipeline.shards import ShardInFlight, Shards
 from flows.pipeline.step_calls import StepCalls, SubmittedStep
 from flows.planning import cache_explanation, step_keys
+from flows.planning.earlier_answers import note_answerers
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
 from flows.planning.spent_before import count_stored
@@ -154,6 +155,7 @@ class Evaluation:
         if self.plan.spec.explain_cache:
             for one in prepared:
                 self.reporter.say(cache_explanation.explain(self.plan, one))
+        note_answerers(self.plan, prepared)
         return BundleInFlight(bundle, prepared, self.shards.submit(_label(bundle), prepared))
 
     def _count(self, tasks: Sequence[str], result: ShardResult | Exception) -> None:

@@ -99,6 +99,13 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:
+        """What decides the answers, by name: the model, and the generation of answers where the run has
+        one of its own. Raises BackendError."""
+        anew = self.spec.ask_anew
+        return {**self._model_fingerprint, **({"asked anew": anew} if anew else {})}
+
+    @cached_property
+    def _model_fingerprint(self) -> Mapping[str, str]:
         """What decides the model's answers in this store: another than the backend's where it has answers
         that a trial of the model shows to be wrong. The trial, of a model whose answers an earlier version
         stored, loads its weights, once. Raises BackendError."""

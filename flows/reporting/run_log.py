@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.planning.plan import Plan
 from flows.reporting.reporter import Reporter
 from flows.results.evaluation_result import EvaluationResult
-from flows.results.remarks import about_scores
+from flows.results.remarks import about_earlier_runs, about_scores
 from flows.results.run_folder import RunFolder
 from flows.results.task_scores import TaskScores
 from flows.specs.evaluation import EvaluationSpec
@@ -45,6 +45,8 @@ def note_end(reporter: Reporter, spec: EvaluationSpec, folder: RunFolder) -> Non
     scored, failed = len(facts.tasks), len(facts.failed)
     for line in about_scores(result.record):
         reporter.note(line, WARNING)
+    for line in about_earlier_runs(result.record):
+        reporter.note(line)
     if spec.show_performance:
         reporter.note(result.performance())
     reporter.note(

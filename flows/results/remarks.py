@@ -22,13 +22,20 @@ class Truncation:
 
 def remarks(record: RunRecord) -> list[str]:
     """All of them, a line each."""
-    return [*about_scores(record), *_cost(record)]
+    return [*about_scores(record), *about_earlier_runs(record), *_cost(record)]
 
 
 def about_scores(record: RunRecord) -> list[str]:
-    """What of the scores is not whole: documents that are left out, refusals, answers cut off, and answers
-    that no score depends on."""
-    return [*_coverage(record), *_truncation(record), *_repeats(record)]
+    """What of the scores is not whole: documents that are left out, refusals, answers cut off, answers
+    that no score depends on, and what says that they may be of several models."""
+    return [*_coverage(record), *_truncation(record), *_repeats(record), *_changes(record)]
+
+
+def about_earlier_runs(record: RunRecord) -> list[str]:
+    """How many answers are of earlier runs, and from when."""
+    origins = record.assay.answers
+    said = origins.about_earlier() if origins else ""
+    return [f"{said}; --ask-anew NAME asks for new ones"] if said else []
 
 
 def truncations(record: RunRecord) -> dict[str, Truncation]:
@@ -70,6 +77,10 @@ def _repeats(record: RunRecord) -> Iterator[str]:
         yield f"{name}: of {one.repeats} answers to each document only {one.repeats_scored} counts"
     if left:
         yield "A `reduction` of its metrics scores them all (docs/tasks.md), --repeats 1 asks for one."
+
+
+def _changes(record: RunRecord) -> list[str]:
+    return record.assay.answers.about_changes() if record.assay.answers else []
 
 
 def _cost(record: RunRecord) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.common.errors import ResultError
 from flows.common.json_object import JsonObject
+from flows.results.answer_origins import AnswerOrigins
 from flows.results.cost import RunCost
 from flows.results.performance import RunPerformance
 
@@ -73,6 +74,7 @@ class Assay(_Part):
     tasks: dict[str, TaskUsage] = {}
     performance: RunPerformance | None = None
     cost: RunCost | None = None
+    answers: AnswerOrigins | None = None
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     aggregations: dict[str, dict[str, Aggregation]] = {}
     started: str = ""

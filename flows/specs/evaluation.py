@@ -258,6 +258,16 @@ class EvaluationSpec(BaseModel):
         "env:NAME or secret:NAME of a variable or Secret block that holds either (default: a file in "
         "ASSAY_HOME)",
     )
+    reuse: bool = Field(
+        default=False,
+        description="go on from stored answers also where the endpoint now calls its model by another name "
+        "than it did when they were given",
+    )
+    ask_anew: str = Field(
+        default="",
+        description="name of a generation of answers of its own: nothing is reused but what was stored under "
+        "this name",
+    )
     answers_from: Output | None = Field(
         default=None,
         description="folder of an earlier run whose stored answers are scored; no model is asked",

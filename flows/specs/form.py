@@ -54,6 +54,8 @@ TITLES = {
     "output": "Output: folder",
     "shared_folder": "Output: folder of shared steps",
     "store": "Output: response store",
+    "reuse": "Output: reuse of a renamed model's answers",
+    "ask_anew": "Output: ask anew, under a name",
     "sinks": "Output: publish to",
     "answers_from": "Output: answers from an earlier run",
     "latency_target": "Output: latency target",

@@ -20,6 +20,7 @@ _ASKING = (
     "task_budget_time",
     "estimate",
     "explain_cache",
+    "reuse",
 )
 
 

@@ -12,6 +12,7 @@ from backends.money.purse import Purse
 from backends.protocol import AskContext, Batch, ask
 from backends.requests import Call, Request, Response
 from backends.stop_sign import Sign, Stopped
+from backends.store.answerers import names
 from backends.telemetry.telemetry import telemetry
 from flows.planning.kept_model import turn
 from flows.planning.plan import Plan
@@ -49,7 +50,7 @@ def infer(
             if isinstance(run, RunAddress):
                 load_for(opened, frozenset(request.kind for request in missing.values()))
             started = monotonic()
-            unanswered = shard.answer(list(missing), AskContext(places=places, stop=sign))
+            unanswered = shard.answer(list(missing), shard.context(places, sign))
             seconds = monotonic() - started
     return ended(shard.result(missing, unanswered, seconds, key))
 
@@ -115,6 +116,12 @@ class _Shard:
         path = self.plan.steps.unanswered / f"{key}.json"
         write_unanswered(path, unanswered)
         return self.plan.steps.add(path)
+
+    def context(self, places: int | None, stop: Sign | None) -> AskContext:
+        """What holds while the shard is asked."""
+        spec, store = self.plan.spec, self.plan.store
+        known = {} if spec.reuse else names(store.answerers(self.plan.model_key))
+        return AskContext(places=places, stop=stop, known=known, generation=spec.ask_anew)
 
     def answer(self, keys: Sequence[str], context: AskContext) -> dict[str, Response]:
         """Ask for what is missing, and store it batch by batch; gives what has no answer."""

@@ -1,8 +1,10 @@
 """The last step: what all tasks gave becomes the run's `results.json`."""
 
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from prefect import task
 
@@ -10,6 +12,7 @@ from flows.common.json_object import JsonObject
 from flows.common.version import __version__
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
+from flows.results.answer_origins import COLUMNS, AnswerOrigins
 from flows.results.results_json import FORMAT, Assay, RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.score_sections import ScoreSections
@@ -66,6 +69,7 @@ def persist(
             tasks={name: one.usage for name, one in scores.items()},
             performance=performance,
             cost=cost,
+            answers=_origins(plan, run_folder, asked, facts),
             intervals=sections.intervals(),
             aggregations=sections.aggregations(),
             started=facts.started,
@@ -78,6 +82,16 @@ def persist(
     )
     run_folder.write_results(record.content())
     return str(run_folder.results)
+
+
+def _origins(plan: Plan, folder: RunFolder, tasks: Sequence[PreparedTask], facts: RunFacts) -> AnswerOrigins:
+    """Where the answers of tasks are from; the calls of one are in memory at a time."""
+    calls = (folder.read_calls(one.task, COLUMNS) for one in tasks)
+    fingerprints: Counter[str] = Counter()
+    for answerer, count in plan.store.answerers(plan.model_key).items():
+        if answerer.system_fingerprint:
+            fingerprints[answerer.system_fingerprint] += count
+    return AnswerOrigins.of(calls, datetime.fromisoformat(facts.started).timestamp(), fingerprints)
 
 
 def _config(plan: Plan, described: Mapping[str, object]) -> JsonObject:

@@ -35,7 +35,7 @@ def text(prompt: str, **others: Any) -> Request:
 
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY"):
         monkeypatch.setenv(name, "sk-of-nobody")
     for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -123,6 +123,16 @@ def test_a_chat_that_an_endpoint_is_sent_has_the_digest_it_always_had(
         ),
         ("anthropic:claude", "a7bb1ad9cd22025d5a8131be0a169cce", "ab3e7662ff73b559424eca46444ff5eb"),
         (f"openai-batch:m?{NOBODY}", "b301a3504de6b1802074d0f3f908eb92", "2bf69de40596097fc5eb046894a6341d"),
+        (
+            "azure:d?base_url=https://r.openai.azure.com&api_version=2024-10-21",
+            "46dbfa8b0c4a1795b6e91b368220e3ad",
+            "18ef70042bf5adc3ac9099d3e69af98c",
+        ),
+        (
+            f'openai-chat:m?{NOBODY}&headers={{"api-key":"env:OPENAI_API_KEY"}}',
+            "9fe618926071a18a1f8a112589c54e00",
+            "75a15a8b24bab0ac61a2b662ead55dab",
+        ),
         (f"hf:{TINY}", "fb4f5cd1728e38c93747e0150499a3df", "03f2c3f9c207d42d94a864d99dc397ca"),
     ],
 )
@@ -131,3 +141,19 @@ def test_a_model_keeps_the_keys_its_answers_have(
 ) -> None:
     found = fingerprint_key(opened(model, tmp_path).fingerprint)
     assert (found, request_key(found, text("Question?").digest())) == (key, answer_key)
+
+
+@pytest.mark.parametrize(
+    ("usual", "chosen"),
+    [
+        (f"openai-chat:m?{NOBODY}", f'openai-chat:m?{NOBODY}&headers={{"X-Route":"a"}}'),
+        (f"anthropic:claude?{NOBODY}", f'anthropic:claude?{NOBODY}&headers={{"anthropic-beta":"b"}}'),
+        (f"openai-chat:m?{NOBODY}", f'openai-chat:m?{NOBODY}&extra_body={{"provider":{{"only":["p"]}}}}'),
+        (f"azure:d?{NOBODY}", f"azure:d?{NOBODY}&api_version=2025-01-01"),
+    ],
+)
+def test_what_is_given_to_choose_who_answers_is_part_of_the_key(
+    usual: str, chosen: str, tmp_path: Path
+) -> None:
+    keys = {fingerprint_key(opened(model, tmp_path).fingerprint) for model in (usual, chosen)}
+    assert len(keys) == 2

@@ -1,6 +1,7 @@
 """OpenAI's chat completions at Azure: a deployment is the model, and the key has a header of its own."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,4 +25,6 @@ def open_azure(
     resource = required_address(options, where, "https://RESOURCE.openai.azure.com", usual)
     key = api_key(options, "AZURE_OPENAI_API_KEY", required=not options.headers, backend=where)
     headers = {"api-key": key} if key else {}
-    return EndpointBackend(remote(dialect, options, f"{resource}/openai", home, headers, key))
+    deployment = remote(dialect, options, f"{resource}/openai", home, headers, key)
+    version = "" if api_version == _API_VERSION else api_version
+    return EndpointBackend(replace(deployment, version=version))
