@@ -7,19 +7,10 @@ echoed with its log-probabilities, and the one token that must be generated is l
 from dataclasses import dataclass
 from functools import partial
 
+from backends.endpoints.echo import echoed_score
 from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
 from backends.endpoints.prompt import Generation, Prompt
-from backends.endpoints.question import (
-    Content,
-    Malformed,
-    NotOffered,
-    Question,
-    at,
-    is_number,
-    numbers_at,
-    record_at,
-    text_at,
-)
+from backends.endpoints.question import Content, NotOffered, Question, record_at, text_at
 from backends.endpoints.response_reading import Count, Written, scored, text_response, usage_of
 from backends.endpoints.scored_prompt import Scoring
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
@@ -60,37 +51,9 @@ def _read_score(scoring: Scoring, content: Content) -> Response:
     logprobs = record_at(content, "choices", 0).get("logprobs")
     if not isinstance(logprobs, dict) or logprobs.get("token_logprobs") is None:
         raise NotOffered("the answer has no log-probabilities of the prompt: echo is not supported there")
-    own = numbers_at(logprobs, "token_logprobs")
-    span = scoring.span(_offsets(logprobs))
-    values = [at(own, position) for position in span]
-    if any(value is None for value in values):
-        raise NotOffered(
-            "the first token has no log-probability; give the option tokenizer, so that BOS comes before it"
-        )
-    best = [max(_alternatives(logprobs, position)) for position in span]
-    greedy = all(value >= top for value, top in zip(values, best, strict=True))
+    logprob, is_greedy = echoed_score(scoring, logprobs)
     count = Count.of(usage_of(content), scoring.prompt_bytes, "", 1)
-    return scored(sum(values), greedy, count, str(content.get("model") or ""))
-
-
-def _offsets(logprobs: Content) -> list[int] | None:
-    """Where each token begins, where that is said."""
-    offsets = logprobs.get("text_offset")
-    if offsets is None:
-        return None
-    if not isinstance(offsets, list) or not all(type(offset) is int for offset in offsets):
-        raise Malformed("the answer's text_offset is no list of numbers")
-    return offsets
-
-
-def _alternatives(logprobs: Content, position: int) -> list[float]:
-    """The log-probabilities of the most probable tokens at a position."""
-    if not at(logprobs, "top_logprobs", position):
-        raise NotOffered("the answer has no top_logprobs of the prompt")
-    found = list(record_at(logprobs, "top_logprobs", position).values())
-    if not all(is_number(value) for value in found):
-        raise Malformed("the answer's top_logprobs are no numbers")
-    return found
+    return scored(logprob, is_greedy, count, str(content.get("model") or ""))
 
 
 class _TextStream(ChoiceStream):

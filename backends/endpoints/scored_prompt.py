@@ -7,6 +7,11 @@ from typing import Protocol
 from backends.endpoints.question import NotOffered
 from backends.model_files.tokenization import Query
 
+# What a part of a character is shown as.
+_NO_CHARACTER = "\ufffd"
+# How vocabularies write blanks and line ends.
+_BLANKS = {0x2581: " ", 0x0120: " ", 0x010A: "\n"}
+
 
 class Scoring(Protocol):
     """A prompt of which the last part is scored. max_tokens: those that may be written. length_class:
@@ -28,6 +33,14 @@ class Scoring(Protocol):
         """The positions of the tokens that count, among those of the echoed prompt.
 
         offsets: where each token begins in the text. Raises NotOffered where they do not tell.
+        """
+        ...
+
+    def check(self, span: range, tokens: Sequence[str] | None, count: int) -> None:
+        """See whether what is echoed is what was sent. Raises NotOffered where it is not.
+
+        tokens: the texts of all tokens, where the endpoint gives them. count: how many there are, with those
+        that were written.
         """
         ...
 
@@ -55,6 +68,13 @@ class TokenScoring(_Scored):
     def span(self, offsets: Sequence[int] | None) -> range:
         start = len(self.query.context)
         return range(start, start + len(self.query.continuation))
+
+    def check(self, span: range, tokens: Sequence[str] | None, count: int) -> None:
+        sent = len(self.prompt)
+        if not sent <= count <= sent + self.max_tokens:
+            raise NotOffered(
+                f"the answer has {count} tokens where {sent} were sent: it echoes another prompt"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +104,33 @@ class TextScoring(_Scored):
                 "give the option tokenizer, so that tokens are sent"
             )
         return range(start, stop)
+
+    def check(self, span: range, tokens: Sequence[str] | None, count: int) -> None:
+        if tokens is None:
+            raise NotOffered("the answer does not say what its tokens are; give the option tokenizer")
+        ways = [list(tokens), [token.translate(_BLANKS) for token in tokens]]
+        if not any(self._joins(span, way) for way in ways):
+            echoed = "".join(tokens[span.start : span.stop])
+            raise NotOffered(
+                f"the answer's tokens at the place of {self.continuation[:40]!r} are {echoed[:40]!r}; give "
+                "the option tokenizer, so that tokens are sent"
+            )
+
+    def _joins(self, span: range, tokens: Sequence[str]) -> bool:
+        before, own = "".join(tokens[: span.start]), "".join(tokens[span.start : span.stop])
+        return own == self.continuation and _is_read_as(before, self.context)
+
+
+def _is_read_as(echoed: str, text: str) -> bool:
+    """Whether tokens may be those of a text: a character that several tokens make up shows in none, and
+    something of the endpoint's (BOS) may come first."""
+    first, *others = echoed.split(_NO_CHARACTER)
+    if not others:
+        return first.endswith(text)
+    place = 0
+    for piece in others:
+        place = text.find(piece, place)
+        if place < 0:
+            return False
+        place += len(piece)
+    return True

@@ -12,6 +12,7 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.echo import possible
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import (
@@ -21,7 +22,6 @@ from backends.endpoints.question import (
     NotOffered,
     Question,
     at,
-    numbers_at,
     text_at,
 )
 from backends.endpoints.response_reading import Count, Written, scored, text_response
@@ -111,7 +111,9 @@ def _read_score(scoring: Scoring, start: int, content: Content) -> Response:
         raise NotOffered("the answer has no log-probabilities of the prompt")
     tops = at(meta, "input_top_logprobs")
     offsets = _offsets(scoring.prompt, entries) if isinstance(scoring.prompt, str) else None
-    places = [position - start for position in scoring.span(offsets)]
+    span = scoring.span(offsets)
+    scoring.check(span, _texts(entries) if offsets else None, start + len(entries))
+    places = [position - start for position in span]
     own = [_logprob(entries, place) for place in places]
     best = [_logprob(at(tops, place), 0) for place in places]
     is_greedy = all(value >= top for value, top in zip(own, best, strict=True))
@@ -119,17 +121,16 @@ def _read_score(scoring: Scoring, start: int, content: Content) -> Response:
 
 
 def _logprob(entries: Any, place: int) -> float:
-    value = numbers_at({"entry": [at(entries, place, 0)]}, "entry")[0]
-    if value is None:
-        raise NotOffered(
-            "the first token has no log-probability; give the option tokenizer, so that BOS comes before it"
-        )
-    return value
+    return possible(at(entries, place, 0))
+
+
+def _texts(entries: Any) -> list[str]:
+    return [text_at(entry, 2) for entry in entries]
 
 
 def _offsets(prompt: str, entries: Any) -> list[int]:
     """Where each token begins in the prompt; what comes before it (BOS) begins before 0."""
-    texts = [text_at(entry, 2) for entry in entries]
+    texts = _texts(entries)
     joined = "".join(texts)
     if not joined.endswith(prompt):
         raise NotOffered(

@@ -244,7 +244,15 @@ def test_a_proxy_of_the_environment_is_used(
 
 
 NAMES = ["choices", "message", "content", "delta", "finish_reason", "text", "logprobs", "token_logprobs"]
-NAMES += ["top_logprobs", "text_offset", "usage", "prompt_tokens", "prompt_tokens_details", "refusal"]
+NAMES += [
+    "tokens",
+    "top_logprobs",
+    "text_offset",
+    "usage",
+    "prompt_tokens",
+    "prompt_tokens_details",
+    "refusal",
+]
 NAMES += ["error", "code", "type", "detail", "model"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -280,6 +288,7 @@ LOGPROBS = st.fixed_dictionaries(
         "token_logprobs": st.just([None, -1.0]) | SCORES,
         "top_logprobs": st.just([None, {" four": -1.0}]) | SCORES,
         "text_offset": st.just([0, 8]) | SCORES | JSON,
+        "tokens": st.just(["Question", " four"]) | SCORES | JSON,
     },
 )
 

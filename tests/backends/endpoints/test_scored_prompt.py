@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from backends.endpoints.openai_completions import OpenAICompletions
 from backends.endpoints.probe import check_logprobs
+from backends.endpoints.question import Malformed, NotOffered, Question
+from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.errors import BackendError
+from backends.model_files.tokenization import Query
 from backends.money.budget import Budget, Limits
 from backends.money.purse import Purse
 from backends.protocol import AskContext
 from backends.requests import Request, RequestKind, Response
-from tests.support.asking import Open, answers, calls
+from tests.support.asking import Open, answers, calls, score_question
 from tests.support.endpoints.answers import greedy_token, logprob_of, text_of_ids, tokens_of
 from tests.support.endpoints.endpoint import Endpoint
 
@@ -210,3 +214,83 @@ class TestTokens:
         said = [(one.text, one.logprob, one.is_greedy, one.tokens_in) for one in together]
         assert said == [(one.text, one.logprob, one.is_greedy, one.tokens_in) for one in alone]
         assert [one.text is None for one in together] == [True, False, True, True, False]
+
+
+def echo(**changes: object) -> dict[str, object]:
+    """The answer to `The sky is` with ` so blue`, of which some entries are others."""
+    logprobs = {
+        "tokens": ["The", " sky", " is", " so", " blue", "."],
+        "token_logprobs": [None, -1.0, -2.0, -3.0, -4.0, -5.0],
+        "top_logprobs": [None, *({"x": -1.0 - place} for place in range(5))],
+        "text_offset": [0, 3, 7, 10, 13, 18],
+        **changes,
+    }
+    return {"choices": [{"text": "The sky is so blue.", "finish_reason": "length", "logprobs": logprobs}]}
+
+
+AS_TEXT = score_question(OpenAICompletions("m"), TextScoring("The sky is", " so blue"))
+AS_TOKENS = score_question(OpenAICompletions("m"), TokenScoring(Query((7, 8, 9), (10, 11))))
+HUGE = 10**400
+
+
+def test_a_whole_echo_is_read() -> None:
+    for question in (AS_TEXT, AS_TOKENS):
+        assert question.read(echo()).logprob == -7.0
+    blanks = echo(tokens=["The", "\u2581sky", "\u2581is", "\u2581so", "\u2581blue", "."])
+    assert AS_TEXT.read(blanks).logprob == -7.0
+
+
+@pytest.mark.parametrize("question", [AS_TEXT, AS_TOKENS], ids=["text", "tokens"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token_logprobs": [None, -1.0, -2.0, -3.0, float("nan"), -5.0]},
+        {"token_logprobs": [None, -1.0, -2.0, -3.0, float("-inf"), -5.0]},
+        {"token_logprobs": [None, -1.0, -2.0, -3.0, 0.5, -5.0]},
+        {"token_logprobs": [None, -1.0, -2.0, -3.0, -HUGE, -5.0]},
+        {"token_logprobs": [None, -1.0, -2.0, -3.0, HUGE, -5.0]},
+        {"token_logprobs": [None, -1.0, -2.0, -3.0, None, -5.0]},
+        {"token_logprobs": [None, -1.0, -2.0, -3.0]},
+        {"top_logprobs": [None, *({"x": value} for value in (-1.0, -1.0, float("nan"), -1.0, -1.0))]},
+        {"top_logprobs": [None, *({"x": value} for value in (-1.0, -1.0, HUGE, -1.0, -1.0))]},
+        {"text_offset": [0, 3, 7, 10]},
+        {"text_offset": [0, 3, 7, 10, 13]},
+        {"tokens": ["The", " sky", " is", " so"]},
+    ],
+)
+def test_an_echo_that_cannot_be_that_of_what_was_sent_is_no_score(
+    question: Question, changes: dict[str, object]
+) -> None:
+    with pytest.raises((Malformed, NotOffered)):
+        question.read(echo(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tokens": ["A", " dog", " is", " so", " blue", "."]},  # another prompt
+        {"tokens": ["The", " sky", " is", " so", " red", "."]},
+        {"tokens": ["The", " sk\ufffd", "\ufffds", " so", " blue", "."], "text_offset": [0, 3, 7, 9, 10, 13]},
+        {"tokens": None},
+        {"text_offset": None},
+    ],
+)
+def test_where_tokens_of_a_text_are_not_known_no_span_is_guessed(changes: dict[str, object]) -> None:
+    with pytest.raises(NotOffered, match="tokenizer"):
+        AS_TEXT.read(echo(**changes))
+
+
+def test_tokens_of_another_prompt_are_no_score() -> None:
+    with pytest.raises(NotOffered, match="another prompt"):
+        score_question(OpenAICompletions("m"), TokenScoring(Query((7, 8), (10, 11)))).read(
+            echo(text_offset=None, tokens=None)
+        )
+
+
+def test_a_character_of_several_tokens_before_the_continuation_is_no_hindrance() -> None:
+    question = score_question(OpenAICompletions("m"), TextScoring("caf\u00e9 is", " so blue"))
+    tokens = ["caf", "\ufffd\ufffd", " is", " so", " blue", "."]
+    right = echo(tokens=tokens, text_offset=[0, 3, 4, 7, 10, 15])
+    assert question.read(right).logprob == -7.0
+    with pytest.raises(NotOffered):
+        question.read(echo(tokens=tokens, text_offset=[0, 3, 5, 8, 11, 16]))
