@@ -22,14 +22,15 @@ class TriedModels:
     def stands(self, model: str, trial: Callable[[], bool]) -> bool:
         """Whether answers under a model's key may stand. trial: finds it out, where there are answers of
         which nobody knows it."""
-        known = self._known(model)
+        known = self.known(model)
         if known is None:
             stands = trial() if self._has_answers(model) else True
             self.database.write(lambda connection: _note(connection, model, stands))
-            known = self._known(model)  # of two runs at once the first decides for both
+            known = self.known(model)  # of two runs at once the first decides for both
         return bool(known)
 
-    def _known(self, model: str) -> bool | None:
+    def known(self, model: str) -> bool | None:
+        """Whether they may, where it was found out."""
         query = sa.select(TRIED_MODELS.c.stands).where(TRIED_MODELS.c.model == model)
         return self.database.do(lambda connection: connection.execute(query).scalar_one_or_none())
 

@@ -17,6 +17,9 @@ from flows.results.performance import RunPerformance
 
 # Of what is under `assay`. 1 had no number; since 2 each number says how it is made (`aggregations`).
 FORMAT = 2
+# Of what counts as an answer, and how it is scored: raised where numbers of finished runs are no longer what
+# they would be, so that these can be found (`flows.checking`). 0 had no number.
+RULES = 1
 NO_STDERR = "N/A"
 
 
@@ -58,14 +61,15 @@ class Assay(_Part):
     """What Assay adds to lm-eval's sections. By task or group, where it says nothing else; numbers are named
     `metric,filter`.
 
-    format: of this section. version: of Assay. failed: why tasks have no score. answers_from: the folder of
-    the run whose answers were scored anew. seconds: from the run's start to its end; seconds_asking: those in
-    which the model was asked. intervals: the 95 % confidence interval of each number that has one.
-    resources: see `flows.reporting.machine_usage`.
+    format: of this section. version: of Assay. rules: those that the run was made by. failed: why tasks
+    have no score. answers_from: the folder of the run whose answers were scored anew. seconds: from the
+    run's start to its end; seconds_asking: those in which the model was asked. intervals: the 95 %
+    confidence interval of each number that has one. resources: see `flows.reporting.machine_usage`.
     """
 
     format: int = 1
     version: str = ""
+    rules: int = 0
     failed: dict[str, str] = {}
     model_key: str = ""
     fingerprint: JsonObject = {}

@@ -13,7 +13,7 @@ from flows.common.version import __version__
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
 from flows.results.answer_origins import COLUMNS, AnswerOrigins
-from flows.results.results_json import FORMAT, Assay, RunRecord
+from flows.results.results_json import FORMAT, RULES, Assay, RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.score_sections import ScoreSections
 from flows.results.task_scores import TaskScores
@@ -61,6 +61,7 @@ def persist(
         assay=Assay(
             format=FORMAT,
             version=__version__,
+            rules=RULES,
             failed=dict(failed),
             model_key=model.model_key,
             fingerprint=dict(model.fingerprint),
