@@ -3,7 +3,8 @@
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from backends.errors import BackendStopped
 log = logging.getLogger("assay")
 T = TypeVar("T")
 
+_NOT_FOUND = 404
 _PAGE = 100  # batches; the most that OpenAI lists at once
 # How far the endpoint's clock may be behind ours: batches made that long before one was wanted are not it.
 _CLOCKS_APART = 3600.0
@@ -88,23 +90,31 @@ class BatchApi:
         """The lines of a file of results."""
 
         async def call() -> list[Line]:
-            content = await self._http.content(f"/files/{file}/content", timeout=self._options.timeout)
+            path = f"/files/{file}/content"
+            try:
+                content = await self._http.content(path, timeout=self._options.timeout)
+            except CallFailed as error:
+                if error.failure.status == _NOT_FOUND:  # named, and not there yet
+                    raise Malformed(error.failure.message) from error
+                raise
             return list(lines_in(content))
 
         return self._done(self._looking, call)
 
     async def _find(self, marker: str, since: float) -> str | None:
         """Look through the batches there are, which come newest first."""
-        after = ""
+        after, seen = "", set[str]()
         while True:
             path = f"/batches?limit={_PAGE}{after}"
             content = (await self._http.get(path, timeout=self._options.timeout)).content
-            page = [State.of(one) for one in at(content, "data")]
+            page = list(_states(at(content, "data")))
             for state in page:
                 if state.marker == marker:
                     return state.batch
-            if not page or not content.get("has_more") or page[-1].created < since - _CLOCKS_APART:
+            is_new = bool(page) and page[-1].batch not in seen
+            if not is_new or not content.get("has_more") or page[-1].created < since - _CLOCKS_APART:
                 return None
+            seen.add(page[-1].batch)
             after = f"&after={page[-1].batch}"
 
     def _done(self, policy: RetryPolicy, call: Callable[[], Awaitable[T]]) -> T:
@@ -114,11 +124,24 @@ class BatchApi:
             raise BackendStopped(error.failure.message) from error
 
     async def _tried(self, policy: RetryPolicy, call: Callable[[], Awaitable[T]]) -> T:
+        unread = 0
+
         async def attempt() -> T:
+            """What cannot be read is read again, as often as a call is made, also where outages are waited
+            out."""
+            nonlocal unread
             try:
                 return await call()
             except Malformed as error:
-                raise self._http.failed("malformed", str(error)) from error
+                failed = self._http.failed("malformed", str(error))
+            except CallFailed as error:
+                if error.failure.kind != "malformed":
+                    raise
+                failed = error
+            unread += 1
+            if unread < self._options.max_tries:
+                raise failed
+            raise CallFailed(replace(failed.failure, kind="permanent"))
 
         result: T = await policy.retrying(self._note_failure)(attempt)
         self._is_away = False
@@ -128,6 +151,13 @@ class BatchApi:
         if not self._is_away:
             log.warning("%s; trying again", error.failure.message)
         self._is_away = True
+
+
+def _states(page: Any) -> Iterator[State]:
+    """Those of a page of batches that can be read; ours can."""
+    for one in page if isinstance(page, list) else ():
+        with suppress(Malformed):
+            yield State.of(one if isinstance(one, dict) else {})
 
 
 def _waited_for(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from backends.endpoints.prompt import Prompt
 from backends.money.budget import Reservation, Spent, Wait
 from backends.money.estimates import Experience
-from backends.money.purse import Purse, usage_of
+from backends.money.purse import Purse, took_tokens, usage_of
 from backends.requests import Request, Response
 
 
@@ -47,7 +47,7 @@ class Payments:
         """Count what an answer took, also where nothing could be kept for it: it was handed in before."""
         if self._purse is None:
             return
-        if not response.is_scorable:
+        if not took_tokens(response):
             self.release(digest)
         elif digest in self._held:
             self._purse.settle(self._held.pop(digest), response)

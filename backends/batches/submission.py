@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backends.batches.api import BatchApi
-from backends.batches.files import line_of, parts
+from backends.batches.files import Line, by_name, line_of, parts
 from backends.batches.options import BatchOptions
 from backends.batches.payments import BatchedRequest, Payments
 from backends.batches.pending_batches import Failures, PendingBatch, PendingBatches
@@ -25,6 +25,7 @@ from backends.endpoints.prompt import Prompt
 from backends.endpoints.question import Question
 from backends.errors import BackendStopped
 from backends.money.budget import Spent
+from backends.money.purse import also_taken, usage_of
 from backends.protocol import AskContext, Batch
 from backends.requests import Request, Response
 
@@ -33,6 +34,12 @@ log = logging.getLogger("assay")
 # An account that has too much in its batches is tried again after `poll`, then after twice as long, up to
 # this: room comes when a batch ends, which takes minutes, and OpenAI takes 2,000 new ones an hour.
 _LONGEST_REST = 600.0  # seconds
+# How long after its end a batch may name its file of answers, and that of lines that failed, which not all
+# endpoints have.
+_ANSWERS_NAMED, _FAILURES_NAMED = 600.0, 60.0  # seconds
+# How often the files of a batch are read of which a line is broken or missing.
+_LOOKS = 3
+_NOTHING = Response(status="failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Submission:
         self._left: dict[str, Failures] = dict.fromkeys(wanted, ())
         self._open: dict[str, PendingBatch] = {}
         self._collected = set[str]()
+        self._ended_at: dict[str, float] = {}
+        self._paid: dict[str, Response] = {}
         self._rest = model.options.poll
         self._not_before = 0.0
 
@@ -157,7 +166,37 @@ class Submission:
 
     def _ended(self) -> list[tuple[PendingBatch, State]]:
         looked = [(pending, self._look(pending)) for pending in self._open.values()]
-        return [(pending, state) for pending, state in looked if state.has_ended]
+        return [
+            (pending, state)
+            for pending, state in looked
+            if state.has_ended and not self._is_late(pending, state)
+        ]
+
+    def _is_late(self, pending: PendingBatch, state: State) -> bool:
+        """Whether to wait for files of a batch that has ended, which may be named a while after. Raises
+        BackendStopped where its answers' is not named: they are paid for, and handed in again would be so
+        twice."""
+        if not (state.lacks_answers or state.lacks_failures):
+            return False
+        since = self._ended_at.setdefault(pending.marker, time.monotonic())
+        waited = time.monotonic() - since
+        if state.lacks_answers and waited >= _ANSWERS_NAMED:
+            raise BackendStopped(
+                f"{state}, and has not named its file of answers for {waited:.0f} s; the same command "
+                "collects them once it has"
+            )
+        return waited < (_ANSWERS_NAMED if state.lacks_answers else _FAILURES_NAMED)
+
+    def _lines(self, state: State) -> dict[str, Line]:
+        """The lines of a batch by name, read again where not all of them are there or whole."""
+        for look in range(_LOOKS):
+            lines = [line for file in state.files for line in self._model.api.lines(file)]
+            if state.is_whole(lines) or look == _LOOKS - 1:
+                break
+            self._context.rest(self._model.options.poll)
+        if nameless := sum(not line.name for line in lines):
+            log.warning("%s: %d lines of its files cannot be read", state, nameless)
+        return by_name(lines)
 
     def _look(self, pending: PendingBatch) -> State:
         assert pending.batch is not None, "only batches that were made are waited for"
@@ -171,23 +210,32 @@ class Submission:
             self._come_back_later(pending, state)
             return {}
         with self._remembered(pending):
-            lines = {line.name: line for file in state.files for line in self._model.api.lines(file)}
+            lines = self._lines(state)
         self._close(pending)
         answers: dict[str, Response] = {}
         for digest, past in pending.failures.items():
-            wanted, reader = self._wanted[digest], self._model.reader
+            reader, question = self._model.reader, self._question(digest)
             try:
-                response = reader.read(self._question(digest), lines.get(digest), state)
+                response = reader.read(question, lines.get(digest), state)
             except CallFailed as error:
-                kind = error.failure.kind
-                if kind in RETRIED and len(past) + 1 < self._model.options.max_tries:
-                    self._left[digest] = (*past, kind)
-                    self._payments.release(digest)
+                response = reader.without_answer(question, error)
+                past = (*past, error.failure.kind)
+                if self._may_be_answered(past):
+                    self._left[digest] = past
+                    self._payments.settle(digest, self._wanted[digest], response)
+                    self._paid[digest] = also_taken(response, usage_of(self._paid.get(digest, _NOTHING)))
                     continue
-                past, response = (*past, kind), reader.without_answer(error)
-            answers[digest] = reader.timed(response, pending.created, past)
-            self._payments.settle(digest, wanted, answers[digest])
+            response = reader.timed(response, pending.created, past)
+            self._payments.settle(digest, self._wanted[digest], response)
+            answers[digest] = also_taken(response, usage_of(self._paid.pop(digest, _NOTHING)))
         return answers
+
+    def _may_be_answered(self, failures: Failures) -> bool:
+        """Whether a request goes into another batch: an answer that came and cannot be read is paid for, and
+        asked for once more only."""
+        *_, last = failures
+        is_paid_twice = failures.count("malformed") > 1
+        return last in RETRIED and not is_paid_twice and len(failures) < self._model.options.max_tries
 
     def _come_back_later(self, pending: PendingBatch, state: State) -> None:
         """Nothing of it was asked: its requests are handed in once the account has room."""

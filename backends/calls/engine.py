@@ -14,14 +14,14 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from backends.calls.failure import RETRIED, CallFailed
+from backends.calls.failure import RETRIED, CallFailed, Paid
 from backends.calls.gate import EndpointAway, Gate
 from backends.calls.loop import engine_loop, loop_time
 from backends.calls.retry import RetryPolicy
 from backends.calls.window import Window
 from backends.errors import BackendError
 from backends.money.budget import Spent
-from backends.money.purse import Purse
+from backends.money.purse import Purse, also_taken, usage_of
 from backends.money.reservations import Size, Spending
 from backends.protocol import UNBOUND, AskContext, Batch
 from backends.requests import Call, Response
@@ -110,34 +110,50 @@ class CallEngine(Generic[Item]):
     async def _answer(self, asked: "_Asked[Item]", position: int, item: Item) -> None:
         tries = _Tries(asked)
         try:
-            response = await self._paid(asked, position, item, tries)
+            response = await self._response(asked, position, item, tries)
         except (BackendError, Stopped) as error:
             asked.stopped = error  # the calls in flight still come to their end
             self._leave(asked, 1)
         else:
             asked.put((position, response))
 
+    async def _response(self, asked: "_Asked[Item]", position: int, item: Item, tries: "_Tries") -> Response:
+        """The response. An answer that came is paid for, however badly it reads: so it is asked for once
+        more, where the purse has enough for that, and not again."""
+        response = await self._paid(asked, position, item, tries)
+        retry = self._routes[-1].retry
+        if tries.is_unread and response.status == "failed" and tries.count < retry.max_tries:
+            await asyncio.sleep(retry.backoff)
+            again = await self._paid(asked, position, item, tries)
+            response = response if again.status == "skipped" else also_taken(again, usage_of(response))
+        return response if response.status == "skipped" else tries.timed(response)
+
     async def _paid(self, asked: "_Asked[Item]", position: int, item: Item, tries: "_Tries") -> Response:
-        """The response, whose cost is kept within the purse's budget."""
+        """What comes of the item, whose cost is kept within the purse's budget."""
         if asked.purse is None:
-            return await self._response(item, tries)
+            return await self._tried(item, tries)
         sizes = [route.size(item) for route in self._routes]
         held = await self._spending.reserve(asked.purse, position, sizes)
         if isinstance(held, Spent):
             return Response(status="skipped", error=held.why)
         response = None
         try:
-            response = await self._response(item, tries)
+            response = await self._tried(item, tries)
         finally:
             self._spending.settle(asked.purse, held, response)
         return response
 
-    async def _response(self, item: Item, tries: "_Tries") -> Response:
+    async def _tried(self, item: Item, tries: "_Tries") -> Response:
+        """The response, which took what its tries did."""
+        before = len(tries.paid)
         try:
-            return tries.timed(await self._first_answer(item, tries))
+            response = await self._first_answer(item, tries)
         except CallFailed as error:
             tries.failed(error)
-            return tries.timed(_without_answer(error))
+            response = _without_answer(error)
+        for paid in tries.paid[before:]:
+            response = also_taken(response, paid.usage, counted=paid.counted)
+        return response
 
     async def _first_answer(self, item: Item, tries: "_Tries") -> Response:
         """The answer of the first route that gives one."""
@@ -223,6 +239,7 @@ class _Tries:
     began: float = field(default_factory=loop_time)
     count: int = 0
     failures: list[str] = field(default_factory=list)
+    paid: list[Paid] = field(default_factory=list)
 
     def begin(self) -> None:
         """One more try. Raises what has stopped the asking."""
@@ -232,6 +249,13 @@ class _Tries:
 
     def failed(self, error: CallFailed) -> None:
         self.failures.append(error.failure.kind)
+        if error.failure.paid is not None:
+            self.paid.append(error.failure.paid)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the last answer came and could not be read."""
+        return self.failures[-1:] == ["malformed"]
 
     def timed(self, response: Response) -> Response:
         """The response with the times of its call counted from `enqueued`."""
@@ -253,6 +277,8 @@ class _Tries:
 def _without_answer(error: CallFailed) -> Response:
     now, failure = loop_time(), error.failure
     call = Call(enqueued=0.0, started=now, finished=now, http_status=failure.status)
+    if failure.paid is not None:
+        call = replace(call, asked=failure.paid.asked, endpoint=failure.paid.endpoint)
     return Response(status="failed", error=failure.message, call=call)
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import io
 import json
+import logging
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,26 +19,31 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from backends.calls.failure import CallFailed, Failure, FailureKind
 from backends.calls.loop import engine_loop
-from backends.calls.refusals import error_of, failure_kind, parsed, retry_after
+from backends.calls.refusals import error_of, failure_kind, param_of, parsed, retry_after, tells_error
 from backends.errors import BackendError
 
+log = logging.getLogger("assay")
+
 _LONGEST_MESSAGE = 500
+_LONGEST_SHOWN = 200
 _LONGEST_EVENT = 1 << 22  # bytes; log-probabilities of many tokens may come in one
 _SHORTEST_SECRET = 8  # what is shorter, such as EMPTY, keeps nobody out, and may be part of any message
 # The end of a stream may come a little after its last event; who waits for it can use the connection again.
 _REST_SECONDS = 0.5
-_DATA, _DONE = b"data:", b"[DONE]"
+_DATA, _EVENT, _DONE, _ERROR = b"data:", b"event:", b"[DONE]", b"error"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A JSON object that came back. sent, received: when the request left and when all of the answer was
-    there, by the monotonic clock. status: of HTTP."""
+    there, by the monotonic clock. status: of HTTP. part: of a streamed answer, whether it is an event, the
+    mark of the stream's end, or all of the answer, from a server that does not stream."""
 
     content: dict[str, Any]
     sent: float
     received: float
     status: int = 200
+    part: Literal["event", "end", "whole"] = "whole"
 
 
 class Http:
@@ -59,6 +65,7 @@ class Http:
         self._headers = dict(headers)
         self._verify = verify
         self._secrets = [secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET]
+        self._said = set[str]()
 
     async def post(self, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
         """The answer to a JSON body. Raises CallFailed."""
@@ -84,17 +91,25 @@ class Http:
     async def events(
         self, path: str, body: Mapping[str, Any], *, timeout: float
     ) -> AsyncGenerator[Reply, None]:
-        """The events of a streamed answer (server-sent events) as they come, without the mark of its end.
-        Raises CallFailed, also where the stream breaks off."""
+        """The events of a streamed answer (server-sent events) as they come. Raises CallFailed, also where
+        the stream breaks off."""
         sent = time.monotonic()
         async with self._exchange("POST", path, timeout, data=json.dumps(body).encode()) as response:
+            if response.content_type == "application/json":
+                yield Reply(self._object(await response.read()), sent, time.monotonic(), response.status)
+                return
+            name = b""
             async for line in response.content:
+                if line.startswith(_EVENT):
+                    name = line[len(_EVENT) :].strip()
                 data = line[len(_DATA) :].strip() if line.startswith(_DATA) else b""
                 if data == _DONE:
                     await _rest(response)
+                    yield Reply({}, sent, time.monotonic(), response.status, "end")
                     return
                 if data:
-                    yield Reply(self._object(data), sent, time.monotonic(), response.status)
+                    content = self._object(data, is_error=name == _ERROR)
+                    yield Reply(content, sent, time.monotonic(), response.status, "event")
 
     def failed(
         self,
@@ -104,10 +119,21 @@ class Http:
         retry_after: float | None = None,
         status: int = 0,
         code: str = "",
+        param: str = "",
+        came: Mapping[str, Any] | None = None,
     ) -> CallFailed:
-        """A failure whose message is one line that names the endpoint and holds no secret."""
+        """A failure whose message is one line that names the endpoint and holds no secret.
+
+        came: as much of an answer as could be read, where one had begun to come.
+        """
         said = " ".join(self.without_secrets(message).split())[:_LONGEST_MESSAGE]
-        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code))
+        return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code, param), came)
+
+    def say(self, message: str) -> None:
+        """Tell the user something of this endpoint, once."""
+        if message not in self._said:
+            self._said.add(message)
+            log.warning("%s: %s", self.base_url, message)
 
     def without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -126,6 +152,7 @@ class Http:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer that is not a refusal; whatever breaks within the block is a CallFailed."""
         session = self._session
+        came: dict[str, Any] | None = None
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -135,41 +162,47 @@ class Http:
             ):
                 if response.status >= 300:
                     raise self._refusal(response.status, await response.text("utf-8", "replace"), response)
+                came = {}
                 yield response
         except TimeoutError as error:
             raise self.failed("transient", f"no answer within {timeout:g} s") from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise self.failed("unauthorized", f"{error.certificate_error}") from error
         except (aiohttp.ClientError, OSError) as error:  # may quote what came, and what was sent with it
-            raise self.failed("transient", f"{type(error).__name__}: {error}") from None
+            raise self.failed("transient", f"{type(error).__name__}: {error}", came=came) from None
         except (ValueError, HttpProcessingError) as error:  # an event longer than `_LONGEST_EVENT`
-            raise self.failed("malformed", str(error)) from None
+            raise self.failed("malformed", str(error), came=came) from None
 
     def _refusal(self, status: int, text: str, response: aiohttp.ClientResponse) -> CallFailed:
-        message, code = error_of(parsed(text))
+        content = parsed(text)
+        message, code = error_of(content)
         if status < 400:
             message = f"moved to {response.headers.get('location')}; that may be the address to give"
         wait = retry_after(response.headers, time.time())
         kind = failure_kind(status, code, message)
-        return self.failed(kind, f"HTTP {status}: {message}", retry_after=wait, status=status, code=code)
+        said = f"HTTP {status}: {message}"
+        param = param_of(content)
+        return self.failed(kind, said, retry_after=wait, status=status, code=code, param=param)
 
-    def _object(self, text: bytes) -> dict[str, Any]:
+    def _object(self, text: bytes, *, is_error: bool = False) -> dict[str, Any]:
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
-            shown = text[:200].decode(errors="replace")
-            raise self.failed("malformed", f"the answer is no JSON object: {shown!r}")
-        if content.get("error"):
-            raise self._told(content)
+            said = text.decode(errors="replace")
+            message = f"the answer is no JSON object: {said[:_LONGEST_SHOWN]!r}"
+            raise self.failed("malformed", message, came={"text": said})
+        if is_error or tells_error(content):
+            raise self.told(content)
         return content
 
-    def _told(self, content: dict[str, Any]) -> CallFailed:
+    def told(self, content: dict[str, Any]) -> CallFailed:
         """The failure that an answer tells of though it, or the stream's beginning, had the status 200."""
         message, code = error_of(content)
         status = int(code) if code.isdecimal() and len(code) == 3 else 500
-        return self.failed(failure_kind(status, code), message, status=200)
+        came = content if content.get("usage") or content.get("choices") else None
+        return self.failed(failure_kind(status, code), message, status=200, code=code, came=came)
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:

@@ -57,11 +57,22 @@ def error_of(content: object) -> tuple[str, str]:
     """
     if not isinstance(content, Mapping):
         return str(content or "no reason given"), ""
-    error = content.get("error", content)
+    error = content.get("error") or content
     if not isinstance(error, Mapping):
         return str(error), str(content.get("error_type") or "")
     message = error.get("message") or error.get("detail") or json.dumps(content)
     return str(message), str(error.get("code") or error.get("type") or "")
+
+
+def tells_error(content: Mapping[str, Any]) -> bool:
+    """Whether what came in place of an answer says why there is none, whatever its status."""
+    return bool(content.get("error")) or "error" in (content.get("object"), content.get("type"))
+
+
+def param_of(content: object) -> str:
+    """The key of a request's body that a refusal is about, where it says so."""
+    error = (content.get("error") or content) if isinstance(content, Mapping) else None
+    return str(error.get("param") or "") if isinstance(error, Mapping) else ""
 
 
 def retry_after(headers: Mapping[str, Any], now: float) -> float | None:

@@ -1,6 +1,6 @@
 """How often and when a request that failed is asked again."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,10 +13,12 @@ from tenacity import (
 )
 
 from backends.calls.endpoint_options import EndpointOptions
-from backends.calls.failure import RETRIED, CallFailed
+from backends.calls.failure import RETRIED, CallFailed, FailureKind
 from backends.calls.loop import loop_time
 
 T = TypeVar("T")
+# Those that no answer came with, which would be paid for each time (`CallEngine`).
+_UNPAID = RETRIED - {"malformed"}
 # Waits double up to this; longer ones only hold up the end of a run.
 _LONGEST_WAIT = 60.0
 
@@ -42,7 +44,8 @@ class RetryPolicy:
         on_failure: Callable[[CallFailed], None],
         began: float,
     ) -> T:
-        """What comes of a request whose first try failed, by making the others. Raises the last failure.
+        """What comes of a request whose first try failed, by making the others. Raises the last failure, and
+        that of an answer that came and cannot be read.
 
         began: when that first try did, by the loop's clock.
         """
@@ -53,10 +56,15 @@ class RetryPolicy:
                 raise failed.pop()
             return await attempt()
 
-        result: T = await self.retrying(on_failure, began)(again)
+        result: T = await self.retrying(on_failure, began, _UNPAID)(again)
         return result
 
-    def retrying(self, on_failure: Callable[[CallFailed], None], began: float | None = None) -> AsyncRetrying:
+    def retrying(
+        self,
+        on_failure: Callable[[CallFailed], None],
+        began: float | None = None,
+        retried: Collection[FailureKind] = RETRIED,
+    ) -> AsyncRetrying:
         """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
 
         began: when the first did; now, if it is not said. It costs more than a call that is answered at once:
@@ -72,14 +80,14 @@ class RetryPolicy:
         return AsyncRetrying(
             stop=lambda state: state.attempt_number >= self.max_tries or loop_time() >= ends,
             wait=wait,
-            retry=retry_if_exception(_may_be_answered),
+            retry=retry_if_exception(lambda error: _kind_of(error) in retried),
             before_sleep=lambda state: on_failure(_failed(state)),
             reraise=True,
         )
 
 
-def _may_be_answered(error: BaseException) -> bool:
-    return isinstance(error, CallFailed) and error.failure.kind in RETRIED
+def _kind_of(error: BaseException) -> FailureKind | None:
+    return error.failure.kind if isinstance(error, CallFailed) else None
 
 
 def _failed(state: RetryCallState) -> CallFailed:

@@ -1,17 +1,23 @@
 """OpenAI's chat completions, which most endpoints speak. They give no log-probabilities of a prompt."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from backends.endpoints.endings import ending_of
+from backends.endpoints.message_reading import THINKING_KEYS, said_in
 from backends.endpoints.messages import messages_of
-from backends.endpoints.openai_body import ChoiceStream, finish_of, sampling
+from backends.endpoints.openai_body import ChoiceStream, choice_of, sampling
 from backends.endpoints.prompt import Generation, Prompt
-from backends.endpoints.question import Content, Malformed, Question, record_at
-from backends.endpoints.response_reading import Count, Written, declined, text_response, usage_of
+from backends.endpoints.question import Content, Question, Say, record_at, unsaid
+from backends.endpoints.response_reading import Written, declined, text_response
+from backends.endpoints.usage_reading import taken, usage_of
+from backends.money.counts import Count
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
+
+# Keys of a streamed message that are no text.
+_OTHERS = ("tool_calls", "function_call", "images", "audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +47,63 @@ class OpenAIChat:
             self.path,
             body,
             partial(_read, prompt.prompt_bytes, prompt.settings),
+            partial(taken, prompt.prompt_bytes, prompt.max_tokens, usage_of),
             stream=_ChatStream,
             declined=partial(declined, prompt.prompt_bytes),
         )
 
 
-def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
-    choice = record_at(content, "choices", 0)
-    message = record_at(choice, "message")
-    is_complete, refusal = finish_of(choice)
-    refusal = _text(message, "refusal") or refusal
-    thinking = _text(message, "reasoning_content") or _text(message, "reasoning") or None
-    text = _text(message, "content")
-    if text is None and refusal is None and is_complete and not message.get("tool_calls"):
-        raise Malformed("the answer's message has no content")
-    said = text or (_text(message, "refusal") or "")
-    count = Count.of(usage_of(content), prompt_bytes, (thinking or "") + said, settings.max_tokens)
-    written = Written(said, is_complete, count, thinking, refusal, str(content.get("model") or ""))
-    return text_response(written, settings)
-
-
-def _text(message: Mapping[str, Any], key: str) -> str | None:
-    value = message.get(key)
-    if value is not None and not isinstance(value, str):
-        raise Malformed(f"the answer's message has a {key} that is no text: {value!r}")
-    return value
+def _read(prompt_bytes: int, settings: Settings, content: Content, say: Say = unsaid) -> Response:
+    choice = choice_of(content)
+    said = said_in(record_at(choice, "message"))
+    ending = ending_of(choice.get("finish_reason"), say)
+    if ending == "whole":
+        said.check_text()
+    text = said.text or said.refusal or ""
+    reported = usage_of(content)
+    count = Count.of(reported, prompt_bytes, (said.thinking or "") + text, settings.max_tokens)
+    is_thought_hidden = said.thinking is None and reported is not None and reported.reasoning > 0
+    written = Written(
+        text,
+        ending,
+        count,
+        "" if is_thought_hidden else said.thinking,
+        said.refusal,
+        str(content.get("model") or ""),
+    )
+    return text_response(written, settings, say)
 
 
 class _ChatStream(ChoiceStream):
-    _KEYS = ("content", "reasoning_content", "reasoning", "refusal")
+    """Its message has each key of the deltas, joined."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts: dict[str, list[str]] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._content: list[Any] = []
+        self._texts: dict[str, list[Any]] = {}
+        self._others: dict[str, Any] = {}
 
     def _add_choice(self, choice: Content) -> bool:
         delta = record_at(choice, "delta") if choice.get("delta") else {}
-        texts = {key: text for key in self._KEYS if (text := _text(delta, key))}
+        content = delta.get("content")
+        if content is not None:
+            self._content += content if isinstance(content, list) else [content]
+        texts = {key: delta[key] for key in (*THINKING_KEYS, "refusal") if delta.get(key)}
         for key, text in texts.items():
-            self._parts.setdefault(key, []).append(text)
-        return bool(texts)
+            self._texts.setdefault(key, []).append(text)
+        self._others |= {key: delta[key] for key in _OTHERS if delta.get(key)}
+        return bool(content or texts)
 
     def _choice(self) -> Content:
-        message = {key: "".join(texts) for key, texts in self._parts.items()}
-        return {"message": {"role": "assistant", "content": "", **message}}
+        content: Any = self._content
+        if all(isinstance(part, str) for part in content):
+            content = "".join(content) if content else None
+        message = {key: _joined(texts) for key, texts in self._texts.items()}
+        return {"message": {"role": "assistant", "content": content, **message, **self._others}}
+
+
+def _joined(texts: list[Any]) -> Any:
+    return "".join(texts) if all(isinstance(text, str) for text in texts) else texts

@@ -4,13 +4,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from backends.money.counts import Count
 from backends.requests import Response
 
 Content = dict[str, Any]
+# Told what a user should hear of an endpoint; what is equal is said once.
+Say = Callable[[str], None]
+
+
+def unsaid(message: str) -> None:
+    """Where nobody listens."""
 
 
 class Malformed(ValueError):
     """An answer that is not what the endpoint's dialect promises; the message says what is wrong with it."""
+
+
+class GaveUp(Malformed):
+    """An answer that was not brought to its end. code: the endpoint's own, where it has one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotOffered(ValueError):
@@ -19,6 +34,13 @@ class NotOffered(ValueError):
 
 class CutOff(Malformed):
     """A streamed answer that broke off before its end."""
+
+
+class Read(Protocol):
+    """An answer's content as a response, whose `call` says what the content says of it (model, cached
+    tokens). Raises Malformed and NotOffered."""
+
+    def __call__(self, content: Content, say: Say = unsaid) -> Response: ...
 
 
 class Stream(Protocol):
@@ -33,8 +55,15 @@ class Stream(Protocol):
         """Take the next event; whether it brings text of the answer. Raises Malformed."""
         ...
 
-    def whole(self) -> Content:
-        """What the same answer is when it is not streamed. Raises CutOff where its end is missing."""
+    def whole(self, *, has_ended: bool) -> Content:
+        """What the same answer is when it is not streamed. Raises CutOff where its end is missing.
+
+        has_ended: whether the stream itself said that this was all.
+        """
+        ...
+
+    def so_far(self) -> Content:
+        """As much of it as has come."""
         ...
 
 
@@ -42,8 +71,7 @@ class Stream(Protocol):
 class Question:
     """One call. path: below the endpoint's address. body: as JSON.
 
-    read: the answer's content as a response, whose `call` says what the content says of it (model, cached
-        tokens). Raises Malformed and NotOffered.
+    taken: the tokens of an answer that cannot be read, from as much of it as came.
     stream: makes what puts a streamed answer together; None where the answer is not streamed.
     declined: the response where the endpoint refuses the prompt for what it says, from its message; None
         where that is a failure as any other.
@@ -51,7 +79,8 @@ class Question:
 
     path: str
     body: Mapping[str, Any]
-    read: Callable[[Content], Response]
+    read: Read
+    taken: Callable[[Content], Count]
     stream: Callable[[], Stream] | None = None
     declined: Callable[[str], Response] | None = None
 

@@ -3,58 +3,55 @@
 from dataclasses import dataclass
 from typing import Any
 
-from backends.endpoints.question import Content
-from backends.money.estimates import estimated, plausible
-from backends.money.prices import Usage
+from backends.endpoints.endings import Ending
+from backends.endpoints.question import Say
+from backends.money.counts import Count
 from backends.requests import Call, Response
 from backends.text.generated import generated
 from backends.text.generation_settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """The tokens of a call. is_reported: whether the endpoint counted them, or they are estimated."""
-
-    usage: Usage
-    is_reported: bool = True
-
-    @classmethod
-    def of(cls, reported: Usage | None, prompt_bytes: int, text: str, max_tokens: int) -> "Count":
-        """What the endpoint reports where that can be right, else an estimate by the texts' lengths."""
-        if reported is not None and plausible(reported, prompt_bytes, max_tokens):
-            return cls(reported)
-        tokens_in, tokens_out = estimated(prompt_bytes, text)
-        return cls(Usage(tokens_in, tokens_out), is_reported=False)
+# What is said of an answer that was withheld without a word.
+_FILTERED = "content_filter"
+_CUT_BY_ITSELF = "answers ended while the model was thinking, before a word of the answer itself"
+_CUT_BY_STOPS = (
+    f"{_CUT_BY_ITSELF}: stop sequences, which were sent, may have ended them; with "
+    "--end-of-thinking '</think>' none are sent, and they are looked for in the answer alone"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """A generation as an endpoint tells of it.
 
-    text: all that was written, or, where the endpoint puts thinking apart, all but the `thinking`.
-    is_complete: whether it ended by itself and not at its token limit.
+    text: all that was written, or, where the endpoint puts thinking apart, all but the `thinking`, which is
+        empty where it is not shown.
+    ending: how it ended.
     refusal: what was said of it where the model, or who offers it, declined.
     model: what the endpoint calls the model that answered.
     """
 
     text: str
-    is_complete: bool
+    ending: Ending
     count: Count
     thinking: str | None = None
     refusal: str | None = None
     model: str = ""
 
 
-def text_response(written: Written, settings: Settings) -> Response:
+def text_response(written: Written, settings: Settings, say: Say) -> Response:
     """The response that a generation is."""
-    return generated(
+    refusal = written.refusal or (_FILTERED if written.ending == "filtered" else None)
+    response = generated(
         written.text,
         settings,
-        is_complete=written.is_complete,
+        is_complete=written.ending != "limit",
         thinking=written.thinking,
-        refusal=written.refusal,
+        refusal=refusal,
         **_counted(written.count, written.model),
     )
+    if response.cut_while_thinking and written.ending == "whole":
+        say(_CUT_BY_STOPS if settings.stops and not settings.mark else _CUT_BY_ITSELF)
+    return response
 
 
 def declined(prompt_bytes: int, reason: str) -> Response:
@@ -67,19 +64,6 @@ def declined(prompt_bytes: int, reason: str) -> Response:
 def scored(logprob: float, is_greedy: bool, count: Count, model: str) -> Response:
     """The response that a log-likelihood is."""
     return Response(logprob=logprob, is_greedy=is_greedy, **_counted(count, model))
-
-
-def usage_of(content: Content) -> Usage | None:
-    """What OpenAI's `usage` object says; None where there is none, or it is not made of numbers."""
-    reported = content.get("usage")
-    if not isinstance(reported, dict):
-        return None
-    details = reported.get("prompt_tokens_details") or {}
-    tokens = [reported.get("prompt_tokens"), reported.get("completion_tokens", 0)]
-    cached = details.get("cached_tokens") or 0 if isinstance(details, dict) else 0
-    if not all(type(value) is int for value in (*tokens, cached)):
-        return None
-    return Usage(tokens_in=tokens[0], tokens_out=tokens[1], tokens_cached=cached)
 
 
 def _counted(count: Count, model: str) -> dict[str, Any]:

@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from backends.calls.endpoint_options import EndpointOptions, merged_body
-from backends.calls.failure import CallFailed
+from backends.calls.failure import RETRIED, CallFailed, Paid
 from backends.calls.http import Http, Reply
-from backends.calls.refusals import DECLINED
-from backends.endpoints.question import Content, CutOff, Malformed, NotOffered, Question, Stream
+from backends.calls.refusals import DECLINED, failure_kind
+from backends.endpoints.question import Content, CutOff, GaveUp, Malformed, NotOffered, Question, Stream
+from backends.endpoints.usage_reading import texts_in
 from backends.requests import Call, Response
 
 T = TypeVar("T")
@@ -37,28 +39,45 @@ class Answerer:
             return self._with_call(response, Reply({}, sent, time.monotonic(), failure.status), None)
 
     async def _answer(self, question: Question) -> Response:
-        if self.options.stream and question.stream is not None:
-            return await self._streamed(question, question.stream)
-        reply = await self.http.post(question.path, self._body(question), timeout=self.options.timeout)
-        return self._response(question, reply, None)
+        try:
+            if self.options.stream and question.stream is not None:
+                return await self._streamed(question, question.stream)
+            reply = await self.http.post(question.path, self._body(question), timeout=self.options.timeout)
+            return self._response(question, reply, None)
+        except CallFailed as error:
+            raise self._paid(question, error) from error
 
     async def _streamed(self, question: Question, make: Callable[[], Stream]) -> Response:
-        stream, first, last = make(), None, None
+        stream, first, last, has_ended = make(), None, None, False
         body = {**self._body(question), **stream.body}
-        # Closed here also where an event cannot be read: its time-out and connection must not outlive it.
-        async with aclosing(self.http.events(question.path, body, timeout=self.options.timeout)) as events:
-            async for event in events:
-                last = event
-                if self._read(stream.add, event.content) and first is None:
-                    first = event.received
-        if last is None:
-            raise self.http.failed("transient", "the stream brought nothing")
-        whole = self._read(lambda _: stream.whole(), last.content)
+        try:
+            # Closed here also where an event cannot be read: its time-out and connection must not outlive it.
+            async with aclosing(
+                self.http.events(question.path, body, timeout=self.options.timeout)
+            ) as events:
+                async for event in events:
+                    if event.part == "whole":
+                        return self._response(question, event, None)
+                    has_ended = has_ended or event.part == "end"
+                    if event.part == "event":
+                        last = event
+                        brings = self._read(stream.add, event.content, stream.so_far)
+                        if brings and first is None:
+                            first = event.received
+            if last is None:
+                raise self.http.failed("transient", "the stream brought nothing")
+            whole = self._read(lambda _: stream.whole(has_ended=has_ended), last.content)
+        except CallFailed as error:
+            if last is None:
+                raise
+            came = stream.so_far()
+            raise CallFailed(error.failure, came if _is_something(came) else error.came) from error
         whole = {"system_fingerprint": last.content.get("system_fingerprint"), **whole}
         return self._response(question, replace(last, content=whole), first)
 
     def _response(self, question: Question, reply: Reply, first_token: float | None) -> Response:
-        return self._with_call(self._read(question.read, reply.content), reply, first_token)
+        read = partial(question.read, say=self.http.say)
+        return self._with_call(self._read(read, reply.content), reply, first_token)
 
     def _with_call(self, response: Response, reply: Reply, first_token: float | None) -> Response:
         call = replace(
@@ -73,16 +92,42 @@ class Answerer:
         )
         return replace(response, call=call, seconds=reply.received - reply.sent)
 
+    def _paid(self, question: Question, error: CallFailed) -> CallFailed:
+        """The failure with what it took, where an answer had begun to come."""
+        if error.came is None:
+            return error
+        count = question.taken(dict(error.came))
+        paid = Paid(self.asked, self.http.base_url, count.usage, count.is_reported)
+        return CallFailed(replace(error.failure, paid=paid), error.came)
+
     def _body(self, question: Question) -> dict[str, Any]:
         return merged_body(dict(question.body), self.options)
 
-    def _read(self, read: Callable[[Content], T], content: Content) -> T:
-        """What an answer says; CallFailed where it cannot be read."""
+    def _read(
+        self, read: Callable[[Content], T], content: Content, so_far: Callable[[], Content] | None = None
+    ) -> T:
+        """What an answer says, or a part of it; CallFailed where it cannot be read. so_far: all that came."""
         try:
             return read(content)
-        except CutOff as error:
-            raise self.http.failed("transient", str(error)) from error
-        except Malformed as error:
-            raise self.http.failed("malformed", str(error)) from error
-        except NotOffered as error:
-            raise self.http.failed("permanent", str(error)) from error
+        except (Malformed, NotOffered) as error:
+            raise unread(self.http, error, so_far() if so_far else content) from error
+
+
+def unread(http: Http, error: Malformed | NotOffered, content: Content) -> CallFailed:
+    """The failure that an answer is which cannot be read."""
+    match error:
+        case CutOff():
+            return http.failed("transient", str(error), came=content)
+        case GaveUp(code=code) if not _is_something(content):
+            kind = failure_kind(int(code)) if code.isdecimal() else "transient"
+            return http.failed(kind if kind in RETRIED else "transient", str(error), code=code)
+        case GaveUp(code=code):
+            return http.failed("malformed", str(error), code=code, came=content)
+        case Malformed():
+            return http.failed("malformed", str(error), came=content)
+    return http.failed("permanent", str(error), came=content)
+
+
+def _is_something(content: Content) -> bool:
+    """Whether an answer has anything to pay for."""
+    return bool(content.get("usage") or texts_in(content))

@@ -27,6 +27,8 @@ _TOKENS_A_BYTE_AT_MOST = 4
 _TOKENS_AROUND_A_PROMPT = 2000
 # Endpoints count tokens that end an answer in different ways.
 _TOKENS_AROUND_AN_ANSWER = 16
+# No model thinks longer for one answer.
+_TOKENS_OF_THINKING = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def plausible(usage: Usage, prompt_bytes: int, max_tokens: int | None, *, reason
         return False
     least, most = min(prompt_bytes, 1), _TOKENS_A_BYTE_AT_MOST * prompt_bytes + _TOKENS_AROUND_A_PROMPT
     is_bounded = max_tokens is not None and not reasoning
-    most_out = (max_tokens or 0) + _TOKENS_AROUND_AN_ANSWER if is_bounded else math.inf
+    most_out = (max_tokens or 0) + _TOKENS_AROUND_AN_ANSWER if is_bounded else _TOKENS_OF_THINKING
     return (
         least <= usage.tokens_in <= most
         and usage.tokens_out <= most_out

@@ -63,3 +63,25 @@ def usage_of(response: Response) -> Usage:
     """What a response took."""
     cached = response.call.tokens_cached if response.call else 0
     return Usage(response.tokens_in, response.tokens_out, cached, response.seconds)
+
+
+def took_tokens(response: Response) -> bool:
+    """Whether there is something to pay for: an answer, or one that came and could not be used."""
+    return response.is_scorable or response.tokens_in + response.tokens_out > 0
+
+
+def also_taken(response: Response, usage: Usage, *, counted: bool = True) -> Response:
+    """A response for which so much was paid besides: for answers to its request that could not be used.
+
+    counted: whether the endpoint counted it.
+    """
+    call = response.call
+    if call is not None:
+        cached = call.tokens_cached + usage.tokens_cached
+        call = replace(call, tokens_cached=cached, counted=call.counted and counted)
+    return replace(
+        response,
+        tokens_in=response.tokens_in + usage.tokens_in,
+        tokens_out=response.tokens_out + usage.tokens_out,
+        call=call,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backends.money.budget import Reservation, Spent, Wait
 from backends.money.estimates import Experience
 from backends.money.prices import Usage
-from backends.money.purse import Purse, usage_of
+from backends.money.purse import Purse, took_tokens, usage_of
 from backends.requests import Response
 
 
@@ -55,8 +55,8 @@ class Spending:
             self._experience[size.asked] = before.after(size.prompt_bytes, size.kind, usage_of(response))
 
     def settle(self, purse: Purse, reservation: Reservation, response: Response | None) -> None:
-        """Give back what was kept for a call, for what it took; nothing where it has no answer."""
-        if response is None or not response.is_scorable:
+        """Give back what was kept for a call, for what it took; nothing where nothing came."""
+        if response is None or not took_tokens(response):
             purse.budget.release(reservation)
         else:
             purse.settle(reservation, response)

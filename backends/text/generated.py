@@ -5,7 +5,7 @@ from functools import partial
 from backends.requests import Call, Response
 from backends.text.generation_settings import Settings
 from backends.text.stop_sequences import cut_at_stops
-from backends.text.thinking import parts_of
+from backends.text.thinking import parts_after, parts_of
 
 
 def generated(
@@ -22,19 +22,22 @@ def generated(
 ) -> Response:
     """Thinking apart, the answer cut before the first stop sequence.
 
-    text: all that was written, or, where thinking came apart from it, all but the `thinking`. is_complete:
-    whether it ended by itself and not at its token limit. refusal: what was said of it where the model, or
-    who offers it, declined. The others are the response's.
+    text: all that was written, or, where thinking came apart from it, all but the `thinking` (empty where it
+    is not shown). is_complete: whether it ended by itself and not at its token limit. refusal: what was said
+    of it where the model, or who offers it, declined. The others are the response's.
     """
-    mark = settings.mark if thinking is None else None
-    parts = parts_of(text, mark, partial(cut_at_stops, stops=settings.stops), complete=is_complete)
-    is_truncated = refusal is None and not (is_complete or parts.stopped)
-    has_only_thought = thinking is not None and not text
+    cut = partial(cut_at_stops, stops=settings.stops)
+    if thinking is None:
+        parts = parts_of(text, settings.mark, cut, complete=is_complete)
+    else:
+        parts = parts_after(thinking, text, cut)
+    is_whole = is_complete and not parts.cut_while_thinking
+    is_truncated = refusal is None and not (is_whole or parts.stopped)
     return Response(
         status="refused" if refusal is not None else "truncated" if is_truncated else "answer",
         text=parts.answer,
-        thinking=parts.thinking if thinking is None else thinking,
-        cut_while_thinking=parts.cut_while_thinking or (is_truncated and has_only_thought),
+        thinking=parts.thinking,
+        cut_while_thinking=is_truncated and parts.cut_while_thinking,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         seconds=seconds,

@@ -3,7 +3,8 @@
 The generation parameter `end_of_thinking` (`</think>`) is the mark between the two. Source of the rules:
 lm-evaluation-harness 0.4.13, `postprocess_generated_text` and `VLLM.generate_until` (`think_end_token`): the
 answer follows the last mark, without leading white space, and stop sequences act in it alone. Different here:
-a text that was cut off before its mark is no answer.
+a text that was cut off before its mark is no answer. Answers begin the same where whoever was asked has put
+the thinking apart already.
 """
 
 from collections.abc import Callable, Mapping
@@ -62,18 +63,34 @@ def parts_of(text: str, mark: str | None, cut: Cut, *, complete: bool) -> Parts:
     return Parts(thinking, kept, stopped=kept != answer)
 
 
-def without_thinking(response: Response, generation: Mapping[str, Any], cut: Cut) -> Response:
-    """A response whose text is all that was written, with its thinking apart and its answer cut.
+def parts_after(thinking: str, text: str, cut: Cut) -> Parts:
+    """Read what was written after a thinking that is apart already.
 
-    One whose thinking is apart already only has its answer cut.
+    Where that is nothing the answer had not begun, however the end is called: whoever looks for stop
+    sequences in all of a text finds them in its thinking too.
     """
+    answer = text.lstrip()
+    kept = cut(answer)
+    return Parts(thinking, kept, stopped=kept != answer, cut_while_thinking=not answer)
+
+
+def without_thinking(response: Response, generation: Mapping[str, Any], cut: Cut) -> Response:
+    """A response whose text is all that was written, or all that follows its thinking, as an answer."""
     if response.text is None:
         return response
-    mark = generation.get(PARAMETER) if response.thinking is None else None
-    parts = parts_of(response.text, mark, cut, complete=response.status != "truncated")
-    thinking = response.thinking if parts.thinking is None else parts.thinking
+    if response.thinking is None:
+        is_complete = response.status != "truncated"
+        parts = parts_of(response.text, generation.get(PARAMETER), cut, complete=is_complete)
+    else:
+        parts = parts_after(response.thinking, response.text, cut)
     is_cut = response.cut_while_thinking or parts.cut_while_thinking
-    return replace(response, text=parts.answer, thinking=thinking, cut_while_thinking=is_cut)
+    return replace(
+        response,
+        status="truncated" if is_cut and response.status == "answer" else response.status,
+        text=parts.answer,
+        thinking=parts.thinking,
+        cut_while_thinking=is_cut,
+    )
 
 
 def thinking_as_answer(response: Response, cut: Cut) -> Response:

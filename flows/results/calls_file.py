@@ -60,7 +60,7 @@ def priced(calls: pa.Table, prices: Mapping[str, Price | None]) -> pa.Table:
     rows = zip(*(calls[name].to_pylist() for name in names), strict=True)
     usd = [
         cost(prices.get(asked), Usage(tokens_in or 0, tokens_out or 0, cached or 0))
-        if status not in ("failed", "skipped")
+        if status not in ("failed", "skipped") or tokens_in or tokens_out
         else 0.0
         for asked, tokens_in, tokens_out, cached, status in rows
     ]

@@ -13,25 +13,53 @@ from flows.storage.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """As much of a response as says why it is no answer."""
+    """As much of a response as says why it is no answer, and what it took all the same."""
 
     status: Status
     error: str | None
     attempts: int
     failures: tuple[str, ...]
     http_status: int
+    asked: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    counted: bool = True
 
     @classmethod
     def of(cls, response: Response) -> Self:
         call = response.call or Call(enqueued=0.0, attempts=0)
-        return cls(response.status, response.error, call.attempts, call.failures, call.http_status)
+        return cls(
+            response.status,
+            response.error,
+            call.attempts,
+            call.failures,
+            call.http_status,
+            call.asked,
+            response.tokens_in,
+            response.tokens_out,
+            call.tokens_cached,
+            call.counted,
+        )
 
     @property
     def response(self) -> Response:
         call = Call(
-            enqueued=0.0, attempts=self.attempts, failures=self.failures, http_status=self.http_status
+            enqueued=0.0,
+            tokens_cached=self.tokens_cached,
+            counted=self.counted,
+            attempts=self.attempts,
+            failures=self.failures,
+            asked=self.asked,
+            http_status=self.http_status,
         )
-        return Response(status=self.status, error=self.error, call=call if self.attempts else None)
+        return Response(
+            status=self.status,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            error=self.error,
+            call=call if self.attempts else None,
+        )
 
 
 _FILE = TypeAdapter(dict[str, Unanswered])

@@ -13,19 +13,30 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.endings import ending_of
+from backends.endpoints.message_reading import said_in
 from backends.endpoints.messages import messages_of
 from backends.endpoints.openers import remote
 from backends.endpoints.prompt import Generation, Prompt
-from backends.endpoints.question import Content, CutOff, Malformed, Question, at, text_at
-from backends.endpoints.response_reading import Count, Written, text_response
-from backends.money.prices import Usage
+from backends.endpoints.question import (
+    Content,
+    CutOff,
+    Malformed,
+    Question,
+    Say,
+    at,
+    record_at,
+    text_at,
+    unsaid,
+)
+from backends.endpoints.response_reading import Written, text_response
+from backends.endpoints.usage_reading import anthropic_usage_of, taken
+from backends.money.counts import Count
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
 
 _ANTHROPIC = "https://api.anthropic.com/v1"
 _VERSION = "2023-06-01"
-_AT_LIMIT = frozenset(("max_tokens", "model_context_window_exceeded"))
-_REFUSED = "refusal"
 
 
 def open_anthropic(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
@@ -58,7 +69,8 @@ class Anthropic:
             **_sampling(prompt.settings),
         }
         read = partial(_read, prompt.prompt_bytes, prompt.settings)
-        return Question("/messages", body, read, stream=_MessageStream)
+        took = partial(taken, prompt.prompt_bytes, prompt.max_tokens, anthropic_usage_of)
+        return Question("/messages", body, read, took, stream=_MessageStream)
 
 
 def _parts(messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -80,43 +92,38 @@ def _sampling(settings: Settings) -> dict[str, Any]:
     return body
 
 
-def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
-    blocks, reason = at(content, "content"), at(content, "stop_reason")
-    if reason is None:
-        raise CutOff("the answer does not say why it ended")
-    if not isinstance(blocks, list):
+def _read(prompt_bytes: int, settings: Settings, content: Content, say: Say = unsaid) -> Response:
+    if not isinstance(at(content, "content"), list):
         raise Malformed("the answer's content is no list")
-    text = _joined(blocks, "text") or ""
-    thinking = _joined(blocks, "thinking")
-    count = Count.of(_usage(content), prompt_bytes, (thinking or "") + text, settings.max_tokens)
-    refusal = _refusal(content) if reason == _REFUSED else None
+    ending = ending_of(content.get("stop_reason"), say)
+    said = said_in(content)
+    if said.tools:
+        said.check_text()
+    text = said.text or ""
+    count = Count.of(
+        anthropic_usage_of(content), prompt_bytes, (said.thinking or "") + text, settings.max_tokens
+    )
+    refusal = _refusal(content) if ending == "filtered" else None
     model = str(content.get("model") or "")
-    return text_response(Written(text, reason not in _AT_LIMIT, count, thinking, refusal, model), settings)
+    return text_response(Written(text, ending, count, said.thinking, refusal, model), settings, say)
 
 
-def _joined(blocks: Sequence[Content], kind: str) -> str | None:
-    """The text of all blocks of a kind, whose key for it is the kind's name; None where there is none."""
-    texts = [text_at(block, kind) for block in blocks if at(block, "type") == kind]
-    return "".join(texts) or None
+def _index(event: Content) -> int:
+    index = at(event, "index")
+    if type(index) is not int:
+        raise Malformed(f"the answer's index is {index!r}, not a number")
+    return index
+
+
+def _counts(content: Content) -> Content:
+    usage = content.get("usage")
+    return {name: own for name, own in usage.items() if own is not None} if isinstance(usage, dict) else {}
 
 
 def _refusal(content: Content) -> str:
-    details = content.get("stop_details") or {}
-    return str(details.get("explanation") or details.get("category") or _REFUSED)
-
-
-def _usage(content: Content) -> Usage | None:
-    """What was read from the cache or put into it is counted apart from the other tokens of a prompt."""
-    reported = content.get("usage")
-    if not isinstance(reported, dict):
-        return None
-    cached = reported.get("cache_read_input_tokens") or 0
-    created = reported.get("cache_creation_input_tokens") or 0
-    counts: list[Any] = [reported.get("input_tokens"), created, cached, reported.get("output_tokens")]
-    if not all(type(count) is int for count in counts):
-        return None
-    *read, written = counts
-    return Usage(sum(read), written, cached)
+    details = content.get("stop_details")
+    told = details if isinstance(details, dict) else {}
+    return str(told.get("explanation") or told.get("category") or content["stop_reason"])
 
 
 class _MessageStream:
@@ -135,21 +142,24 @@ class _MessageStream:
             case "error":
                 raise CutOff(f"the stream ended with an error: {event.get('error')}")
             case "message_start":
-                self._message = dict(at(event, "message"))
+                self._message = dict(record_at(event, "message"))
             case "content_block_start":
-                self._blocks[at(event, "index")] = dict(at(event, "content_block"))
+                self._blocks[_index(event)] = dict(record_at(event, "content_block"))
             case "content_block_delta":
-                return self._extend(at(self._blocks, at(event, "index")), at(event, "delta"))
+                return self._extend(at(self._blocks, _index(event)), record_at(event, "delta"))
             case "message_delta":
-                usage = {**(self._message.get("usage") or {}), **(event.get("usage") or {})}
-                self._message = {**self._message, **at(event, "delta"), "usage": usage}
+                usage = {**_counts(self._message), **_counts(event)}
+                self._message = {**self._message, **record_at(event, "delta"), "usage": usage}
             case "message_stop":
                 self._has_ended = True
         return False
 
-    def whole(self) -> Content:
+    def whole(self, *, has_ended: bool) -> Content:
         if not self._has_ended:
             raise CutOff("the stream broke off")
+        return self.so_far()
+
+    def so_far(self) -> Content:
         return {**self._message, "content": [self._blocks[index] for index in sorted(self._blocks)]}
 
     def _extend(self, block: Content, delta: Content) -> bool:

@@ -77,14 +77,14 @@ class LiteLLM(Http):
         with self._failures(timeout):
             async with asyncio.timeout(timeout):
                 async for part in await self._completion(body, timeout):
-                    yield Reply(part.model_dump(), sent, time.monotonic())
+                    yield Reply(part.model_dump(), sent, time.monotonic(), part="event")
 
     async def get(self, path: str, *, timeout: float) -> Reply:
         """Whether litellm finds the provider's key: it has no call that asks whether anybody is there."""
         found = await asyncio.to_thread(lambda: _package().validate_environment(self._model))
         if found["missing_keys"] and not self._is_own:
             missing = ", ".join(found["missing_keys"])
-            raise self.failed("unauthorized", f"set {missing} in the environment", status=401)
+            raise self.failed("unauthorized", f"set {missing} in the environment")
         now = time.monotonic()
         return Reply({}, now, now)
 

@@ -13,19 +13,23 @@ from typing import Any
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.echo import possible
+from backends.endpoints.endings import Ending, ending_of
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import (
     Content,
-    CutOff,
-    Malformed,
+    GaveUp,
     NotOffered,
     Question,
+    Say,
     at,
     text_at,
+    unsaid,
 )
-from backends.endpoints.response_reading import Count, Written, scored, text_response
+from backends.endpoints.response_reading import Written, scored, text_response
 from backends.endpoints.scored_prompt import Scoring
+from backends.endpoints.usage_reading import number, taken
+from backends.money.counts import Count, Reported
 from backends.money.prices import Usage
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import Settings
@@ -59,7 +63,9 @@ class SGLang:
     def question(self, request: Request, prompt: Prompt) -> Question:
         if isinstance(prompt, Generation):
             body = {**_source(prompt.prompt), "sampling_params": _sampling(prompt.settings, prompt.seed)}
-            return Question(_PATH, body, partial(_read_text, prompt.prompt_bytes, prompt.settings))
+            return Question(
+                _PATH, body, partial(_read_text, prompt.prompt_bytes, prompt.settings), _taken(prompt)
+            )
         return _scoring(prompt)
 
 
@@ -77,7 +83,11 @@ def _scoring(scoring: Scoring) -> Question:
         "top_logprobs_num": 1,
         "return_text_in_logprobs": is_text,
     }
-    return Question(_PATH, body, partial(_read_score, scoring, start))
+    return Question(_PATH, body, partial(_read_score, scoring, start), _taken(scoring))
+
+
+def _taken(prompt: Prompt) -> "partial[Count]":
+    return partial(taken, prompt.prompt_bytes, prompt.max_tokens, _usage)
 
 
 def _source(prompt: str | Sequence[int]) -> dict[str, Any]:
@@ -96,15 +106,15 @@ def _sampling(settings: Settings, seed: int) -> dict[str, Any]:
     return params
 
 
-def _read_text(prompt_bytes: int, settings: Settings, content: Content) -> Response:
-    text, finish = text_at(content, "text"), _finish(content)
+def _read_text(prompt_bytes: int, settings: Settings, content: Content, say: Say = unsaid) -> Response:
+    text, ending = text_at(content, "text"), _ending(content, say)
     count = Count.of(_usage(content), prompt_bytes, text, settings.max_tokens)
-    return text_response(Written(text, finish != "length", count), settings)
+    return text_response(Written(text, ending, count), settings, say)
 
 
-def _read_score(scoring: Scoring, start: int, content: Content) -> Response:
+def _read_score(scoring: Scoring, start: int, content: Content, say: Say = unsaid) -> Response:
     """The entries are those of the tokens from `start` on; the first has no number."""
-    _finish(content)
+    _ending(content, say)
     meta = at(content, "meta_info")
     entries = meta.get("input_token_logprobs")
     if not entries:
@@ -140,21 +150,19 @@ def _offsets(prompt: str, entries: Any) -> list[int]:
     return list(accumulate((len(text) for text in texts[:-1]), initial=len(prompt) - len(joined)))
 
 
-def _finish(content: Content) -> str:
-    """Why it ended. Raises CutOff where the server gave up, as when it is shut down."""
+def _ending(content: Content, say: Say) -> Ending:
+    """Raises GaveUp where the server did, as when it is shut down; it says why."""
     reason = at(content, "meta_info", "finish_reason")
-    if reason is None:
-        raise CutOff("the answer does not say why it ended")
-    kind = text_at(reason, "type")
-    if kind == "abort":
-        raise CutOff(f"the server gave up: {reason.get('message')}")
-    if kind not in ("stop", "length"):
-        raise Malformed(f"the answer ended for a reason that is not known: {kind!r}")
-    return kind
+    if isinstance(reason, dict) and reason.get("type") == "abort":
+        raise GaveUp(f"the server gave up: {reason.get('message')}")
+    return ending_of(reason, say)
 
 
-def _usage(content: Content) -> Usage | None:
-    meta = at(content, "meta_info")
-    names = ("prompt_tokens", "completion_tokens", "cached_tokens")
-    counts = [meta.get(name, 0 if name == "cached_tokens" else None) for name in names]
-    return Usage(*counts) if all(type(count) is int for count in counts) else None
+def _usage(content: Content) -> Reported | None:
+    meta = content.get("meta_info")
+    if not isinstance(meta, dict):
+        return None
+    read, written = number(meta.get("prompt_tokens")), number(meta.get("completion_tokens"))
+    if read is None or written is None:
+        return None
+    return Reported(Usage(read, written, number(meta.get("cached_tokens")) or 0))

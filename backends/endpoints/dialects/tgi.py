@@ -10,11 +10,14 @@ from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
+from backends.endpoints.endings import ending_of
 from backends.endpoints.openai_body import MAX_STOPS
 from backends.endpoints.openers import refuse_options, remote, required_address
 from backends.endpoints.prompt import Generation, Prompt
-from backends.endpoints.question import Content, Question, at, text_at
-from backends.endpoints.response_reading import Count, Written, text_response
+from backends.endpoints.question import Content, Question, Say, text_at, unsaid
+from backends.endpoints.response_reading import Written, text_response
+from backends.endpoints.usage_reading import number, taken
+from backends.money.counts import Count, Reported
 from backends.money.prices import Usage
 from backends.requests import Request, RequestKind, Response
 from backends.text.generation_settings import Settings
@@ -53,7 +56,8 @@ class Tgi:
     def question(self, request: Request, prompt: Prompt) -> Question:
         assert isinstance(prompt, Generation), self.instead
         body = {"inputs": prompt.prompt, "parameters": _parameters(prompt.settings, prompt.seed)}
-        return Question("/generate", body, partial(_read, prompt.prompt_bytes, prompt.settings))
+        took = partial(taken, prompt.prompt_bytes, prompt.max_tokens, lambda _: None)
+        return Question("/generate", body, partial(_read, prompt.prompt_bytes, prompt.settings), took)
 
 
 def _parameters(settings: Settings, seed: int) -> dict[str, Any]:
@@ -72,19 +76,20 @@ def _parameters(settings: Settings, seed: int) -> dict[str, Any]:
     return parameters
 
 
-def _read(prompt_bytes: int, settings: Settings, content: Content) -> Response:
+def _read(prompt_bytes: int, settings: Settings, content: Content, say: Say = unsaid) -> Response:
     """The stop sequence that ended a text is still at its end, and cut with what follows any."""
     text = text_at(content, "generated_text")
-    details = at(content, "details")
-    is_complete = text_at(details, "finish_reason") != "length"
-    return text_response(Written(text, is_complete, _count(details, prompt_bytes, text, settings)), settings)
+    told = content.get("details")
+    details = told if isinstance(told, dict) else {}
+    ending = ending_of(details.get("finish_reason"), say)
+    return text_response(Written(text, ending, _count(details, prompt_bytes, text, settings)), settings, say)
 
 
 def _count(details: Content, prompt_bytes: int, text: str, settings: Settings) -> Count:
     """Only what was written is counted by the server, so that the whole is an estimate."""
     estimate = Count.of(None, prompt_bytes, text, settings.max_tokens)
-    written = details.get("generated_tokens")
-    if type(written) is not int:
+    written = number(details.get("generated_tokens"))
+    if written is None:
         return estimate
-    reported = Usage(estimate.usage.tokens_in, written)
+    reported = Reported(Usage(estimate.usage.tokens_in, written))
     return replace(Count.of(reported, prompt_bytes, text, settings.max_tokens), is_reported=False)

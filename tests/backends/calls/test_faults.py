@@ -13,7 +13,6 @@ from tests.support.endpoints.endpoint import Endpoint
         ("server_error", "transient"),
         ("overloaded", "transient"),
         ("dropped", "transient"),
-        ("malformed", "malformed"),
         ("hanging", "transient"),
         ("cut", "transient"),
     ],
@@ -35,13 +34,23 @@ def test_a_call_that_fails_is_made_again_until_it_is_answered(
     assert sum(call.attempts for call in calls(responses)) >= endpoint.counts()["arrived"] > 30
 
 
-def test_an_answer_without_content_is_asked_for_again(opened: Open, endpoint: Endpoint) -> None:
-    """In a stream it cannot be told from a model that says nothing."""
-    endpoint.change(empty=0.4)
-    requests = questions(30)
-    responses = answers(opened(max_tries=30), requests)
-    assert [response.text for response in responses] == [truth(request) for request in requests]
-    assert any("malformed" in call.failures for call in calls(responses))
+@pytest.mark.parametrize(("fault", "stream"), [("malformed", False), ("malformed", True), ("empty", False)])
+def test_an_answer_that_came_is_paid_for_however_it_reads_and_asked_for_once_more(
+    opened: Open, endpoint: Endpoint, fault: str, stream: bool
+) -> None:
+    endpoint.change(**{fault: 0.4})
+    requests = questions(60)
+    responses = answers(opened(stream=stream, max_tries=30), requests)
+    took: dict[int, list[int]] = {1: [], 2: []}
+    for request, response in zip(requests, responses, strict=True):
+        call = call_of(response)
+        is_answered = response.status == "answer"
+        assert response.text == (truth(request) if is_answered else None)
+        assert call.failures == ("malformed",) * (call.attempts - is_answered)
+        took[call.attempts].append(response.tokens_in)
+    assert took[1]
+    assert min(took[2]) > max(took[1])
+    assert {response.status for response in responses} == {"answer", "failed"}
 
 
 def test_faults_of_all_kinds_leave_every_request_answered_once(opened: Open, endpoint: Endpoint) -> None:
@@ -63,8 +72,10 @@ def test_a_request_that_always_fails_says_why_and_counts_its_tries(opened: Open,
     assert (response.status, response.text) == ("failed", None)
     assert "no JSON object" in (response.error or "")
     call = call_of(response)
-    assert (call.attempts, call.failures) == (3, ("malformed",) * 3)
-    assert endpoint.counts()["arrived"] == 3
+    assert (call.attempts, call.failures) == (2, ("malformed",) * 2)
+    assert response.tokens_in > 0
+    assert not call.counted
+    assert endpoint.counts()["arrived"] == 2
 
 
 def test_a_wait_that_the_endpoint_names_is_kept_by_all_calls(opened: Open, endpoint: Endpoint) -> None:

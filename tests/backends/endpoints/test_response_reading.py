@@ -45,7 +45,7 @@ def ask_one(opened: Open, odd: HttpStub, **options: Any) -> Response:
         (b"[" * 200_000, "no JSON object"),
         (b'{"choices": []}', "the answer has no choices.0"),
         (b'{"choices": [{"message": null, "delta": 7, "finish_reason": "stop"}]}', "not an object"),
-        (b'{"choices": [{"message": {"content": 4}, "delta": {"content": 4}}]}', "no finish_reason"),
+        (b'{"choices": [{"message": {"content": 4}, "delta": {"content": 4}}]}', "a content that is no text"),
         (b'{"choices": [null]}', "not an object"),
     ],
 )
@@ -271,6 +271,7 @@ QUESTIONS = [
 @given(content=CHOICES | st.dictionaries(st.text(), JSON))
 @settings(max_examples=300)
 def test_no_answer_of_any_shape_is_more_than_malformed(question: Question, content: dict[str, Any]) -> None:
+    question.taken(content)
     with suppress(Malformed, NotOffered):
         question.read(content)
     if question.stream is None:
@@ -278,7 +279,8 @@ def test_no_answer_of_any_shape_is_more_than_malformed(question: Question, conte
     stream = question.stream()
     with suppress(Malformed, NotOffered):
         stream.add(content)
-        question.read(stream.whole())
+        question.taken(stream.so_far())
+        question.read(stream.whole(has_ended=True))
 
 
 SCORES = st.lists(JSON, max_size=4)

@@ -76,7 +76,7 @@ def test_what_cannot_be_scored_as_text_is_refused_with_advice(
     assert "give the option tokenizer" in (bad.error or "")
 
 
-@pytest.mark.parametrize("fault", ["rate_limited", "server_error", "dropped", "malformed", "cut"])
+@pytest.mark.parametrize("fault", ["rate_limited", "server_error", "dropped", "cut"])
 def test_scores_survive_faults(opened: Open, endpoint: Endpoint, fault: str) -> None:
     endpoint.change(**{fault: 0.3})
     backend = opened("openai-completions", max_tries=30)

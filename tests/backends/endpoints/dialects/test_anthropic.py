@@ -126,7 +126,7 @@ def test_a_streamed_message_is_the_whole_one() -> None:
     assert make is not None
     stream = make()
     brought = [stream.add(event) for event in EVENTS]
-    assert stream.whole() == {
+    assert stream.whole(has_ended=False) == {
         **message(
             [{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "text", "text": "Four."}]
         ),
@@ -142,7 +142,7 @@ def test_a_stream_without_its_last_event_broke_off() -> None:
     for event in EVENTS[:-1]:
         stream.add(event)
     with pytest.raises(CutOff):
-        stream.whole()
+        stream.whole(has_ended=False)
 
 
 def asked(**generation: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from backends.endpoints.dialects.sglang import SGLang
-from backends.endpoints.question import CutOff, NotOffered
+from backends.endpoints.question import GaveUp, NotOffered
 from backends.endpoints.scored_prompt import TextScoring, TokenScoring
 from backends.errors import BackendError
 from backends.model_files.tokenization import Query
@@ -96,7 +96,7 @@ def test_a_server_that_gave_up_is_asked_again() -> None:
         "text": "",
         "meta_info": {"finish_reason": {"type": "abort", "message": "shutting down"}},
     }
-    with pytest.raises(CutOff, match="shutting down"):
+    with pytest.raises(GaveUp, match="shutting down"):
         question.read(aborted)
 
 
