@@ -21,6 +21,7 @@ from backends.model_string import ModelSpec
 from backends.money.prices import Price
 from flows.common.errors import ResultError, SpecError
 from flows.common.json_object import JsonObject
+from flows.results import strict_json
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, place_of, write_text
 
@@ -110,7 +111,7 @@ class RunFolder:
 
     def write_results(self, results: Mapping[str, object]) -> None:
         """Write `results.json`. Raises ResultError."""
-        text = json.dumps(results, indent=2, ensure_ascii=False, default=str)
+        text = strict_json.dumps(strict_json.strict(results), indent=2, ensure_ascii=False, default=str)
         write_text(self.results, f"{text}\n", new=True)
 
     def read_results(self) -> JsonObject:
@@ -119,7 +120,7 @@ class RunFolder:
             content: JsonObject = json.loads(self.results.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
-        return content
+        return strict_json.restored(content)
 
     def read_model(self) -> ModelSpec:
         """The model of `spec.yaml`. Raises ResultError where this version does not read it."""

@@ -19,6 +19,7 @@ from pyarrow import parquet
 
 from backends.requests import Request, Response
 from flows.common.json_object import JsonObject
+from flows.results import strict_json
 from flows.storage.files import Place, atomic_path
 from tasks_lib.data.media_documents import MediaDoc
 from tasks_lib.prompts.attachments import image_digest, is_image
@@ -51,11 +52,12 @@ def read_samples(path: Place) -> list[JsonObject]:
 
 
 def as_json(value: object) -> str:
-    """JSON of any document or score; what JSON does not know is written as lm-eval writes it.
+    """JSON of any document or score; what JSON does not know is written as lm-eval writes it, but for NaN and
+    infinity, which are null.
 
     A lone surrogate, which no file in UTF-8 can hold, is escaped.
     """
-    text = json.dumps(value, ensure_ascii=False, default=_shown)
+    text = strict_json.dumps(value, ensure_ascii=False, default=_shown)
     if text.isascii():
         return text
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -14,6 +14,7 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.results.results_json import with_model_options
 from flows.results.run_folder import RunFolder
 from flows.results.score_table import numbers
+from flows.results.strict_json import strict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ def spec(result: EvaluationResult) -> JsonObject:
 
 def results(result: EvaluationResult) -> JsonObject:
     """The content of the run's `results.json`."""
-    return with_model_options(result.results, _options)
+    return strict(with_model_options(result.results, _options))
 
 
 def samples(result: EvaluationResult) -> Iterator[tuple[str, Path | bytes]]:

@@ -19,7 +19,13 @@ from tasks_lib.scoring.scorer import Answered, Sample
 # With lone surrogates, of which no two make one character.
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\ud800\udbff"), max_size=20)
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False), ANY_TEXT),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**53), 2**53),
+        st.floats(allow_nan=False, allow_infinity=False),
+        ANY_TEXT,
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(ANY_TEXT, inner, max_size=3)),
     max_leaves=6,
 )
