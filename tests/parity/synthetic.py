@@ -85,10 +85,18 @@ num_fewshot: 2
     "brier": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: brier_score}]",
     "likelihoods": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: likelihood, aggregation: !function"
     " utils.mean_of_gold, higher_is_better: true}]",
+    "unicode_choices": CHOICE.replace("choices", '["東京東京東京", "Zürich", "no", "don\'t"]')
+    + "doc_to_target: gold\nmetric_list: [{metric: acc}, {metric: acc_norm}, {metric: acc_bytes}]",
+    "ties": CHOICE.replace("choices", "'{{[choices[0], choices[1], choices[0]]}}'")
+    + "doc_to_target: '{{2}}'",
+    "after_a_space": CHOICE.replace("A:'", "A: '") + "doc_to_target: gold\ntarget_delimiter: ''",
     # log-likelihoods
     "default_likelihood_metrics": "output_type: loglikelihood\ndoc_to_text: question\n"
     "doc_to_target: ' {{answer}}'\nnum_fewshot: 1",
     "default_rolling_metrics": "output_type: loglikelihood_rolling\ndoc_to_text: ''\ndoc_to_target: prose",
+    "rolling_with_spaces": "output_type: loglikelihood_rolling\ndoc_to_text: ''\n"
+    "doc_to_target: ' {{prose}}\\n '",
+    "rolling_over_windows": "output_type: loglikelihood_rolling\ndoc_to_text: ''\ndoc_to_target: story",
     # texts
     "default_text_metrics": TEXT,
     "without_stops": TEXT + "generation_kwargs: {max_gen_toks: 7, temperature: 0}",
@@ -97,6 +105,14 @@ num_fewshot: 2
     " ignore_numbers: true, regexes_to_ignore: ['So the answer is', '^ +']}]",
     "several_targets": TEXT.replace("answer\n", "answers\n") + "metric_list: [{metric: exact_match,"
     " ignore_case: true, regexes_to_ignore: ['.*is ', '\\.$']}]",
+    "targets_by_template": TEXT.replace("answer\n", "'{{answers}}'\n"),
+    "digits_as_text": TEXT.replace("answer\n", "'{{number}}'\n"),
+    "regexes_in_order": TEXT + "metric_list: [{metric: exact_match, ignore_punctuation: true,"
+    " regexes_to_ignore: ['So the answer is ', 'the answer.*']}]",
+    "all_to_the_metric": TEXT + "repeats: 2\ngeneration_kwargs: {do_sample: true, until: [zzz]}\n"
+    "filter_list: [{name: all, filter: [{function: lowercase}]}]",
+    "stops_in_order": TEXT.replace("'Q: {{question}}\\nA:'", "'Once upon a time {{number}}'")
+    + "generation_kwargs: {until: [ily, Lil, ' the', the], max_gen_toks: 24}",
     "text_with_choices": TEXT.replace("answer\n", "gold\n") + "doc_to_choice: choices",
     "number_target": TEXT.replace("answer\n", "gold\n"),
     "translation": TEXT.replace("answer\n", "prose\n") + "metric_list: [{metric: bleu}, {metric: chrf},"
@@ -109,6 +125,7 @@ num_fewshot: 2
     " higher_is_better: false, of: e}]",
     "own_results": TEXT + "process_results: !function utils.results\nmetric_list: [{metric: length,"
     " aggregation: mean, higher_is_better: true}, {metric: pairs, aggregation: !function utils.ratio,"
+    " higher_is_better: true}, {metric: extra, aggregation: !function utils.of_the_first,"
     " higher_is_better: true}]",
     # filters and repeats
     "repeated": TEXT
@@ -147,6 +164,10 @@ filter_list:
   - name: spaced
     filter: [{function: multi_choice_regex, regex_pattern: "answer is (.)"}, {function: take_first}]
 """,
+    # examples
+    "fixed_without_examples": CHOICE + "doc_to_target: gold\nnum_fewshot: 0",
+    "examples_of_an_evaluated_validation_split": TEXT + "num_fewshot: 2\ntest_split: null\n"
+    "validation_split: test",
     # data
     "processed_docs": TEXT + "process_docs: !function utils.keep_some\nnum_fewshot: 1",
     "rows_with_gaps": TEXT + "dataset_path: gaps\ntraining_split: null",
@@ -186,7 +207,13 @@ aggregate_metric_list: [{metric: acc}]
     "of_a_tag": "task: [parity_tag]\nnum_fewshot: 1\naggregate_metric_list: [{metric: acc}]",
     "without_scores": "task: [small, two_filters]",
 }
+ALONE = {  # draws from a global generator, from which lm-eval's tasks before would have drawn
+    "drawn_rows": TEXT + "dataset_path: null\ntraining_split: null\ncustom_dataset: !function utils.draw\n"
+    "metadata: {size: 4, version: 3}",
+}
 CODE = """
+import random
+
 import datasets
 from lm_eval.api.filter import Filter
 from lm_eval.api.registry import register_filter
@@ -229,7 +256,12 @@ def counts(references, predictions, of):
 
 
 def results(doc, results):
-    return {"length": len(results[0]), "pairs": (len(results[0]), len(doc["prose"])), "extra": 2.5}
+    size = len(doc["prose"])
+    return {"length": len(results[0]), "pairs": (len(results[0]), size), "extra": float(size)}
+
+
+def of_the_first(items):
+    return items[0]
 
 
 def ratio(items):
@@ -243,6 +275,11 @@ def keep_some(dataset):
 
 def make(size, **rest):
     rows = [{"question": f"How much is {n} * {n}?", "answer": str(n * n)} for n in range(size)]
+    return {"test": datasets.Dataset.from_list(rows)}
+
+
+def draw(size, **rest):
+    rows = [{"question": f"Is it {random.random()}?", "answer": str(random.random())} for _ in range(size)]
     return {"test": datasets.Dataset.from_list(rows)}
 
 
@@ -261,7 +298,7 @@ def write(root: Path) -> None:
     tasks = root / "tasks"
     tasks.mkdir()
     (tasks / "utils.py").write_text(CODE)
-    for name, text in {**TASKS, **SLOW_IN_LM_EVAL}.items():
+    for name, text in {**TASKS, **SLOW_IN_LM_EVAL, **ALONE}.items():
         own = {line.split(":")[0] for line in text.splitlines()}
         base = "\n".join(line for line in BASE.splitlines() if line.split(":")[0] not in own)
         content = f"task: {name}\n{base}\n{text}\n".replace("FOLDER", str(root))
@@ -293,6 +330,7 @@ def _row(stream: random.Random, number: int) -> dict[str, Any]:
         "hint": stream.choice(["I say", "Well, ", "", " so"]),
         "letter": f"({'ABCD'[gold % 2]})",
         "prose": " ".join(stream.choices(WORDS, k=stream.randint(3, 12))),
+        "story": " ".join(f"{word} {place}" for place in range(40) for word in WORDS[number % 5 :]),
     }
 
 
