@@ -28,7 +28,7 @@ from tests.parity.both_sides import Looked, Outcome, look, tasks_by_family
 from tests.parity.bounds import SECONDS, prepare
 from tests.parity.observed import Field
 
-BATCH = 150  # tasks a run
+BATCH = 60  # tasks a run
 READY = "ready"
 SAMPLE, SLOW = 300, 3.0  # tasks, seconds
 SHOWN = 65  # names of tasks that are not compared for one reason
@@ -41,7 +41,7 @@ lm-eval itself, in `--compat lm-eval` mode, and writes this page. No data set is
 to the schema that a task's templates and functions read (`tests/parity/synthetic_documents.py`), and a
 scripted model answers them, right, wrong and nearly right. lm-eval's own task objects say what the prompts,
 samples and scores are. Assay's prompts are compared where they are made; its samples and scores are those of
-runs of `flows.evaluate`, up to 150 tasks a run, as users start them: task files in a folder, data in a data
+runs of `flows.evaluate`, up to 60 tasks a run, as users start them: task files in a folder, data in a data
 root, answers from a model. Both sides must agree on
 
 - every request: kind, prompt, continuation and generation parameters, with the task's own number of few-shot

@@ -2,7 +2,7 @@
 name when it starts, where its folder is on PYTHONPATH.
 
 A metric of `evaluate` that Assay has is Assay's; another one, whose code is a download, gives numbers of the
-same shape, fixed by what it gets.
+same shape, fixed by what it gets. So does `code_eval`: programs take long, and made-up answers are none.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -29,8 +29,11 @@ class MadeUpMetric:
     def compute(self, *given: Any, **named: Any) -> Any:
         said = json.dumps([given, named], sort_keys=True, default=lambda one: one.tolist())
         number = zlib.crc32(said.encode()) % 1000 / 1000
-        if self._name == "bertscore":
-            return {key: [number] for key in ("precision", "recall", "f1")}
+        match self._name:
+            case "code_eval":
+                return {f"pass@{k}": number for k in named.get("k", [1])}, {}
+            case "bertscore":
+                return {key: [number] for key in ("precision", "recall", "f1")}
         return {self._name: number, "score": number, "scores": [number]}
 
 
@@ -53,13 +56,21 @@ def refuse_network() -> None:
     socket.getaddrinfo = refuse
 
 
-class _Evaluate(MetaPathFinder, Loader):
-    """Gives `evaluate` the stand-ins when it is imported."""
+def leave_code_to_stand_in(metrics: Any) -> None:
+    """metrics: the module of those that Assay has."""
+    metrics.HF_METRICS = {name: one for name, one in metrics.HF_METRICS.items() if name != "code_eval"}
+
+
+class _After(MetaPathFinder, Loader):
+    """Changes a module when it is imported."""
+
+    def __init__(self, name: str, change: Callable[[Any], None]) -> None:
+        self._name, self._change = name, change
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, path) if name == "evaluate" else None
+        spec = PathFinder.find_spec(name, path) if name == self._name else None
         if spec is None or spec.loader is None:
             return None
         self._real, spec.loader = spec.loader, self
@@ -70,9 +81,14 @@ class _Evaluate(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._real.exec_module(module)
-        module.load = loaded  # type: ignore[attr-defined]
+        self._change(module)
+
+
+def _set_load(evaluate: Any) -> None:
+    evaluate.load = loaded
 
 
 if __name__ == "sitecustomize":
-    sys.meta_path.insert(0, _Evaluate())
+    sys.meta_path.insert(0, _After("evaluate", _set_load))
+    sys.meta_path.insert(0, _After("metrics.hf_evaluate.metrics", leave_code_to_stand_in))
     refuse_network()
