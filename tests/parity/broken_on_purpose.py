@@ -443,7 +443,7 @@ def caught(one: Break, tree: Path, kept: Path) -> str:
         raise SystemExit(f"{one.what}: {one.file} has `{one.old}` {before.count(one.old)} times, not once")
     file.write_text(before.replace(one.old, one.new), encoding="utf-8")
     try:
-        found = _differences(one.way, tree, kept)
+        found = _differences(one.way, tree, kept, one.task)
     finally:
         file.write_text(before, encoding="utf-8")
     lines = [
@@ -452,9 +452,11 @@ def caught(one: Break, tree: Path, kept: Path) -> str:
     return lines[0] if lines else ""
 
 
-def _differences(way: str, tree: Path, kept: Path) -> list[str]:
-    """What a copy of the project says otherwise than lm-eval, in a process of its own."""
-    command = [sys.executable, "-m", "tests.parity.broken_on_purpose", "--ours", way, "--keep", str(kept)]
+def _differences(way: str, tree: Path, kept: Path, task: str = "") -> list[str]:
+    """What a copy of the project says otherwise than lm-eval, of a task or a whole way, in a process of its
+    own."""
+    asked = ["--ours", way, "--task", task, "--keep", str(kept)]
+    command = [sys.executable, "-m", "tests.parity.broken_on_purpose", *asked]
     done = subprocess.run(
         command,
         cwd=tree,
@@ -474,10 +476,10 @@ def _tasks(way: str) -> Sequence[str]:
     return traps.WAYS[way].tasks.split()
 
 
-def _print_differences(way: str, kept: Path) -> None:
+def _print_differences(way: str, kept: Path, task: str) -> None:
     with tempfile.TemporaryDirectory() as output:
         said = traps.kept(kept / "said")
-        print(json.dumps(traps.differences(said, way, kept, _stories(kept), Path(output))))
+        print(json.dumps(traps.differences(said, way, kept, _stories(kept), Path(output), task)))
 
 
 def _stories(kept: Path) -> Path:
@@ -490,9 +492,10 @@ def main() -> None:
     parser.add_argument("--stories", type=Path, default=STORIES, help="folder of the stories model")
     parser.add_argument("--keep", type=Path, help="where to keep what lm-eval said, for the next time")
     parser.add_argument("--ours", help=argparse.SUPPRESS)
+    parser.add_argument("--task", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.ours:
-        _print_differences(given.ours, given.keep)
+        _print_differences(given.ours, given.keep, given.task)
         return
     chosen = [one for one in BREAKS if fnmatch.fnmatch(one.what, given.pattern)]
     with surroundings(), tempfile.TemporaryDirectory() as folder:

@@ -122,7 +122,7 @@ class Recorder(LM):  # type: ignore[misc]  # lm-eval is not typed
 
 def recorded(request: Request) -> Response:
     """What lm-eval was told; a marked answer for what it never asked."""
-    unknown = Response(text="(lm-eval never asked this)", logprob=1e9, is_greedy=False)
+    unknown = Response(text="(lm-eval never asked this)", logprob=-1e9, is_greedy=False)
     unseeded = {key: value for key, value in request.generation.items() if key != "seed"}
     return ANSWERS.get(replace(request, generation=unseeded).digest(), unknown)
 

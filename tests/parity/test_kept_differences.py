@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.parity.oracle import Both, Case, run_recorded
 
@@ -22,11 +24,12 @@ fewshot_config: {sampler: SAMPLER}
 ROWS = 12
 
 
-def run(folder: Path, sampler: str, task: str = TASK, **options: object) -> Both:
+def run(folder: Path, sampler: str, task: str = TASK, score: float | None = None, **options: object) -> Both:
+    """score: a field of all documents that no prompt shows."""
     data = folder / "data/falls_back/default"
     data.mkdir(parents=True)
-    rows = [f'{{"question": "<{number}>", "gold": {number % 2}}}\n' for number in range(ROWS)]
-    (data / "test.jsonl").write_text("".join(rows))
+    rows = [{"question": f"<{number}>", "gold": number % 2, "score": score} for number in range(ROWS)]
+    parquet.write_table(pa.Table.from_pylist(rows), data / "test.parquet")
     (folder / "tasks").mkdir(parents=True)
     (folder / "tasks/falls_back.yaml").write_text(task.replace("SAMPLER", sampler))
     case = Case(("falls_back",), (folder / "data",), folder / "tasks", {"num_fewshot": 3, **options})
@@ -56,6 +59,21 @@ def test_only_prompts_that_would_give_their_own_answer_away_differ(sampler: str,
 @pytest.mark.parametrize("sampler", ["default", "first_n"])
 def test_with_compat_all_prompts_are_lm_evals(sampler: str, tmp_path: Path) -> None:
     assert run(tmp_path, sampler, compat="lm-eval").differences() == []
+
+
+SAME_SPLIT = f"{TASK}\nfewshot_split: test\n"
+
+
+@pytest.mark.parametrize("sampler", ["default", "first_n"])
+def test_a_nan_in_documents_changes_nothing(sampler: str, tmp_path: Path) -> None:
+    _, without = prompts(run(tmp_path / "a", sampler, SAME_SPLIT, score=1.0))
+    theirs, ours = prompts(run(tmp_path / "b", sampler, SAME_SPLIT, score=float("nan")))
+    assert any(theirs[number].count(f"<{number}>") > 1 for number in range(ROWS))
+    assert ours == without
+
+
+def test_with_compat_a_nan_hides_a_document_as_in_lm_eval(tmp_path: Path) -> None:
+    assert run(tmp_path, "first_n", SAME_SPLIT, float("nan"), compat="lm-eval").differences() == []
 
 
 def test_a_label_that_is_no_choice_fails_the_task_but_in_compat(tmp_path: Path) -> None:

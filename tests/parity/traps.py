@@ -4,14 +4,14 @@ lm-eval runs once; what it said can be kept, so that one side alone can be run a
 """
 
 import pickle
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from backends.simple.scripted import _rendered
 from tests.parity import oracle, synthetic
-from tests.parity.oracle import RECORDED, Both, Case, Recorder, ask_assay, ask_lm_eval
+from tests.parity.oracle import RECORDED, SECTIONS, Both, Case, Recorder, ask_assay, ask_lm_eval
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}\n{% endfor %}"
@@ -87,7 +87,8 @@ def write(folder: Path) -> None:
 
 def lm_evals(folder: Path, ways: Sequence[str], stories: Path) -> Said:
     """lm-eval's side of some ways."""
-    return Said({name: _theirs(WAYS[name], folder, stories) for name in ways}, dict(oracle.ANSWERS))
+    theirs = {name: _compared(_theirs(WAYS[name], folder, stories)) for name in ways}
+    return Said(theirs, dict(oracle.ANSWERS))
 
 
 def keep(said: Said, file: Path) -> None:
@@ -99,10 +100,12 @@ def kept(file: Path) -> Said:
     return said
 
 
-def differences(said: Said, name: str, folder: Path, stories: Path, output: Path) -> list[str]:
-    """What Assay says otherwise, in one run, a line each."""
+def differences(
+    said: Said, name: str, folder: Path, stories: Path, output: Path, only: str = ""
+) -> list[str]:
+    """What Assay says otherwise, in one run, a line each. only: this task or group of the way."""
     oracle.ANSWERS.update(said.answers)
-    way = WAYS[name]
+    way = replace(WAYS[name], tasks=only or WAYS[name].tasks)
     version = output.as_posix().encode().hex()
     models = {
         "recorded": f"{RECORDED}?version={version}",
@@ -110,9 +113,24 @@ def differences(said: Said, name: str, folder: Path, stories: Path, output: Path
         "stories": f"hf:{stories}?dtype=float32&device=cpu",
     }
     ours = ask_assay(_case(way, folder), models[way.model], output)
-    both = Both(said.theirs[name], ours, LOGPROB if way.model == "stories" else 0.0)
+    there = ours.results["results"].keys() | ours.failures.keys()
+    theirs = said.theirs[name] if not only else _of(there, said.theirs[name])
+    both = Both(theirs, ours, LOGPROB if way.model == "stories" else 0.0)
     extra = (r"_stderr,none: lm-eval 'N/A'",) if way.bootstrap == 0 else ()
     return both.differences(oracle.STDERR_OF_OURS, oracle.SEED_OF_OURS, oracle.GROUP_OF_GROUPS, *extra)
+
+
+def _compared(theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of lm-eval's results is compared, as JSON has it."""
+    found: Mapping[str, Any] = oracle._plain({key: theirs.get(key, {}) for key in ("samples", *SECTIONS)})
+    return found
+
+
+def _of(names: Collection[str], theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        section: {name: one for name, one in content.items() if name in names}
+        for section, content in theirs.items()
+    }
 
 
 def _theirs(way: Way, folder: Path, stories: Path) -> Mapping[str, Any]:
