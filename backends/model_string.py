@@ -27,19 +27,16 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from backends.errors import BackendError
+from backends.keys import KEY_NAME_IN_ANY_CASE, check_no_key, shown
 from backends.table import BACKENDS
 from metrics.errors import nearest_or_all
 
 Option = str | int | FiniteFloat | bool
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _BOOLEANS = {"true": True, "false": False}
-# Options that are keys themselves; `tokenizer`, `api_key_env` or `tokens_per_minute` are not.
-_KEY = re.compile(r".+_key|(.+_)?(token|password|secret)")
-REFERENCES = ("env:", "secret:")
 # The same for a model string, read by whatever checks a JSON schema.
 _NO_KEY_WITHIN = (
-    r"^(?!.*[?&]([^=&]+_key|([^=&]+_)?(token|password|secret))="
-    r"(?!env:|secret:|true(&|$)|false(&|$)))"
+    rf"^(?!.*[?&]{KEY_NAME_IN_ANY_CASE}=(?!env:|secret:|true(&|$)|false(&|$)))(?!.*://[^/?#@]*:[^/?#@]*@)"
     # Never a model: a refusal repeats the pattern, and so says what is right.
     r"|^write api_key=env:VARIABLE or api_key=secret:NAME$"
 )
@@ -90,17 +87,14 @@ class ModelSpec(BaseModel):
     def _some_name(cls, name: str) -> str:
         if not name:
             raise BackendError("a model string names a model after the colon, e.g. 'hf:Qwen/Qwen3-0.6B'")
+        check_no_key(name, "the model's name: ")
         return name
 
     @field_validator("options")
     @classmethod
     def _no_literal_keys(cls, options: dict[str, Option]) -> dict[str, Option]:
         for option, value in options.items():
-            if _KEY.fullmatch(option) and not (isinstance(value, bool) or str(value).startswith(REFERENCES)):
-                raise BackendError(
-                    f"option {option} is a key, which no spec may hold: say where it is, "
-                    f"as {option}=env:VARIABLE or {option}=secret:NAME"
-                )
+            check_no_key({option: _read(value)}, f"option {option}: ")
         return options
 
     @model_serializer(mode="plain", when_used="json")
@@ -140,23 +134,34 @@ def as_json(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
 
+def _read(value: Option) -> object:
+    """An option's value, or what its JSON stands for, such as headers."""
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value  # the option itself says what is wrong with it
+
+
 def _fields(text: str) -> dict[str, Any]:
     address, _, query = text.partition("?")
     backend, colon, name = address.partition(":")
     if not colon:
         example = BACKENDS[backend].example if backend in BACKENDS else f"hf:{backend or 'Qwen/Qwen3-0.6B'}"
-        raise BackendError(f"model {text!r}: write backend:name?key=value, e.g. {example!r}")
-    return {"backend": backend, "name": unquote(name), "options": _options(query, text)}
+        raise BackendError(f"model {shown(text)}: write backend:name?key=value, e.g. {example!r}")
+    return {"backend": backend, "name": unquote(name), "options": _options(query, f"model {shown(address)}")}
 
 
-def _options(query: str, text: str) -> dict[str, Option]:
+def _options(query: str, where: str) -> dict[str, Option]:
+    """where: of which model, without its options: any of them may be a key."""
     options: dict[str, Option] = {}
     for part in query.split("&") if query else ():
         key, equals, value = part.partition("=")
         if not (key and equals):
-            raise BackendError(f"model {text!r}: {part!r} is no option, write key=value and join them with &")
+            raise BackendError(f"{where}: {shown(part)} is no option, write key=value and join them with &")
         if unquote(key) in options:
-            raise BackendError(f"model {text!r}: option {unquote(key)!r} stands there twice")
+            raise BackendError(f"{where}: option {shown(unquote(key))} stands there twice")
         options[unquote(key)] = _typed(value)
     return options
 

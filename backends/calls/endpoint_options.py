@@ -1,6 +1,7 @@
 """What users say of an endpoint in a model string; the same options for every backend that calls one."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from backends.model_string import as_json
 
 # Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
 _SECRET_HEADERS = ("auth", "key", "token", "cookie", "secret", "password")
+# What is repeated where there is no such variable; anything else may be the key itself.
+_VARIABLE_NAME = re.compile(r"[A-Z]+(_[A-Z]+)*")
 _LIMITS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
 
 
@@ -88,6 +91,13 @@ class EndpointOptions(BaseModel):
         if key is not None and not is_reference(key):
             raise ValueError("say where the key is, as env:VARIABLE or secret:NAME")
         return key
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, name: str | None) -> str | None:
+        if name is not None and not os.environ.get(name) and not _VARIABLE_NAME.fullmatch(name):
+            raise ValueError("names no variable of the environment: it wants a name, not the key")
+        return name
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:

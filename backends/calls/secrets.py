@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from backends.errors import BackendError
-from backends.model_string import REFERENCES
+from backends.keys import REFERENCES
 
 # Gives the value of a secret by its name; raises BackendError where there is none.
 Secrets = Callable[[str], str]

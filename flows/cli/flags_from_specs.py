@@ -87,8 +87,8 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
         options = [option for action in parser._actions for option in action.option_strings]
-        near = nearest(unknown[0], options)
-        raise SpecError(f"unknown argument {unknown[0]!r}{near}; --help lists all flags")
+        flag = unknown[0].partition("=")[0]  # without its value, which may be a key
+        raise SpecError(f"unknown argument {flag!r}{nearest(flag, options)}; --help lists all flags")
     return known
 
 

@@ -44,6 +44,7 @@ CUSTOM, _CUSTOM_EXAMPLE = "custom", "custom:my_package.my_module:MySink?option=v
 def open_sink(text: str) -> Sink:
     """The sink that a text names. Raises SpecError for a kind, class or option there is not."""
     kind, name, options = _parts(text)
+    where = f"{kind}:{name}"  # without options, which may hold a key
     opened: type[Sink] = _custom_class(text, name) if kind == CUSTOM else load_object(SINKS[kind].opens)
     try:
         return opened.model_validate({**options, "name": name})
@@ -53,8 +54,8 @@ def open_sink(text: str) -> Sink:
         if first["type"] == "extra_forbidden":
             known = opened.model_fields.keys() - {"name"}
             what = name if kind == CUSTOM else kind
-            raise SpecError(f"{text}: {what} has no option {key!r}; {nearest_or_all(key, known)}") from error
-        raise SpecError(f"{text}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+            raise SpecError(f"{where}: {what} has no option {key!r}; {nearest_or_all(key, known)}") from error
+        raise SpecError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _custom_class(text: str, path: str) -> type[Sink]:

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from backends.keys import check_no_key
 from backends.model_string import ModelSpec
 from backends.money.prices import parse_price
 from flows.common.json_object import JsonObject
@@ -295,6 +296,18 @@ class EvaluationSpec(BaseModel):
             return given
         first, *others = given["model"]
         return {**given, "model": first, "fallback": others}
+
+    @field_validator("output", "shared_folder", "answers_from", "runner", "sinks", mode="before")
+    @classmethod
+    def _no_key_in_places(cls, given: object) -> object:
+        check_no_key(given if isinstance(given, list) else str(given))
+        return given
+
+    @field_validator("gen_kwargs", "metadata")
+    @classmethod
+    def _no_key_in_mappings(cls, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        check_no_key(given)
+        return given
 
     @field_validator("runner")
     @classmethod

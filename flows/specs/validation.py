@@ -5,10 +5,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from backends.keys import shown
 from flows.common.errors import SpecError
 
 # Their values are not repeated: what is wrong with one may be that it has a key or password in it.
-NOT_SHOWN = ("model", "fallback", "models", "store")
+NOT_SHOWN = ("model", "fallback", "models", "store", "output", "runner", "sinks", "gen_kwargs", "webhook")
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -26,4 +27,6 @@ def _explained(error: ValidationError) -> str:
     keys = [str(part) for part in first["loc"][:1]]
     message = first["msg"].removeprefix("Value error, ")
     flag = "--" + keys[0].replace("_", "-") if keys else "the request"
-    return f"{flag}: {message}" + (f" (got {first['input']!r})" if keys and keys[0] not in NOT_SHOWN else "")
+    return f"{flag}: {message}" + (
+        f" (got {shown(first['input'])})" if keys and keys[0] not in NOT_SHOWN else ""
+    )

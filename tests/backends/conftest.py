@@ -22,7 +22,7 @@ def opened(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def open_(kind: str = "openai-chat", name: str = "m", **options: Any) -> EndpointBackend:
         given = {"base_url": endpoint.url, "api_key_env": "STAND_IN_KEY", **QUICK, **options}
-        spec = ModelSpec.parse(str(ModelSpec(backend=kind, name=name, options=given)))
+        spec = ModelSpec.parse(str(ModelSpec.parse({"backend": kind, "name": name, "options": given})))
         backend = open_backend(spec, BackendContext(home=tmp_path))
         assert isinstance(backend, EndpointBackend)
         return backend

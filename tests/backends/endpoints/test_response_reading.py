@@ -187,9 +187,12 @@ def test_a_key_that_is_a_word_does_not_spoil_messages(
     ("options", "said"),
     [
         ({"base_url": "127.0.0.1:8000/v1"}, "wants an address such as"),
-        ({"base_url": "http://sk-key@127.0.0.1/v1"}, "must hold no key"),
+        ({"base_url": "http://sk-key@127.0.0.1/v1"}, "holds a login or password"),
         ({"base_url": "http://127.0.0.1:99999/v1"}, "base_url"),
-        ({"headers": '{"x-auth": "abc"}'}, "x-auth is a key: say where it is, as env:"),
+        (
+            {"headers": '{"x-auth": "abc"}'},
+            "x-auth is a key, which no spec may hold: say where it is, as env:",
+        ),
         ({"headers": '{"Ocp-Apim-Subscription-Key": "abc"}'}, "is a key"),
         ({"headers": "no json"}, "option headers"),
         ({"headers": '{"x-key": "env:NOT_SET_ANYWHERE"}'}, "NOT_SET_ANYWHERE is not set"),
