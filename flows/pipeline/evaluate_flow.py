@@ -6,7 +6,8 @@ endpoint works on several shards at once (`flows.runners.threads`), so that none
 another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from prefect import flow, get_run_logger
@@ -72,12 +73,23 @@ def _evaluate(plan: Plan, reporter: Reporter) -> Any:
     return str(folder.path)
 
 
+@contextmanager
+def _ending_task_code(plan: Plan) -> Iterator[None]:
+    """A block that is left early only where nobody wants any more what the tasks' Python is doing."""
+    try:
+        yield
+    except BaseException:
+        plan.tasks.stop()
+        raise
+
+
 def _execute(run: Run, folder: RunFolder) -> Mapping[str, str]:
     """All steps up to the results; why tasks failed."""
     steps = StepCalls(run, result_storage(run.plan.steps.finished))
     with (
         workers_of(run) as workers,
         threads(workers.at_once, workers.patience, workers.stop) as executor,
+        _ending_task_code(run.plan),
     ):
         evaluation = Evaluation(run, folder, steps, Shards(run, steps, executor, workers))
         evaluation.execute()

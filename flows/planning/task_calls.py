@@ -70,6 +70,10 @@ class TaskCalls:
             name, task_work.score, ToScore(self.of_run(name), requests, responses, made, samples)
         )
 
+    def stop(self) -> None:
+        """End what is under way: the run is stopped."""
+        processes().stop(self._run)
+
     def _digest(self, name: str) -> str:
         task = open_task(self._files[name], self.context)
         # Files are read as they are, whatever code the task has.

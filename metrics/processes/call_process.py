@@ -68,6 +68,8 @@ class CallProcesses:
     def __init__(self, module: str) -> None:
         self._module = module
         self._idle: list[_CallProcess] = []
+        self._at_work: list[_CallProcess] = []
+        self._stopped: set[str] = set()
         self._turn = threading.Lock()
         atexit.register(self.end)
 
@@ -91,7 +93,7 @@ class CallProcesses:
         try:
             return cast(Result, self._call(job, origin, answer))
         except WorkEnded as ended:
-            if not ended.may_pass:
+            if not ended.may_pass or origin.caller in self._stopped:
                 raise
             log.warning("%s; it is tried again", ended)
         return cast(Result, self._call(job, origin, answer))
@@ -101,6 +103,14 @@ class CallProcesses:
         with self._turn:
             if not self._idle:
                 self._idle.append(_CallProcess(self._module))
+
+    def stop(self, caller: str) -> None:
+        """End what a caller has under way: nobody wants it any more, and nothing more is to come."""
+        with self._turn:
+            self._stopped.add(caller)
+            for process in self._at_work:
+                if process.last_caller == caller:
+                    process.kill()
 
     def end(self) -> None:
         """End all processes that are not at work."""
@@ -120,19 +130,25 @@ class CallProcesses:
         """A process for one call: the one that worked for this caller last, or else any that has imported no
         other code."""
         with self._turn:
+            if origin.caller in self._stopped:
+                raise WorkEnded("nobody wants it any more", may_pass=False)
             there = [one for one in self._idle if one.is_fit_for(origin)]
             for unfit in set(self._idle) - set(there):
                 unfit.end()
             there.sort(key=lambda one: one.last_caller == origin.caller)
             process = there.pop() if there else _CallProcess(self._module)
+            process.works_for(origin)
             self._idle = there
-        process.works_for(origin)
+            self._at_work.append(process)
         try:
             yield process
         except BaseException:  # what it is doing, nobody wants any more
+            with self._turn:
+                self._at_work.remove(process)
             process.end()
             raise
         with self._turn:
+            self._at_work.remove(process)
             self._idle.append(process)
             surplus, self._idle = self._idle[:-_KEPT], self._idle[-_KEPT:]
         for one in surplus:
@@ -191,11 +207,15 @@ class _CallProcess:
 
     def end(self) -> None:
         """End the process, whatever it does, with what it has started."""
-        with suppress(ProcessLookupError):  # nothing is left of it
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.kill()
         child.end(self._process, 0)
         self._connection.close()
         self._page.close()
+
+    def kill(self) -> None:
+        """End it at once, with what it has started; whoever waits for its answer is told."""
+        with suppress(ProcessLookupError):  # nothing is left of it
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _ended(self, limits: WorkLimits) -> WorkEnded:
         """Why a process is no more that nobody here has ended."""

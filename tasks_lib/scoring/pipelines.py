@@ -36,6 +36,8 @@ from tasks_lib.files.config import (
 )
 from tasks_lib.scope import TaskScope
 
+# Filters that look at one document at a time.
+_OF_ONE_DOCUMENT = {*FILTERS, "choice_match"} - {"custom"}
 NO_CHOICE_MATCHES = "[no choice]"
 NEEDS_ALL = "a reduction needs all repeats of a document; leave `take_first` out of its filters"
 # Filters that make one value of each answer, and leave all answers there.
@@ -115,11 +117,13 @@ def reduced(
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """filters: applied in order. metrics: by their names, of the values that come out."""
+    """filters: applied in order. metrics: by their names, of the values that come out. takes_all: whether a
+    filter is the task's own, which wants all documents at once."""
 
     name: str
     filters: Sequence[Filter]
     metrics: Mapping[str, MetricPlan]
+    takes_all: bool
 
     @property
     def has_reductions(self) -> bool:
@@ -205,7 +209,8 @@ class PipelineReader:
         if written.metric_list is not None:
             with self._errors.on(f"metric_list of {written.name}"):
                 metrics = self._plans(written.metric_list)
-        pipeline = Pipeline(written.name, filters, metrics)
+        takes_all = any(step.function not in _OF_ONE_DOCUMENT for step in written.filter)
+        pipeline = Pipeline(written.name, filters, metrics, takes_all)
         if pipeline.has_reductions and any(step.function == "take_first" for step in written.filter):
             raise self._errors.error(f"filter_list, {written.name}", NEEDS_ALL)
         return pipeline

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
@@ -104,15 +105,9 @@ class Scorer:
 
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
-        docs = [one.asked.doc for one in answered for _ in one.asked.requests]
-        read = VALUES[self._config.output_type]
-        values = [[read(r) for r in repeats] for one in answered for repeats in one.responses]
         for pipeline in self._reader.pipelines:
-            with self._errors.on(f"filter {pipeline.name!r}"):
-                filtered = iter(apply_pipeline(pipeline.filters, values, docs))
-            for one in answered:
+            for one, own in zip(answered, self._filtered(pipeline, answered), strict=True):
                 asked = one.asked
-                own = [next(filtered) for _ in asked.requests]
                 with self._errors.on("scoring", asked.doc_id, asked.doc):
                     scores = self._score(asked, own, pipeline)
                 target = self._builder.target(asked.doc_id, asked.doc)
@@ -130,6 +125,22 @@ class Scorer:
         for plans in self._plans.values():
             found |= {name: plan for name, plan in plans.items() if not plan.reductions}
         return found
+
+    def _filtered(self, pipeline: Pipeline, answered: Sequence[Answered]) -> Iterator[list[Value]]:
+        """What the filters make of the answers to each document."""
+        read, key = VALUES[self._config.output_type], f"filter {pipeline.name!r}"
+        docs = [[one.asked.doc] * len(one.asked.requests) for one in answered]
+        values = [[[read(said) for said in repeats] for repeats in one.responses] for one in answered]
+        if pipeline.takes_all:
+            with self._errors.on(key):
+                found = iter(apply_pipeline(pipeline.filters, list(chain(*values)), list(chain(*docs))))
+            for own_docs in docs:
+                yield list(islice(found, len(own_docs)))
+            return
+        for one, own, own_docs in zip(answered, values, docs, strict=True):
+            with self._errors.on(key, one.asked.doc_id):
+                filtered = apply_pipeline(pipeline.filters, own, own_docs)
+            yield filtered
 
     # Scores of a document
 

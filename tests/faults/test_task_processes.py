@@ -2,12 +2,15 @@
 all memory, its task fails with a message that names the document, and takes no other with it."""
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.results.evaluation_result import EvaluationResult
 from tests.support.lab import Lab
+from tests.support.servers.process import runs
+from tests.support.waiting import PATIENCE, until
 
 CODE = """
 import os, signal, time
@@ -50,6 +53,7 @@ exits = at_last_document(lambda: os._exit(3))
 crashes = at_last_document(lambda: os.kill(os.getpid(), signal.SIGSEGV))
 spins = at_last_document(spin)
 eats = at_last_document(eat)
+waits = at_last_document(lambda: time.sleep(900))
 dies = at_last_document(kill)
 dies_once = at_last_document(kill_once)
 
@@ -75,7 +79,8 @@ def by_signals(doc, results):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 """
-SCORED_BY = ("exits", "crashes", "spins", "eats", "dies", "dies_once", "by_signals")
+SCORED_BY = ("exits", "crashes", "spins", "eats", "waits", "dies", "dies_once", "by_signals")
+LOOP = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +91,10 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     for name in SCORED_BY:
         add(lab, name, process_results=f"code.{name}", metric_list=[metric])
     add(lab, "exits_on_prompt", doc_to_text="code.exits_on_prompt")
+    add(lab, "spins_on_prompt", doc_to_text=f"{{% if answer == '2' %}}{LOOP}{{% endif %}}{{{{question}}}}")
     lab.add_texts("other", 3)
-    tasks = ",".join((*SCORED_BY, "exits_on_prompt", "other"))
-    return lab.evaluate(tasks, trust_task_code=True, doc_seconds=1, doc_memory=0.25)
+    tasks = ",".join((*SCORED_BY, "exits_on_prompt", "spins_on_prompt", "other"))
+    return lab.evaluate(tasks, trust_task_code=True, doc_seconds=0.5, doc_memory=0.25)
 
 
 def add(lab: Lab, name: str, **functions: Any) -> None:
@@ -103,10 +109,12 @@ def add(lab: Lab, name: str, **functions: Any) -> None:
     [
         ("exits", "scoring, document 2: ended its process (exit status 3)"),
         ("crashes", f"scoring, document 2: its process was killed by {signal.SIGSEGV.name}"),
-        ("spins", "scoring, document 2: took more than 1 s of processor time"),
+        ("spins", "scoring, document 2: took more than 0.5 s of processor time"),
         ("eats", "scoring, document 2: took "),
+        ("waits", "scoring, document 2: did not end within 5 s"),
         ("dies", "scoring, document 2: its process was killed by SIGKILL"),
         ("exits_on_prompt", "doc_to_text, document 2: ended its process (exit status 4)"),
+        ("spins_on_prompt", "doc_to_text, document 2: took more than 0.5 s of processor time"),
     ],
 )
 def test_a_task_whose_code_ends_badly_names_the_document(
@@ -126,4 +134,29 @@ def test_alarms_count_processor_time(result: EvaluationResult) -> None:
 
 def test_other_tasks_are_scored(result: EvaluationResult) -> None:
     assert "other" in result.results["results"]
-    assert set(result.failures) == {"exits", "crashes", "spins", "eats", "dies", "exits_on_prompt"}
+    assert result.failures.keys() == {
+        *("exits", "crashes", "spins", "eats", "waits", "dies", "exits_on_prompt", "spins_on_prompt")
+    }
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
+def test_task_code_ends_with_its_run(signal_sent: signal.Signals, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    at_work = tmp_path / "at work"
+    (lab.tasks / "code.py").write_text(
+        "import os, subprocess, time\n"
+        "def scores(doc, results):\n"
+        "    below = subprocess.Popen(['sleep', '900'])\n"
+        f"    with open({str(at_work)!r} + '.new', 'w') as file:\n"
+        "        file.write(f'{os.getpid()} {below.pid}')\n"
+        f"    os.rename({str(at_work)!r} + '.new', {str(at_work)!r})\n"
+        "    time.sleep(900)\n"
+    )
+    metric = {"metric": "score", "aggregation": "mean", "higher_is_better": True}
+    add(lab, "waits", process_results="code.scores", metric_list=[metric])
+    process = lab.start("--trust-task-code", tasks="waits")
+    assert until(at_work.exists, seconds=PATIENCE)
+    process.send_signal(signal_sent)
+    process.communicate(timeout=PATIENCE)
+    own, below = map(int, at_work.read_text().split())
+    assert until(lambda: not runs(own) and not runs(below), seconds=30)
