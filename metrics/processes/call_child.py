@@ -53,6 +53,7 @@ def _result(watched: Watched, caller: "_Caller", surroundings: Surroundings, job
         return Raised(_portable(error))
     finally:
         _disarm()
+        sys.stdout.flush()
 
 
 def _end_group() -> None:

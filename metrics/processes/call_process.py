@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +29,8 @@ from metrics.processes.marks import Page, Seen
 CHILD = "metrics.processes.call_child"
 # How often a process at work is looked at.
 LOOK_SECONDS = 0.25
+# A process that has nothing to do any more removes its temporary files, and ends.
+_END_SECONDS = 3.0
 # Processes that stay for the next call.
 _KEPT = 2
 # What a process may be killed by that has nothing to do with its work.
@@ -145,6 +148,7 @@ class CallProcesses:
         except BaseException:  # what it is doing, nobody wants any more
             with self._turn:
                 self._at_work.remove(process)
+            process.kill()
             process.end()
             raise
         with self._turn:
@@ -206,10 +210,12 @@ class _CallProcess:
             raise self._ended(job.limits) from error
 
     def end(self) -> None:
-        """End the process, whatever it does, with what it has started."""
+        """Have the process end, and see to it that it does."""
+        self._connection.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
         self.kill()
         child.end(self._process, 0)
-        self._connection.close()
         self._page.close()
 
     def kill(self) -> None:

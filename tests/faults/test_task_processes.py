@@ -84,7 +84,7 @@ LOOP = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% end
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+def result(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> EvaluationResult:
     lab = Lab(tmp_path_factory.mktemp("lab"))
     (lab.tasks / "code.py").write_text(CODE)
     metric = {"metric": "score", "aggregation": "mean", "higher_is_better": True}
