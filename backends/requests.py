@@ -6,8 +6,9 @@ so that the same question is asked once, whoever asks it.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import time
 from typing import Any, Literal, get_args
 
 from backends.chat import Chat, looks_like_chat
@@ -136,7 +137,7 @@ class Response:
         None where it did not think.
     cut_while_thinking: whether it was truncated before that mark: all of it is thinking, and the text empty.
     tokens_in, tokens_out: tokens read and written for this request, as the backend counts them.
-    seconds: wall time of the batch or call that answered it.
+    seconds: wall time of the call that answered it; of a batch its share.
     error: why there is no answer, for the other statuses; of a refusal, what was said of it.
     call: how it came about, where it was asked for alone.
     """
@@ -156,3 +157,10 @@ class Response:
     @property
     def is_scorable(self) -> bool:
         return self.status in SCORABLE
+
+
+def of_batch(responses: Sequence[Response], seconds: float) -> list[Response]:
+    """Responses that just came of one batch, on which so much time was spent: each has its share of that, and
+    came about in all of it."""
+    call = Call(enqueued=time() - seconds, finished=seconds)
+    return [replace(one, seconds=seconds / len(responses), call=call) for one in responses]

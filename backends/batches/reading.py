@@ -73,4 +73,4 @@ class Reader:
             asked=self.asked,
             endpoint=self.http.base_url,
         )
-        return replace(response, call=call, seconds=seconds)
+        return replace(response, call=call)

@@ -21,7 +21,7 @@ from backends.model_files.fingerprint import (
 )
 from backends.model_files.source import ModelSource, locate
 from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
-from backends.requests import ALL_KINDS, Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response, of_batch
 from backends.text.generation_settings import settings_of
 from backends.text.rolling import sums
 
@@ -201,20 +201,15 @@ class HFBackend:
             yield refused
         queries = [(position, one) for position, one in enumerate(asked) if isinstance(one, Query)]
         for scores in self._loglikelihoods.scores([query for _, query in queries]):
-            yield [
-                (
-                    queries[score.number][0],
-                    self._checked(
-                        Response(
-                            logprob=score.logprob,
-                            is_greedy=score.is_greedy,
-                            tokens_in=queries[score.number][1].length,
-                            seconds=score.seconds,
-                        )
-                    ),
+            own = [queries[score.number] for score in scores]
+            answers = [
+                self._checked(
+                    Response(logprob=score.logprob, is_greedy=score.is_greedy, tokens_in=query.length)
                 )
-                for score in scores
+                for score, (_, query) in zip(scores, own, strict=True)
             ]
+            timed = of_batch(answers, scores[0].seconds)
+            yield [(position, response) for (position, _), response in zip(own, timed, strict=True)]
 
     def _checked(self, response: Response) -> Response:
         """The response, failed, with what is wrong with the model, where it is no log-likelihood."""
@@ -237,7 +232,7 @@ class HFBackend:
             windows += own
             owners += [number] * len(own)
             if len(windows) >= WINDOWS_AT_ONCE or (windows and number == len(requests) - 1):
-                yield from sums(requests, owners, self._scores(windows), seconds=max)
+                yield from sums(requests, owners, self._scores(windows))
                 owners, windows = [], []
 
     def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:

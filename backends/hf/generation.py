@@ -3,27 +3,31 @@
 ModelSource of the rules: lm-evaluation-harness 0.4.13, `HFLM.generate_until` and `_model_generate`.
 """
 
-import hashlib
+import copy
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import LogitsProcessorList, StoppingCriteriaList
+from transformers.generation import GenerationMode
 
 from backends.errors import BackendError
 from backends.hf.batching import Batches, auto_tokens, is_out_of_memory
 from backends.hf.broken import why_broken
+from backends.hf.drawing import OwnDraws, drawing_by, seed_of
 from backends.hf.proofs import CODE_ERRORS, ProofMemory, Prover, Way
 from backends.hf.rounding import Values, beyond_rounding
 from backends.hf.trial import TrialTexts
 from backends.model_files.decoding import EndsAfterThinking, EndsWithStop, NotNumbers, Texts, Writes
 from backends.model_files.tokenization import Tokenization, Tokens
-from backends.requests import Request, Response
+from backends.requests import Request, Response, of_batch
 from backends.text.generated import generated
 from backends.text.generation_settings import Settings
 
@@ -87,7 +91,10 @@ class Generations:
         prompts.sort(key=lambda prompt: len(prompt.tokens), reverse=True)
         most = auto_tokens(self.model, cached=True)
         way = self.way_for(len(prompts[0].tokens) + settings.max_tokens)
-        batches = Batches[Prompt](lambda batch: way == "padded" and self._fits(batch, settings, most))
+        may_share = way == "padded" and not (
+            settings.do_sample and self._mode(settings) != GenerationMode.SAMPLE
+        )
+        batches = Batches[Prompt](lambda batch: may_share and self._fits(batch, settings, most))
         with self._going(way):
             yield from batches.answers(prompts, lambda batch: self._generate(batch, settings))
 
@@ -109,28 +116,36 @@ class Generations:
         width = inputs["input_ids"].shape[1]
         ends = self._end_tokens(settings)
         watch = NotNumbers(len(prompts), width)
+        stopping = self._stopping(settings, width)
+        seeds = [seed_of(prompt.digest, settings.seed) for prompt in prompts]
+        mode = self._mode(settings)
+        own_draws = {"custom_generate": drawing_by(OwnDraws(seeds))} if mode == GenerationMode.SAMPLE else {}
         with torch.random.fork_rng(devices=self._gpus(), enabled=settings.do_sample):
             if settings.do_sample:
-                torch.manual_seed(_seed_of(prompts, settings))
+                torch.manual_seed(seeds[0])  # for ways of drawing in which a request is asked by itself
             written = self._call(
                 **inputs,
                 max_new_tokens=settings.max_tokens,
                 do_sample=settings.do_sample,
-                stopping_criteria=StoppingCriteriaList([self._stopping(settings, width)]),
+                stopping_criteria=StoppingCriteriaList([stopping]),
                 logits_processor=LogitsProcessorList([watch]),
                 eos_token_id=ends or None,
+                **own_draws,
                 **{name: value for name, value in settings.options.items() if name != "eos_token_id"},
             )
         rows = written[:, width:].tolist()
-        seconds = time.perf_counter() - began
-        return [
-            (prompt.number, self._response(prompt, row, ends, settings, seconds, watch.first.get(place)))
+        are_prompts = mode in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH)  # and no beams
+        stopped = stopping.lengths if are_prompts else self._lengths_to_stop(rows, settings)
+        responses = [
+            self._response(prompt, row, ends, stopped.get(place), settings, watch.first.get(place))
             for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True))
         ]
+        timed = of_batch(responses, time.perf_counter() - began)
+        return [(prompt.number, response) for prompt, response in zip(prompts, timed, strict=True)]
 
     def _inputs(self, prompts: Sequence[Tokens]) -> dict[str, Any]:
         """Prompts padded on the left, as `generate` takes them."""
-        pad = self.tokenizer.pad_token_id or 0
+        pad = self._pad
         width = max(map(len, prompts))
         tokens = [[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
         mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -140,6 +155,10 @@ class Generations:
             "pad_token_id": pad,
             "use_cache": True,
         }
+
+    @property
+    def _pad(self) -> int:
+        return self.tokenizer.pad_token_id or 0
 
     def _call(self, **arguments: Any) -> torch.Tensor:
         try:
@@ -153,27 +172,51 @@ class Generations:
         prompt: Prompt,
         row: list[int],
         ends: list[int],
+        stopped: int | None,
         settings: Settings,
-        seconds: float,
         broken_from: int | None,
     ) -> Response:
-        """broken_from: the first of the tokens whose logits were no numbers, if there is one."""
-        end = next((i for i, token in enumerate(row) if token in ends), None)
-        tokens = row if end is None else row[: end + 1]
+        """stopped: the tokens after which a stop sequence ended the row, if one did; padding follows them.
+        broken_from: the first of the tokens whose logits were no numbers, if there is one."""
+        end = next((length for length, token in enumerate(row, start=1) if token in ends), None)
+        lengths = [length for length in (end, stopped) if length is not None]
+        tokens = row[: min(lengths, default=len(row))]
         if broken_from is not None and broken_from < len(tokens):
-            return Response(status="failed", error=why_broken(self.name, self.model), seconds=seconds)
-        complete = end is not None or len(row) < settings.max_tokens
+            return Response(status="failed", error=why_broken(self.name, self.model))
         text = Texts(self.tokenizer, settings.mark).of(tokens, with_special=False)
         return generated(
             text,
             settings,
-            is_complete=complete,
+            is_complete=bool(lengths) or len(row) < settings.max_tokens,
             tokens_in=len(prompt.tokens),
             tokens_out=len(tokens),
-            seconds=seconds,
         )
 
-    def _stopping(self, settings: Settings, width: int) -> StoppingCriteria:
+    def _lengths_to_stop(self, rows: Sequence[list[int]], settings: Settings) -> dict[int, int]:
+        """Of rows that beams led to: the tokens up to a stop sequence, or to the padding at the end."""
+
+        def has_stopped(length: int) -> bool:
+            text = self.tokenizer.decode(row[:length])
+            return any(stop in text for stop in settings.stops)
+
+        lengths, pad = {}, self._pad
+        for place, row in enumerate(rows):
+            length = bisect_left(range(len(row)), True, key=has_stopped)
+            if not has_stopped(length):
+                length = len(row) - len(list(takewhile(lambda token: token == pad, reversed(row))))
+            if length < len(row):
+                lengths[place] = length
+        return lengths
+
+    def _mode(self, settings: Settings) -> GenerationMode:
+        """How transformers searches, by the model's generation configuration and what is asked."""
+        config = copy.deepcopy(self.model.generation_config)
+        config.do_sample = settings.do_sample
+        for name, value in settings.options.items():
+            setattr(config, name, value)
+        return config.get_generation_mode()
+
+    def _stopping(self, settings: Settings, width: int) -> EndsWithStop | EndsAfterThinking:
         if settings.mark:
             return EndsAfterThinking(settings.mark, settings.stops, self.tokenizer, width)
         return EndsWithStop(settings.stops, self.tokenizer, width)
@@ -263,9 +306,3 @@ def _text_alone(
 ) -> dict[str, Any]:
     """What a model is given of all that `generate` has for it, which looks at these names."""
     return {"input_ids": input_ids}
-
-
-def _seed_of(prompts: Sequence[Prompt], settings: Settings) -> int:
-    """A seed for a batch: another one where the seed, a prompt or its repeat differs."""
-    content = "\n".join([str(settings.seed), *(prompt.digest for prompt in prompts)])
-    return int.from_bytes(hashlib.sha256(content.encode()).digest()[:7])

@@ -3,6 +3,7 @@
 ModelSource of the rules: lm-evaluation-harness 0.4.13, `models.utils_hf.MultiTokenEOSCriteria`.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,51 +73,66 @@ class Writes(LogitsProcessor):  # type: ignore[misc]
         return written
 
 
-class EndsWithStop(StoppingCriteria):  # type: ignore[misc]
-    """Which rows have a stop sequence among their last tokens.
+class _Ends(StoppingCriteria):  # type: ignore[misc]
+    """Which rows have ended, and after how many tokens: what follows in a batch is padding.
 
-    width: tokens of the prompts, which are never looked at.
+    width: tokens of the prompts, which are never looked at. lengths: by row, the tokens up to its end.
     """
 
-    def __init__(self, stops: Sequence[str], tokenizer: Any, width: int) -> None:
-        self.stops = stops
-        self.tokenizer = tokenizer
+    def __init__(self, width: int) -> None:
         self.width = width
-        self.tail = _tokens_of_longest(stops, tokenizer) + LOOK_BACK
+        self.lengths: dict[int, int] = {}
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: object) -> torch.Tensor:
-        start = max(self.width, input_ids.shape[1] - self.tail)
-        texts = self.tokenizer.batch_decode(input_ids[:, start:])
-        done = [any(stop in text for stop in self.stops) for text in texts]
+        done = self._done(input_ids)
+        for row in (row for row, is_done in enumerate(done) if is_done):
+            self.lengths.setdefault(row, input_ids.shape[1] - self.width)
         return torch.tensor(done, device=input_ids.device)
 
+    @abstractmethod
+    def _done(self, input_ids: torch.Tensor) -> list[bool]: ...
 
-class EndsAfterThinking(StoppingCriteria):  # type: ignore[misc]
-    """Which rows have a stop sequence in their answer: after the mark and the white space that follows it.
+
+class EndsWithStop(_Ends):
+    """Ends rows that have a stop sequence among their last tokens."""
+
+    def __init__(self, stops: Sequence[str], tokenizer: Any, width: int) -> None:
+        super().__init__(width)
+        self.stops = stops
+        self.tokenizer = tokenizer
+        self.tail = _tokens_of_longest(stops, tokenizer) + LOOK_BACK
+
+    def _done(self, input_ids: torch.Tensor) -> list[bool]:
+        start = max(self.width, input_ids.shape[1] - self.tail)
+        texts = self.tokenizer.batch_decode(input_ids[:, start:])
+        return [any(stop in text for stop in self.stops) for text in texts]
+
+
+class EndsAfterThinking(_Ends):
+    """Ends rows that have a stop sequence in their answer: after the mark and white space that follows it.
 
     Each row is followed as it grows by a token a call; its last tokens are looked at, and while the answer
     begins all from the mark on.
     """
 
     def __init__(self, mark: str, stops: Sequence[str], tokenizer: Any, width: int) -> None:
+        super().__init__(width)
         self.mark = mark
         self.stops = stops
         self.texts = Texts(tokenizer, mark)
-        self.width = width
         self.tail = _tokens_of_longest((mark, *stops), tokenizer) + LOOK_BACK
         self.marks: dict[int, int] = {}  # by row, a token at or before the last mark's first
         self.answers: dict[int, int] = {}  # by row, the token with which the answer begins
 
-    def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: object) -> torch.Tensor:
+    def _done(self, input_ids: torch.Tensor) -> list[bool]:
         rows, length = input_ids.shape
         starts = [self._start(row, length) for row in range(rows)]
         first = min(starts)
         seen = input_ids[:, first:].tolist()
-        done = [
+        return [
             self._ends(row, self.texts.of(seen[row][start - first :], with_special=True), start, length)
             for row, start in enumerate(starts)
         ]
-        return torch.tensor(done, device=input_ids.device)
 
     def _start(self, row: int, length: int) -> int:
         tail = max(self.width, length - self.tail)

@@ -3,15 +3,13 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 from backends.chat import Chat, ChatMessage
 from backends.errors import BackendError
 from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
-from backends.requests import ALL_KINDS, Request, RequestKind, Response
+from backends.requests import ALL_KINDS, Request, RequestKind, Response, of_batch
 from backends.text.stop_sequences import cut_at_stops, stops_of
 from backends.text.thinking import without_thinking
 
@@ -66,13 +64,12 @@ class SimpleBackend(ABC):
         for start in range(0, len(requests), self.batch_size):
             batch = requests[start : start + self.batch_size]
             began = time.perf_counter()
-            answers = self.answers(batch)
-            seconds = time.perf_counter() - began
-            finished = map(_finished, batch, answers, repeat(seconds))
+            answers = list(map(_finished, batch, self.answers(batch)))
+            timed = of_batch(answers, time.perf_counter() - began)
+            finished = (own if own.seconds else shared for own, shared in zip(answers, timed, strict=True))
             yield list(enumerate(finished, start))
 
 
-def _finished(request: Request, response: Response, seconds: float) -> Response:
+def _finished(request: Request, response: Response) -> Response:
     cut = partial(cut_at_stops, stops=stops_of(request.generation))
-    response = without_thinking(response, request.generation, cut)
-    return response if response.seconds else replace(response, seconds=seconds)
+    return without_thinking(response, request.generation, cut)

@@ -2,8 +2,9 @@
 
 Columns as in lm-eval's sample lines: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`,
 `filter`, `doc_hash`, `prompt_hash`, `target_hash` and one column per metric; what is nested is JSON text.
-Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's responses, and in a file in which a
-model thought `thinking`, laid out as `resps`: what it wrote before each answer.
+Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's responses (of a batch their share;
+null where that is not known), and in a file in which a model thought `thinking`, laid out as `resps`: what it
+wrote before each answer.
 """
 
 import hashlib
@@ -139,7 +140,7 @@ def _columns_of_document(sample: Sample) -> JsonObject:
         "status": "truncated" if any(one.status == "truncated" for one in responses) else "answer",
         "tokens_in": sum(one.tokens_in for one in responses),
         "tokens_out": sum(one.tokens_out for one in responses),
-        "seconds": sum(one.seconds for one in responses),
+        "seconds": sum(one.seconds for one in responses) or None,
         "thinking": as_json([[one.thinking for one in repeats] for repeats in sample.answered.responses]),
     }
 

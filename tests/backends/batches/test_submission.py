@@ -40,7 +40,8 @@ def test_requests_are_answered_whatever_the_order_of_the_lines(endpoint: Endpoin
         assert (call.asked, call.model) == ("openai-batch:gpt-4o-mini", "gpt-4o-mini")
         assert (call.attempts, call.counted, call.http_status) == (1, True, 200)
         assert before <= call.enqueued <= time.time()
-        assert 0.1 <= call.finished == response.seconds < 60
+        assert 0.1 <= call.finished < 60
+        assert response.seconds == 0  # what of the batch's time was its own is not known
 
 
 def test_a_batch_asks_what_a_single_call_would(endpoint: Endpoint, home: Path) -> None:

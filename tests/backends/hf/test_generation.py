@@ -106,6 +106,55 @@ def test_sampling_follows_the_seed_and_the_repeat(backend: HFBackend) -> None:
     assert text(asking(generation | {"seed": 6}, PROMPTS[:1])[0]) != first
 
 
+@pytest.mark.parametrize("extra", [{}, {"top_k": 0, "top_p": 0.9}, {"num_beams": 2}])
+def test_a_drawn_text_does_not_depend_on_what_is_asked_beside_it(extra: dict[str, Any]) -> None:
+    generation = {
+        "do_sample": True,
+        "temperature": 1.3,
+        "max_gen_toks": 12,
+        "seed": 5,
+        "until": ["\n"],
+        **extra,
+    }
+    requests = asking(generation, PROMPTS[:3])
+
+    def texts(batch_size: int, asked: list[Request]) -> list[str | None]:
+        backend = HFBackend(str(STORIES), device="cpu", batch_size=batch_size)
+        return [response.text for response in generate(backend, asked)]
+
+    together = texts(3, requests)
+    assert texts(2, requests) == together
+    assert texts(3, requests[1:]) == together[1:]
+    assert texts(1, requests[::-1]) == together[::-1]
+
+
+@pytest.fixture(params=["<unk>", "</s>"])
+def padding_with(request: pytest.FixtureRequest) -> HFBackend:
+    """A model whose batches are padded with a token that it may write, as Llama 2's are."""
+    backend = HFBackend(str(STORIES), device="cpu", batch_size=4)
+    backend.tokenizer.pad_token = request.param
+    return backend
+
+
+@pytest.mark.parametrize("extra", [{}, {"num_beams": 2}, {"do_sample": True, "temperature": 0.5}])
+def test_padding_is_not_counted_as_written(padding_with: HFBackend, extra: dict[str, Any]) -> None:
+    generation = {"until": [".", ",", "Lily"], "max_gen_toks": 40, **extra}
+    requests = asking(generation, PROMPTS[:3])
+    together = generate(padding_with, requests)
+    alone = [generate(padding_with, [request])[0] for request in requests]
+    assert [one.tokens_out for one in together] == [one.tokens_out for one in alone]
+    assert [(one.text, one.status) for one in together] == [(one.text, one.status) for one in alone]
+    assert len({one.tokens_out for one in together}) > 1
+
+
+def test_the_time_of_a_batch_is_shared_out(backend: HFBackend) -> None:
+    responses = generate(backend, asking({"max_gen_toks": 4}, PROMPTS[:2]))
+    calls = [response.call for response in responses]
+    assert calls[0] is not None
+    assert calls == [calls[0]] * 2
+    assert sum(response.seconds for response in responses) == pytest.approx(calls[0].finished)
+
+
 def test_an_unknown_generation_parameter_is_named(backend: HFBackend) -> None:
     with pytest.raises(BackendError, match="tempperature"):
         generate(backend, asking({"tempperature": 1.0}))
