@@ -23,5 +23,11 @@ def request_key(model_key: str, request_digest: str) -> str:
     return _digest(f"{model_key}:{request_digest}")
 
 
+def drawn_digest(request_digest: str, drawing: str) -> str:
+    """The digest of a request for a text that is drawn in a way that has a name of its own
+    (`backends.protocol.Capabilities.drawing`)."""
+    return _digest(f"{drawing}:{request_digest}") if drawing else request_digest
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -34,6 +34,8 @@ class Capabilities:
     shards_at_once: how many shards of requests it works on at the same time; more than one only for backends
         that may be asked from several threads, and that heed themselves whether answers are still wanted
         (`AskContext.stop`), so that none that came is lost.
+    drawing: how texts are drawn, where that is not as it was when answers were first stored. It is part of
+        the identity of drawn texts, and of no other answers.
     calls_at_once: the most calls to an account that all shards together may have in flight; None where there
         is no account, as of a model of this machine.
     stands: finds out, by trying the model, whether answers that earlier versions of Assay had from it can be
@@ -48,6 +50,7 @@ class Capabilities:
     offers: tuple[Offer, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     shards_at_once: int = 1
+    drawing: str = ""
     calls_at_once: int | None = None
     stands: Callable[[], bool] | None = None
 

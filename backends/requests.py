@@ -52,6 +52,8 @@ class Request:
         `temperature`, `do_sample`, ...); only JSON values.
     repeat: which of several equal askings this is; 0 for the first.
     attachments: what the prompt refers to, those of each kind in the order of their marks in it (`<image>`).
+    draw: which of a task's equal requests for a drawn text this is, in the order of its documents, since each
+        document gets a text of its own; 0 for the first.
     """
 
     kind: RequestKind
@@ -60,6 +62,7 @@ class Request:
     generation: Mapping[str, Any] = field(default_factory=lambda: NO_GENERATION)
     repeat: int = 0
     attachments: tuple[Attachment, ...] = ()
+    draw: int = 0
 
     def digest(self) -> str:
         """The request's identity: 32 hex digits over its canonical JSON."""
@@ -72,6 +75,8 @@ class Request:
         ]
         if self.attachments:
             content.append([[attachment.kind, attachment.digest] for attachment in self.attachments])
+        if self.draw:
+            content.append({"draw": self.draw})
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

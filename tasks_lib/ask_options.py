@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backends.errors import BackendError
+from backends.text.generation_settings import is_drawn
 from backends.text.thinking import PARAMETER
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
@@ -68,14 +70,17 @@ class AskOptions:
         return own if self.repeats is None or output_type != "generate_until" else self.repeats
 
     def generation_of(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """A task's generation parameters with the run's in their place, and the seed where they use it."""
+        """A task's generation parameters with the run's in their place, and the seed where they use it.
+
+        Where the temperature is 0 nothing is drawn, and they say so. Raises TaskError.
+        """
         merged = {**own, **self.generation}
         if self.end_of_thinking is not None:
             merged[PARAMETER] = self.end_of_thinking
-        return {"seed": self.seed, **merged} if _is_sampled(merged) else merged
-
-
-def _is_sampled(generation: Mapping[str, Any]) -> bool:
-    """Whether generations are drawn rather than the most probable; only then does a seed decide them."""
-    do_sample = generation.get("do_sample")
-    return float(generation.get("temperature") or 0) > 0 if do_sample is None else bool(do_sample)
+        try:
+            draws = is_drawn(merged)
+        except BackendError as error:
+            raise TaskError(str(error)) from error
+        if draws:
+            return {"seed": self.seed, **merged}
+        return {**merged, "do_sample": False} if merged.get("do_sample") is True else merged

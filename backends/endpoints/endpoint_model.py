@@ -31,6 +31,9 @@ from backends.text.generation_settings import settings_of
 # Raise when the same request would be put to an endpoint in another way than before.
 BEHAVIOUR = "1"
 
+# More than there are repeats; and how many seeds there are, wherever they are kept in 32 bits with a sign.
+_SEEDS_A_DRAW = 10_000
+_SEEDS = 1 << 31
 # About as many as a token has.
 _TOKEN_BYTES = 4
 
@@ -180,7 +183,13 @@ class Remote:
             prompts = self.tokens.prompts(texts, [own.max_tokens for own in settings])
         for request, text, prompt, own in zip(requests, texts, prompts, settings, strict=True):
             size = _TOKEN_BYTES * len(prompt) if isinstance(prompt, list) else size_of(text)
-            yield Generation(prompt, size, own, own.seed + request.repeat)
+            yield Generation(prompt, size, own, _seed_of(request, own.seed))
+
+
+def _seed_of(request: Request, seed: int) -> int:
+    """Another one for each repeat of each of a task's equal requests."""
+    seed += request.repeat
+    return seed if request.draw == 0 else (seed + _SEEDS_A_DRAW * request.draw) % _SEEDS
 
 
 def _sent_text(request: Request) -> str:

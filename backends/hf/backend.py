@@ -11,6 +11,7 @@ from backends.answer_faults import checked
 from backends.chat import ChatMessage
 from backends.errors import BackendError
 from backends.identity import fingerprint_key
+from backends.model_files.architecture import check_decoder, check_files
 from backends.model_files.chat_template import rendered_chat, rendered_requests, template_of
 from backends.model_files.fingerprint import (
     BEHAVIOUR,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from backends.hf.trial import TrialTexts
     from backends.model_files.tokenization import Query, Tokenization, Unanswerable
 
+# Another one where a request's seed would lead to another text than before.
+DRAWING = "each text by numbers of its own"
 # Windows of rolling log-likelihoods that are worked on together.
 WINDOWS_AT_ONCE = 64
 
@@ -87,8 +90,10 @@ class HFBackend:
 
     @cached_property
     def source(self) -> ModelSource:
-        """Where the model's files are."""
-        return locate(self.name, self.revision)
+        """Where the model's files are. Raises BackendError also for an encoder-decoder."""
+        source = locate(self.name, self.revision)
+        check_files(source)
+        return source
 
     @cached_property
     def adapter(self) -> ModelSource | None:
@@ -99,7 +104,9 @@ class HFBackend:
     def config(self) -> Any:
         from backends.model_files.loading import load_config
 
-        return load_config(self.source, trust_remote_code=self.trust_remote_code)
+        config = load_config(self.source, trust_remote_code=self.trust_remote_code)
+        check_decoder(self.name, config.to_dict())  # which has what its class takes for granted
+        return config
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -130,7 +137,9 @@ class HFBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(ALL_KINDS, chat_template=True, thinking=True, stands=self._stands)
+        return Capabilities(
+            ALL_KINDS, chat_template=True, thinking=True, stands=self._stands, drawing=DRAWING
+        )
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.errors import BackendError
+from backends.model_files.architecture import check_files
 from backends.model_files.engine_options import EngineOptions
 from backends.model_files.fingerprint import Digests, adapter_identity, declared_dtype, model_identity
 from backends.model_files.source import ModelSource, locate
@@ -30,8 +31,10 @@ class EngineModel:
 
     @cached_property
     def source(self) -> ModelSource:
-        """Where the model's files are."""
-        return locate(self.name, self.options.revision)
+        """Where the model's files are. Raises BackendError also for an encoder-decoder."""
+        source = locate(self.name, self.options.revision)
+        check_files(source)
+        return source
 
     @cached_property
     def adapter(self) -> ModelSource | None:

@@ -4,12 +4,13 @@ import fnmatch
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from backends.files import sha256_of
+from backends.model_files.other_files import other_files
 from backends.model_files.source import ModelSource
 
 # Raise when the same model, request and options would get another answer than before.
@@ -78,8 +79,19 @@ def model_identity(source: ModelSource, digests: Digests, *, with_code: bool) ->
     """
     if source.commit is not None:
         return {"commit": source.commit} | ({"code": source.commit} if with_code else {})
-    parts = dict(PARTS) | ({"code": CODE} if with_code else {})
-    return {part: digest_of(source.folder, patterns, digests) for part, patterns in parts.items()}
+    folder, parts = source.folder, dict(PARTS) | ({"code": CODE} if with_code else {})
+    known = {part: digest_of(folder, patterns, digests) for part, patterns in parts.items()}
+    more = _other_files(folder, digests, with_code=with_code)
+    return {**known, "other files": more} if more else known
+
+
+def tokenizer_identity(source: ModelSource, digests: Digests, *, with_code: bool) -> str:
+    """What decides the tokens and how chats are rendered, as `model_identity` has it of a whole model."""
+    if source.commit is not None:
+        return source.commit
+    known = digest_of(source.folder, (*PARTS["tokenizer"], *PARTS["chat_template"]), digests)
+    more = _other_files(source.folder, digests, with_code=with_code)
+    return hashlib.sha256(f"{known} {more}".encode()).hexdigest()[:32] if more else known
 
 
 def adapter_identity(source: ModelSource, digests: Digests) -> str:
@@ -89,10 +101,25 @@ def adapter_identity(source: ModelSource, digests: Digests) -> str:
 
 def digest_of(folder: Path, patterns: tuple[str, ...], digests: Digests) -> str:
     """One digest over the names and contents of the files that match, wherever the folder is."""
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    matching = [name for name in names if any(_matches(name, pattern) for pattern in patterns)]
-    content = [(name, digests.of(folder / name)) for name in matching]
+    return _digest(folder, [name for name in _names(folder) if _matches_any(name, patterns)], digests)
+
+
+def _other_files(folder: Path, digests: Digests, *, with_code: bool) -> str | None:
+    """One digest over what a tokenizer may read and no part has; None where there is nothing."""
+    known = [pattern for patterns in (*PARTS.values(), CODE if with_code else ()) for pattern in patterns]
+    rest = [name for name in _names(folder) if not _matches_any(name, known)]
+    others = other_files(rest, with_code=with_code)
+    return _digest(folder, others, digests) if others else None
+
+
+def _digest(folder: Path, names: Sequence[str], digests: Digests) -> str:
+    content = [(name, digests.of(folder / name)) for name in names]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def _names(folder: Path) -> list[str]:
+    """Of all files in the folder, as they stand below it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def declared_dtype(config: Mapping[str, Any]) -> str:
@@ -102,6 +129,10 @@ def declared_dtype(config: Mapping[str, Any]) -> str:
         if dtype:
             return str(dtype).removeprefix("torch.")
     return "checkpoint"
+
+
+def _matches_any(name: str, patterns: Iterable[str]) -> bool:
+    return any(_matches(name, pattern) for pattern in patterns)
 
 
 def _matches(name: str, pattern: str) -> bool:

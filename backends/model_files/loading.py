@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backends.errors import BackendError
+from backends.model_files.architecture import why_incomplete
 from backends.model_files.source import INSTALL, ModelSource
 
 if TYPE_CHECKING:
@@ -68,11 +69,7 @@ def load_model(
             **options,
         )
     if loaded["missing_keys"]:
-        missing = sorted(loaded["missing_keys"])
-        raise BackendError(
-            f"{source.name}: the weight files lack {len(missing)} tensors of the model, {missing[0]} "
-            "among them; check that the download is complete"
-        )
+        raise BackendError(f"{source.name}: {why_incomplete(config, model, loaded['missing_keys'])}")
     if not getattr(model, "is_quantized", False):  # a quantised model is on its device already
         model = model.to(device)
     return (_adapted(model, adapter) if adapter else model).eval()

@@ -8,7 +8,7 @@ from typing import Any
 from backends.chat import ChatMessage
 from backends.errors import BackendError
 from backends.model_files.chat_template import rendered_chat, template_of
-from backends.model_files.fingerprint import PARTS, Digests, digest_of
+from backends.model_files.fingerprint import Digests, tokenizer_identity
 from backends.model_files.source import ModelSource, locate
 from backends.model_files.tokenization import Tokenization, resolve_max_length
 
@@ -66,11 +66,7 @@ class EndpointTokens:
     @property
     def identity(self) -> str:
         """What decides the tokens and how chats are rendered."""
-        if self._source.commit is not None:
-            return self._source.commit
-        return digest_of(
-            self._source.folder, (*PARTS["tokenizer"], *PARTS["chat_template"]), Digests(self._home)
-        )
+        return tokenizer_identity(self._source, Digests(self._home), with_code=self._trust_remote_code)
 
     @property
     def template(self) -> str | None:

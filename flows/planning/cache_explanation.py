@@ -16,7 +16,8 @@ from flows.storage.files import write_text
 def identity(plan: Plan, task: str) -> Parts:
     """Everything a task's answers depend on, by name and as JSON values."""
     parts = {"model": str(plan.spec.model), "fingerprint": dict(plan.fingerprint)}
-    named = {**parts, **prepare_parts(plan, task), "store": plan.store.identity}
+    drawn = {"how texts are drawn": plan.drawing} if plan.drawing else {}
+    named = {**parts, **drawn, **prepare_parts(plan, task), "store": plan.store.identity}
     flat: Parts = json.loads(json.dumps(named, default=str))
     return flat
 

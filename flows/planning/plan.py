@@ -126,6 +126,11 @@ class Plan:
         return fingerprint_key(self.fingerprint)
 
     @cached_property
+    def drawing(self) -> str:
+        """How the model draws texts (`Capabilities.drawing`)."""
+        return self.backend.capabilities.drawing
+
+    @cached_property
     def ask_options(self) -> AskOptions:
         spec = self.spec
         return AskOptions(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
-from backends.identity import request_key
+from backends.identity import drawn_digest, request_key
 from backends.requests import Request, RequestKind, Response
 from flows.planning import requests_file, step_keys
 from flows.planning.plan import Plan
@@ -111,13 +111,21 @@ class PreparedRequests:
         return cls(plan, path, Piece(task, {}, 0, requests_file.count(path)))
 
     def __iter__(self) -> Iterator[PreparedRequest]:
-        for doc_id, index, digest, request in self._kept(requests_file.read(self.path, self._range)):
-            yield PreparedRequest(doc_id, index, request_key(self.plan.model_key, digest), request)
+        rows = self._kept(requests_file.read(self.path, self._range))
+        for (doc_id, index, _, request), key in zip(rows, self.keys, strict=True):
+            yield PreparedRequest(doc_id, index, key, request)
 
     @property
     def digests(self) -> list[str]:
-        """What each request asks, whichever the model."""
-        return list(self._kept(requests_file.digests(self.path, self._range)))
+        """What identifies the answer to each, but for the model: what it asks, and how its text is drawn."""
+        digests = self._kept(requests_file.digests(self.path, self._range))
+        if not self.plan.drawing:
+            return list(digests)
+        drawn = self._kept(requests_file.are_drawn(self.path, self._range))
+        return [
+            drawn_digest(digest, self.plan.drawing) if is_drawn else digest
+            for digest, is_drawn in zip(digests, drawn, strict=True)
+        ]
 
     @property
     def keys(self) -> list[str]:

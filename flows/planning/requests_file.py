@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from backends.chat import Chat
 from backends.requests import NO_GENERATION, Attachment, Request, RequestKind
+from backends.text.generation_settings import is_drawn
 from flows.common.json_object import JsonObject
 from flows.storage.files import atomic_path
 from tasks_lib.prompts.request_builder import DocRequests
@@ -38,6 +39,7 @@ SCHEMA = pa.schema(
         ("doc_id", pa.int64()),
         ("index", pa.int32()),
         ("repeat", pa.int32()),
+        ("draw", pa.int32()),
         ("kind", pa.dictionary(pa.int8(), pa.string())),
         # UTF-8; not Arrow's strings, which refuse the lone surrogates that documents may have.
         ("prompt", pa.large_binary()),
@@ -102,7 +104,8 @@ def read(path: Path, rows: range | None = None) -> Iterator[tuple[int, int, str,
         )
         prompt = Chat.from_json(text) if row["is_chat"] else text
         attached = tuple(_attachment(path, one) for one in row["attachments"])
-        request = Request(row["kind"], prompt, continuation, generations[how], row["repeat"], attached)
+        repeat, draw = row["repeat"], row["draw"]
+        request = Request(row["kind"], prompt, continuation, generations[how], repeat, attached, draw)
         yield row["doc_id"], row["index"], row["digest"], request
 
 
@@ -110,6 +113,13 @@ def digests(path: Path, rows: range | None = None) -> list[str]:
     """The digests of the rows in a range, or of all."""
     column: list[str] = _table(path, rows, ["digest"])["digest"].to_pylist()
     return column
+
+
+def are_drawn(path: Path, rows: range | None = None) -> list[bool]:
+    """Of the rows in a range, or of all, whether the request is for a text that is drawn."""
+    column = _table(path, rows, ["generation"])["generation"].to_pylist()
+    drawn = {how: bool(how) and is_drawn(json.loads(how)) for how in set(column)}
+    return [drawn[how] for how in column]
 
 
 def kinds(path: Path, rows: range | None = None) -> list[RequestKind]:
@@ -155,6 +165,7 @@ def _rows(asked: DocRequests, repeats: int, keep: Keep) -> Iterator[Row]:
                 "doc_id": asked.doc_id,
                 "index": index,
                 "repeat": repeat,
+                "draw": request.draw,
                 "kind": request.kind,
                 "prompt": prompt.encode("utf-8", "surrogatepass"),
                 "is_chat": is_chat,

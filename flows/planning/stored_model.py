@@ -25,7 +25,7 @@ class StoredModel(SimpleBackend):
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(ANYTHING, chat_template=True)
+        return replace(ANYTHING, chat_template=True, drawing=self._run.assay.drawing)
 
     @property
     def fingerprint(self) -> Mapping[str, str]:

@@ -62,9 +62,10 @@ class Assay(_Part):
     `metric,filter`.
 
     format: of this section. version: of Assay. rules: those that the run was made by. failed: why tasks
-    have no score. answers_from: the folder of the run whose answers were scored anew. seconds: from the
-    run's start to its end; seconds_asking: those in which the model was asked. intervals: the 95 %
-    confidence interval of each number that has one. resources: see `flows.reporting.machine_usage`.
+    have no score. drawing: see `backends.protocol.Capabilities`. answers_from: the folder of the run whose
+    answers were scored anew. seconds: from the run's start to its end; seconds_asking: those in which the
+    model was asked. intervals: the 95 % confidence interval of each number that has one. resources: see
+    `flows.reporting.machine_usage`.
     """
 
     format: int = 1
@@ -73,6 +74,7 @@ class Assay(_Part):
     failed: dict[str, str] = {}
     model_key: str = ""
     fingerprint: JsonObject = {}
+    drawing: str = ""
     answers_from: str | None = None
     python: str = ""
     tasks: dict[str, TaskUsage] = {}

@@ -65,6 +65,7 @@ def persist(
             failed=dict(failed),
             model_key=model.model_key,
             fingerprint=dict(model.fingerprint),
+            drawing=plan.drawing,
             answers_from=None if plan.spec.answers_from is None else str(plan.spec.answers_from),
             python=platform.python_version(),
             tasks={name: one.usage for name, one in scores.items()},

@@ -20,6 +20,7 @@ from tasks_lib.data.documents import Split, docs_digest
 from tasks_lib.doc import Doc
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.files.config import ClassConfig, FunctionRef
+from tasks_lib.prompts.draws import Draws
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.prompts.turns import ChatRenderer
 from tasks_lib.scope import TaskScope
@@ -142,6 +143,7 @@ class ClassRequests:
 
     def __iter__(self) -> Iterator[DocRequests]:
         self._made.set_fewshot_seed(self._options.seed)
+        draws = Draws()
         for doc_id, doc in self._options.drawing_examples(self.selected, self._documents.evaluated.docs):
             settings = _PromptSettings(self._chat, self._options.system_instruction, self._errors)
             with self._errors.on("fewshot_context", doc_id, doc):
@@ -149,7 +151,7 @@ class ClassRequests:
             if doc_id in self.selected:
                 with self._errors.on("construct_requests", doc_id, doc):
                     asked = [self._request(one) for one in self._instances(doc_id, doc, prompt, settings)]
-                yield DocRequests(doc_id, doc, asked)
+                yield DocRequests(doc_id, doc, draws.numbered(asked))
 
     @cached_property
     def selected(self) -> dict[int, Doc]:

@@ -12,8 +12,8 @@ LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens
 
 
 def check_generation(parameters: Mapping[str, Any]) -> None:
-    """Raise TaskError for stop sequences that are no texts, a limit that leaves nothing to generate, and what
-    a request cannot carry."""
+    """Raise TaskError for stop sequences that are no texts, a limit that leaves nothing to generate, a word
+    where yes or no is wanted, and what a request cannot carry."""
     until = parameters.get("until")
     stops = until if isinstance(until, list | tuple) else [until]
     if until is not None and not all(isinstance(stop, str) for stop in stops):
@@ -21,6 +21,9 @@ def check_generation(parameters: Mapping[str, Any]) -> None:
     for name in LIMITS:
         if (limit := parameters.get(name)) is not None and not _is_positive(limit):
             raise TaskError(f"`{name}` wants a number of tokens of at least 1, not {short_repr(limit)}")
+    do_sample = parameters.get("do_sample")
+    if do_sample is not None and do_sample not in (True, False):
+        raise TaskError(f"`do_sample` wants true or false, not {short_repr(do_sample)}")
     for name, value in parameters.items():
         try:
             json.dumps(value, allow_nan=False)

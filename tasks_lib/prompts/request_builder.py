@@ -1,5 +1,6 @@
 """Documents to requests: what a model is asked for each document of a task."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,11 +8,13 @@ from typing import Any, Literal
 
 from backends.chat import Chat
 from backends.requests import Request
+from backends.text.generation_settings import is_drawn
 from metrics.scores.choices import resolve_gold
 from tasks_lib.data.documents import Documents
 from tasks_lib.doc import Doc
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig
+from tasks_lib.prompts.draws import Draws
 from tasks_lib.prompts.fewshot import SAMPLERS, Exclusion, Sampler, class_sampler, make_sampler
 from tasks_lib.prompts.field_readers import TaskFieldReaders
 from tasks_lib.prompts.fields import FieldReaders
@@ -62,14 +65,18 @@ class RequestBuilder:
     def __iter__(self) -> Iterator[DocRequests]:
         self._refuse_unsupported()
         sampler = self._sampler()
+        draws = Draws()
         for doc_id, doc in self._options.drawing_examples(self.selected, self._documents.evaluated.docs):
             shots: Sequence[int] = ()
             if sampler:
                 with self._errors.on(self._sampler_key, doc_id):
                     shots = sampler(doc_id, doc)
             if doc_id in self.selected:
-                requests = self._media.attach(self._requests(doc_id, doc, shots), doc_id, doc, shots)
-                yield DocRequests(doc_id, doc, requests)
+                yield DocRequests(doc_id, doc, draws.numbered(self._attached(doc_id, doc, shots)))
+            elif self._draws_texts:
+                # So that a document's text does not depend on which others are asked.
+                with contextlib.suppress(TaskError):  # of a document that cannot be asked
+                    draws.numbered(self._attached(doc_id, doc, shots))
 
     def check(self) -> None:
         """Raise TaskError now for a template, function or option that could not be used later."""
@@ -157,6 +164,13 @@ class RequestBuilder:
             return self.readers.target(doc)
 
     # Requests
+
+    @property
+    def _draws_texts(self) -> bool:
+        return self._config.output_type == "generate_until" and is_drawn(self.generation)
+
+    def _attached(self, doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
+        return self._media.attach(self._requests(doc_id, doc, shots), doc_id, doc, shots)
 
     def _refuse_unsupported(self) -> None:
         for key, what in UNSUPPORTED.items():

@@ -75,6 +75,13 @@ def test_a_text_request_has_the_digest_it_always_had(request_: Request, digest: 
     assert request_.digest() == digest
 
 
+def test_of_equal_drawn_requests_the_first_has_the_digest_it_always_had() -> None:
+    drawn = {"until": "\n", "do_sample": True, "temperature": 0.7}
+    digests = [text("Question?", generation=drawn, repeat=3, draw=draw).digest() for draw in range(3)]
+    assert digests[0] == "306eba9f37621832553c24c6e7dd392a"
+    assert len(set(digests)) == 3
+
+
 @pytest.mark.parametrize(
     ("messages", "others", "digest"),
     [

@@ -16,6 +16,7 @@ import pytest
 
 from backends.errors import BackendError
 from backends.hf.backend import HFBackend
+from backends.identity import fingerprint_key
 from backends.model_files.fingerprint import Digests
 from tests.support.paths import ROOT, STORIES
 
@@ -88,6 +89,57 @@ def test_what_does_not_change_answers_is_not_in_the_fingerprint(folder: Path, tm
     moved = shutil.copytree(folder, tmp_path / "moved")
     other = fingerprint(moved, batch_size=3, device="cpu", attn_implementation="eager")
     assert other == before
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("spiece.model", "sentencepiece.bpe.model", "spm.model", "source.spm", "tokenizer.model.v3"),
+        *("qwen.tiktoken", "tekken.json", "bpe.codes", "dict.txt", "emoji.json", "anything.else"),
+    ],
+)
+def test_whatever_a_tokenizer_may_read_is_in_the_fingerprint(folder: Path, file: str) -> None:
+    before = fingerprint(folder)
+    (folder / file).write_text("1")
+    first = fingerprint(folder)
+    (folder / file).write_text("2")
+    assert changes(before, first) == changes(first, fingerprint(folder)) == {"other files"}
+    (folder / file).unlink()
+    assert fingerprint(folder) == before
+
+
+def test_what_the_code_of_a_tokenizer_may_read_is_in_the_fingerprint_where_it_may_run(folder: Path) -> None:
+    (folder / "words").mkdir()
+    (folder / "words" / "list.txt").write_text("1")
+    assert "other files" not in fingerprint(folder)
+    assert "other files" in fingerprint(folder, trust_remote_code=True)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(
+            "LICENSE",
+            "LICENSE.txt",
+            "USE_POLICY.md",
+            "figure.png",
+            ".gitattributes",
+            ".cache/huggingface/x.json",
+        ),
+        *("optimizer.pt", "scheduler.pt", "rng_state_0.pth", "trainer_state.json", "train_results.json"),
+        *("checkpoint-500/tokenizer.json", "checkpoint-500/spiece.model", "runs/events.out.tfevents.1"),
+        *("model.onnx", "onnx/model.onnx", "tf_model.h5", "model.Q4_K_M.gguf", "preprocessor_config.json"),
+    ],
+)
+def test_documentation_and_training_state_leave_the_fingerprint_as_it_was(folder: Path, file: str) -> None:
+    before = fingerprint(folder)
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text("1")
+    assert fingerprint(folder) == before
+
+
+def test_a_folder_of_files_that_were_always_known_keeps_its_fingerprint(folder: Path) -> None:
+    assert fingerprint_key(fingerprint(folder)) == "c2fda5f8b5378bc145d8db0475a1cc3a"
 
 
 @pytest.mark.parametrize(

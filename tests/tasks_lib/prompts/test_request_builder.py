@@ -208,6 +208,27 @@ def test_a_seed_is_part_of_generations_that_are_sampled(
     assert asked == {**({"seed": 5} if sampled else {}), "until": ["\n\n"], **generation}
 
 
+@pytest.mark.parametrize("temperature", [0, 0.0, "0", "0.0"])
+def test_at_a_temperature_of_0_nothing_is_drawn(made: TaskMaker, temperature: object) -> None:
+    drawn = {"do_sample": True, "temperature": 0.8, "until": ["\n"]}
+    task = made.task(AskOptions(seed=5, generation={"temperature": temperature}), generation_kwargs=drawn)
+    assert task.builder.generation == {"do_sample": False, "temperature": temperature, "until": ["\n"]}
+
+
+def test_equal_drawn_requests_are_counted_in_the_order_of_the_documents(maker: TaskMaker) -> None:
+    maker.data([{"question": name} for name in ("a", "b", "a", "a", "b")])
+    drawn = {"do_sample": True, "temperature": 0.8}
+
+    def draws(options: AskOptions, generation: dict[str, Any]) -> dict[int, list[int]]:
+        builder = maker.task(options, generation_kwargs=generation).builder
+        return {one.doc_id: [request.draw for request in one.requests] for one in builder}
+
+    assert draws(AskOptions(), drawn) == {0: [0], 1: [0], 2: [1], 3: [2], 4: [1]}
+    assert draws(AskOptions(limit=3), drawn) == {0: [0], 1: [0], 2: [1]}
+    assert draws(AskOptions(samples={"made": [3, 4]}), drawn) == {3: [2], 4: [1]}
+    assert draws(AskOptions(), {"temperature": 0}) == {doc_id: [0] for doc_id in range(5)}
+
+
 def test_a_seed_that_is_given_wins(made: TaskMaker) -> None:
     task = made.task(AskOptions(generation={"seed": 9}), generation_kwargs={"do_sample": True})
     assert task.builder.generation["seed"] == 9
@@ -363,7 +384,9 @@ def test_a_temperature_that_is_no_number_is_an_error(made: TaskMaker, temperatur
         ({"max_gen_toks": "many"}, "`max_gen_toks` wants a number of tokens of at least 1, not 'many'"),
         ({"max_new_tokens": 0}, "`max_new_tokens` wants a number of tokens of at least 1, not 0"),
         ({"max_tokens": float("inf")}, "`max_tokens` wants a number of tokens of at least 1, not inf"),
-        ({"temperature": float("nan")}, "`temperature` wants a text, a number or a list or mapping"),
+        ({"temperature": float("nan")}, "temperature=nan is not a number from 0 on"),
+        ({"temperature": -0.5}, "temperature=-0.5 is not a number from 0 on"),
+        ({"do_sample": "no"}, "`do_sample` wants true or false, not 'no'"),
         ({"day": date(2001, 1, 1)}, "`day` wants a text, a number or a list or mapping of these, not"),
         ({"sets": [{1}]}, "`sets` wants a text, a number or a list or mapping of these, not"),
     ],
