@@ -119,8 +119,10 @@ class _Shard:
 
     def context(self, places: int | None, stop: Sign | None) -> AskContext:
         """What holds while the shard is asked."""
-        spec, store = self.plan.spec, self.plan.store
-        known = {} if spec.reuse else names(store.answerers(self.plan.model_key))
+        spec, plan = self.plan.spec, self.plan
+        # What a server that is started for the run has is known by its files, wherever these lie now.
+        is_known = spec.reuse or not plan.backend.capabilities.offers
+        known = {} if is_known else names(plan.store.answerers(plan.model_key))
         return AskContext(places=places, stop=stop, known=known, generation=spec.ask_anew)
 
     def answer(self, keys: Sequence[str], context: AskContext) -> dict[str, Response]:
