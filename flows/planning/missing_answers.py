@@ -22,7 +22,8 @@ def check_stored(plan: Plan) -> None:
         folder = plan.spec.answers_from
         raise SpecError(
             f"{folder}: answers are not in the response store: {', '.join(short)}; their "
-            "prompts, documents or generation parameters are not those of that run, or the store is not.\n"
+            "prompts, documents or generation parameters are not those of that run, the store is not, or "
+            "the answers can be none by the rules of now (rescore.py --check).\n"
             f"To ask for them: python flows/evaluate.py --config {folder}/spec.yaml, with the same task files"
         )
 

@@ -112,6 +112,14 @@ def test_what_is_added_to_a_store_leaves_alone_what_older_versions_read(tmp_path
     assert columns == {"key", "model", "payload"}
 
 
+def test_an_older_version_reads_what_is_stored_of_a_call() -> None:
+    call = replace(ASKED, model="m-1", system_fingerprint="fp_1")
+    codec = Codec()
+    assert codec.decode(codec.encode(Response(text="4", call=call))).call == replace(
+        call, system_fingerprint=""
+    )
+
+
 def test_the_quick_look_never_misses_what_the_whole_one_finds() -> None:
     codec = Codec()
     long = [replace(one, error="why " * 100) for one in UNFIT]
