@@ -89,5 +89,6 @@ class BatchBackend:
             PendingBatches(folder),
             Reader(self._remote.http, self._remote.asked),
             self._remote.question,
+            self._remote.parameters,
             self._options,
         )

@@ -21,6 +21,7 @@ from backends.batches.reading import Reader
 from backends.batches.state import State
 from backends.calls.endpoint_options import merged_body
 from backends.calls.failure import RETRIED, CallFailed
+from backends.endpoints.parameters import Parameters
 from backends.endpoints.prompt import Prompt
 from backends.endpoints.question import Question
 from backends.errors import BackendStopped
@@ -44,12 +45,14 @@ _NOTHING = Response(status="failed")
 
 @dataclass(frozen=True, slots=True)
 class ModelBatches:
-    """What all submissions of one model share. question: the call that a prompt of a request is put in."""
+    """What all submissions of one model share. question: the call that a prompt of a request is put in.
+    parameters: what of its body is not taken."""
 
     api: BatchApi
     pending: PendingBatches
     reader: Reader
     question: Callable[[Request, Prompt], Question]
+    parameters: Parameters
     options: BatchOptions
 
 
@@ -213,11 +216,16 @@ class Submission:
             lines = self._lines(state)
         self._close(pending)
         answers: dict[str, Response] = {}
+        sent = {digest: frozenset(self._question(digest).body) for digest in pending.failures}
         for digest, past in pending.failures.items():
             reader, question = self._model.reader, self._question(digest)
             try:
                 response = reader.read(question, lines.get(digest), state)
             except CallFailed as error:
+                if self._model.parameters.learn(error.failure, sent[digest]):
+                    self._left[digest] = past
+                    self._payments.release(digest)
+                    continue
                 response = reader.without_answer(question, error)
                 past = (*past, error.failure.kind)
                 if self._may_be_answered(past):

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from backends.calls.failure import CallFailed, Failure, FailureKind
 from backends.calls.loop import engine_loop
+from backends.calls.proxies import proxy_for
 from backends.calls.refusals import error_of, failure_kind, param_of, parsed, retry_after, tells_error
 from backends.errors import BackendError
 
@@ -27,6 +27,8 @@ log = logging.getLogger("assay")
 _LONGEST_MESSAGE = 500
 _LONGEST_SHOWN = 200
 _LONGEST_EVENT = 1 << 22  # bytes; log-probabilities of many tokens may come in one
+# Gateways tell of themselves, policies and cookies in headers that are longer than aiohttp's limit of 8 KiB.
+_LONGEST_HEADER, _MOST_HEADERS = 1 << 20, 1024
 _SHORTEST_SECRET = 8  # what is shorter, such as EMPTY, keeps nobody out, and may be part of any message
 # The end of a stream may come a little after its last event; who waits for it can use the connection again.
 _REST_SECONDS = 0.5
@@ -50,7 +52,8 @@ class Http:
     """Talks JSON to one endpoint; on the engine's loop only.
 
     base_url: what paths are appended to. headers: of every request. verify: whether certificates are checked,
-    or a file of authorities. secrets: what must be in no message, such as the key.
+    or a file of authorities. secrets: what must be in no message, such as the key. is_here: whether it is a
+    server of our own, to which no proxy leads.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Http:
         *,
         verify: bool | str = True,
         secrets: Iterable[str | None] = (),
+        is_here: bool = False,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._headers = dict(headers)
         self._verify = verify
         self._secrets = [secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET]
         self._said = set[str]()
+        self._is_here = is_here
 
     async def post(self, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
         """The answer to a JSON body. Raises CallFailed."""
@@ -74,6 +79,22 @@ class Http:
     async def get(self, path: str, *, timeout: float) -> Reply:
         """What is at a path. Raises CallFailed."""
         return await self._reply("GET", path, timeout)
+
+    async def knock(self, path: str, *, timeout: float) -> None:
+        """Post nothing, which no endpoint answers as a question. Raises CallFailed, as a rule."""
+        await self._reply("POST", path, timeout, data=b"")
+
+    async def connects(self, seconds: float) -> bool:
+        """Whether there is somebody to connect to: at the address, or its proxy."""
+        parts = urlsplit(self._proxy or self.base_url)
+        port = parts.port or {"https": 443}.get(parts.scheme, 80)
+        try:
+            async with asyncio.timeout(seconds):
+                _, writer = await asyncio.open_connection(parts.hostname, port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
 
     async def upload(self, path: str, fields: Mapping[str, str], content: bytes, *, timeout: float) -> Reply:
         """The answer to a form with a file in it, named `file`. Raises CallFailed."""
@@ -151,13 +172,13 @@ class Http:
         self, method: str, path: str, timeout: float, **how: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer that is not a refusal; whatever breaks within the block is a CallFailed."""
-        session = self._session
+        session, proxy = self._session, self._proxy
         came: dict[str, Any] | None = None
         try:
             async with (
                 asyncio.timeout(timeout),
                 session.request(
-                    method, self.base_url + path, proxy=self._proxy, allow_redirects=False, **how
+                    method, self.base_url + path, proxy=proxy, allow_redirects=False, **how
                 ) as response,
             ):
                 if response.status >= 300:
@@ -212,15 +233,17 @@ class Http:
             headers={"content-type": "application/json", **self._headers},
             timeout=aiohttp.ClientTimeout(total=None),  # each try has its own
             read_bufsize=_LONGEST_EVENT // 2,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
+            max_headers=_MOST_HEADERS,
         )
         engine_loop().at_exit(session.close)
         return session
 
     @cached_property
     def _proxy(self) -> str | None:
-        """The proxy of the environment; looked up once, which aiohttp would do for every request."""
-        parts = urlsplit(self.base_url)
-        return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+        """Looked up once, which aiohttp would do for every request."""
+        return None if self._is_here else proxy_for(self.base_url)
 
 
 async def _rest(response: aiohttp.ClientResponse) -> None:

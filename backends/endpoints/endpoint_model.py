@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from backends.calls.loop import engine_loop
 from backends.calls.retry import RetryPolicy
 from backends.chat import ChatMessage
 from backends.endpoints.dialect import Dialect
+from backends.endpoints.parameters import Parameters
 from backends.endpoints.probe import check_logprobs, greet
 from backends.endpoints.prompt import Generation, Prompt, size_of
 from backends.endpoints.question import Question
@@ -34,6 +35,7 @@ BEHAVIOUR = "1"
 # More than there are repeats; and how many seeds there are, wherever they are kept in 32 bits with a sign.
 _SEEDS_A_DRAW = 10_000
 _SEEDS = 1 << 31
+_HELLO = Request("generate_until", "Hello")
 # About as many as a token has.
 _TOKEN_BYTES = 4
 
@@ -100,8 +102,13 @@ class Remote:
         return {**options, **names}
 
     @cached_property
+    def parameters(self) -> Parameters:
+        """What of a question's body the endpoint was seen not to take."""
+        return Parameters(self.http.say, self.options.extra_body)
+
+    @cached_property
     def answerer(self) -> Answerer:
-        return Answerer(self.http, self.options, self.asked)
+        return Answerer(self.http, self.options, self.asked, self.parameters)
 
     @property
     def retry(self) -> RetryPolicy:
@@ -121,9 +128,14 @@ class Remote:
 
     async def _check(self, scores: bool) -> None:
         self.gate.revive()
-        await greet(self.http)
+        await greet(self.http, self._path)
         if scores:
             await check_logprobs(self.asked, self._answers)
+
+    def _path(self) -> str:
+        """Where texts are asked for."""
+        (prompt,) = self._generations([_HELLO])
+        return self.question(_HELLO, prompt).path
 
     async def _answers(self, requests: Sequence[Request]) -> list[Response]:
         """The answers to requests of one question each; what cannot be asked is left out."""
@@ -146,7 +158,8 @@ class Remote:
 
     def question(self, request: Request, prompt: Prompt) -> Question:
         """The call that a prompt of `prompts` is put in."""
-        return self.dialect.question(request, prompt)
+        question = self.dialect.question(request, prompt)
+        return replace(question, body=self.parameters.applied(question.body))
 
     async def answer(self, request: Request, prompt: Prompt) -> Response:
         """Put a prompt of `prompts` to the endpoint. Raises CallFailed."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from backends.calls.endpoint_options import EndpointOptions, api_key, resolved_headers, secret_headers
 from backends.calls.http import Http
@@ -30,17 +31,26 @@ def open_completions(name: str, *, options: EndpointOptions, home: Path) -> Endp
 
 def chat(name: str, options: EndpointOptions, backend: str = "openai-chat") -> OpenAIChat:
     """The dialect of a model's chat completions."""
-    is_openai = options.base_url in (None, _OPENAI)
-    key = "max_completion_tokens" if is_openai else "max_tokens"
+    key = "max_completion_tokens" if _is_openai(_address(options)) else "max_tokens"
     return OpenAIChat(name, max_tokens_key=key, name=backend)
 
 
 def openai_remote(dialect: Dialect, options: EndpointOptions, home: Path) -> Remote:
     """A model at OpenAI, or at a server that speaks like it."""
-    address = options.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    address = _address(options)
     where = f"{dialect.name}:{dialect.model}"
-    key = api_key(options, "OPENAI_API_KEY", required=address.startswith(_OPENAI), backend=where)
+    key = api_key(options, "OPENAI_API_KEY", required=_is_openai(address), backend=where)
     return remote(dialect, options, address, home, {"authorization": f"Bearer {key}"} if key else {}, key)
+
+
+def _address(options: EndpointOptions) -> str:
+    return options.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+
+
+def _is_openai(address: str) -> bool:
+    """Whether it is OpenAI's own, of all the world or of a region (`eu.api.openai.com`)."""
+    host, own = urlsplit(address).hostname or "", urlsplit(_OPENAI).hostname or ""
+    return host == own or host.endswith(f".{own}")
 
 
 def remote(

@@ -3,6 +3,7 @@
 Some servers ignore `echo`, and some give log-probabilities that are off by a token: both look like answers.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from backends.calls.failure import CallFailed
@@ -10,7 +11,8 @@ from backends.calls.http import Http
 from backends.errors import BackendError
 from backends.requests import Request, Response
 
-_GREETING_SECONDS = 20.0
+_GREETING_SECONDS = 5.0
+_CLOSED = frozenset((401, 403))
 _CONTEXT = "The capital of France is the city of"
 _NEXT = (" Paris", " London", " seven", " the")
 _AFTER_NEXT = " and"
@@ -29,18 +31,37 @@ class Away(BackendError):
     """Nobody is there to answer."""
 
 
-async def greet(http: Http) -> None:
+async def greet(http: Http, path: Callable[[], str]) -> None:
     """Look whether anybody answers, and takes the key. Raises Away, and BackendError for a key that is not
-    taken."""
+    taken.
+
+    path: where questions go. Not all endpoints list their models, or to everybody: what counts is the answer
+    where questions are asked.
+    """
     try:
-        await http.get("/models", timeout=_GREETING_SECONDS)
+        async with asyncio.timeout(_GREETING_SECONDS):
+            await http.get("/models", timeout=2 * _GREETING_SECONDS)
+    except TimeoutError as error:
+        if not await http.connects(_GREETING_SECONDS):
+            said = f"{http.base_url}: no connection within {_GREETING_SECONDS:g} s"
+            raise Away(f"{said}; is base_url right, and does it run?") from error
     except CallFailed as error:
         failure = error.failure
         if failure.kind == "transient" and not failure.status:
             raise Away(f"{failure.message}; is base_url right, and does it run?") from error
-        # Any other refusal comes from somebody who is there; not all endpoints list their models.
-        if failure.status == 401 or (failure.kind == "unauthorized" and not failure.status):
+        if failure.kind == "unauthorized" and not failure.status:
             raise BackendError(failure.message) from error
+        if failure.status in _CLOSED:
+            await _check_key(http, path())
+
+
+async def _check_key(http: Http, path: str) -> None:
+    """Raises BackendError where also questions are refused for the key: one that is none costs nothing."""
+    try:
+        await http.knock(path, timeout=_GREETING_SECONDS)
+    except CallFailed as error:
+        if error.failure.status in _CLOSED:
+            raise BackendError(error.failure.message) from error
 
 
 async def check_logprobs(name: str, answers: Answers) -> None:

@@ -1,7 +1,7 @@
 """Puts one question to an endpoint: sends it, reads the answer, and says when what came."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +11,7 @@ from backends.calls.endpoint_options import EndpointOptions, merged_body
 from backends.calls.failure import RETRIED, CallFailed, Paid
 from backends.calls.http import Http, Reply
 from backends.calls.refusals import DECLINED, failure_kind
+from backends.endpoints.parameters import Parameters, advised
 from backends.endpoints.question import Content, CutOff, GaveUp, Malformed, NotOffered, Question, Stream
 from backends.endpoints.usage_reading import texts_in
 from backends.requests import Call, Response
@@ -20,11 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Asks one endpoint, once a call; on the engine's loop only. asked: the model as `backend:name`."""
+    """Asks one endpoint, once a call; on the engine's loop only.
+
+    asked: the model as `backend:name`. parameters: what of bodies it does not take.
+    """
 
     http: Http
     options: EndpointOptions
     asked: str
+    parameters: Parameters
 
     async def answer(self, question: Question) -> Response:
         """The response, its call's times by the monotonic clock. Raises CallFailed."""
@@ -39,17 +44,27 @@ class Answerer:
             return self._with_call(response, Reply({}, sent, time.monotonic(), failure.status), None)
 
     async def _answer(self, question: Question) -> Response:
+        """What comes of the question, asked again at once without a parameter that is not taken."""
+        while True:
+            stream = question.stream() if self.options.stream and question.stream is not None else None
+            body = self._body(question, stream)
+            try:
+                return await self._called(question, body, stream)
+            except CallFailed as error:
+                if not self.parameters.learn(error.failure, body):
+                    raise CallFailed(advised(error.failure, body), error.came) from error
+
+    async def _called(self, question: Question, body: Mapping[str, Any], stream: Stream | None) -> Response:
         try:
-            if self.options.stream and question.stream is not None:
-                return await self._streamed(question, question.stream)
-            reply = await self.http.post(question.path, self._body(question), timeout=self.options.timeout)
+            if stream is not None:
+                return await self._streamed(question, body, stream)
+            reply = await self.http.post(question.path, body, timeout=self.options.timeout)
             return self._response(question, reply, None)
         except CallFailed as error:
             raise self._paid(question, error) from error
 
-    async def _streamed(self, question: Question, make: Callable[[], Stream]) -> Response:
-        stream, first, last, has_ended = make(), None, None, False
-        body = {**self._body(question), **stream.body}
+    async def _streamed(self, question: Question, body: Mapping[str, Any], stream: Stream) -> Response:
+        first, last, has_ended = None, None, False
         try:
             # Closed here also where an event cannot be read: its time-out and connection must not outlive it.
             async with aclosing(
@@ -100,8 +115,9 @@ class Answerer:
         paid = Paid(self.asked, self.http.base_url, count.usage, count.is_reported)
         return CallFailed(replace(error.failure, paid=paid), error.came)
 
-    def _body(self, question: Question) -> dict[str, Any]:
-        return merged_body(dict(question.body), self.options)
+    def _body(self, question: Question, stream: Stream | None) -> dict[str, Any]:
+        body = merged_body(dict(self.parameters.applied(question.body)), self.options)
+        return body if stream is None else {**body, **self.parameters.applied(stream.body)}
 
     def _read(
         self, read: Callable[[Content], T], content: Content, so_far: Callable[[], Content] | None = None

@@ -5,6 +5,7 @@ time of day. Those of text tokens and of calls are read; units that only some ca
 what is written to a cache on demand) are left out.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from genai_prices.types import ModelPrice, TieredPrices
 from backends.money.prices import Price
 
 # The list's times of day are whole and half hours.
+_REGION = re.compile(r"^(https?://)[a-z]{2}\.(?=api\.openai\.com\b)")
 _STEP, _STEPS_A_DAY = timedelta(minutes=30), 48
 
 
@@ -41,9 +43,10 @@ def listed_price(model: str, provider: str | None, at: datetime | None = None) -
 
 
 def provider_at(address: str) -> str | None:
-    """Who offers models at an address, as the list names them; None for a server of one's own."""
+    """Who offers models at an address, as the list names them; None for a server of one's own. OpenAI's hosts
+    of regions, which the list does not have, offer what its own does."""
     try:
-        return str(get_snapshot().find_provider(None, None, address).id)
+        return str(get_snapshot().find_provider(None, None, _REGION.sub(r"\1", address)).id)
     except LookupError:
         return None
 

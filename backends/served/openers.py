@@ -81,7 +81,7 @@ def _endpoint(
 ) -> EndpointBackend:
     """The endpoint that a running server is, at `path` below its address. own: the user's headers."""
     headers = {"authorization": f"Bearer {key}", **own}
-    http = Http(address + path, headers, secrets=[key, *own.values()])
+    http = Http(address + path, headers, secrets=[key, *own.values()], is_here=True)
     return EndpointBackend(Remote(dialect, http, options, account_of(key, own), model.tokens))
 
 
