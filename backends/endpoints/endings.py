@@ -54,8 +54,10 @@ def ending_of(reason: object, say: Say) -> Ending:
     if reason is None or reason == "":
         say("its answers do not say why they ended: they are taken for whole")
         return "whole"
-    # As an enumeration is written that nobody turned into a word: `FinishReason.STOP`.
-    ending = _ENDINGS.get(_letters(str(reason).rpartition(".")[2]))
+    # As an enumeration is written that nobody turned into a word: `FinishReason.STOP`; or with what it was
+    # that was filtered: `content_filter: hate`.
+    word = str(reason).partition(":")[0].rpartition(".")[2]
+    ending = _ENDINGS.get(_letters(word))
     if ending is None:
         raise GaveUp(f"the answer did not come to its end: it ended by {reason!r}")
     return ending

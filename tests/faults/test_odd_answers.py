@@ -88,7 +88,9 @@ CASES: Mapping[str, tuple[Case, Counts]] = {
     },
     **{
         f"filter_{number}": (ended_by(reason), REFUSED)
-        for number, reason in enumerate(["content_filter", "SAFETY", "refusal", "guardrail_intervened"])
+        for number, reason in enumerate(
+            ["content_filter", "content_filter: hate", "SAFETY", "refusal", "guardrail_intervened"]
+        )
     },
     **{
         f"broken_{number}": (ended_by(reason), failed(f"it ended by '{reason}'"))
