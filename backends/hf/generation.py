@@ -33,7 +33,7 @@ from backends.text.generation_settings import Settings
 
 REQUESTS_PER_BATCH = 64
 # Tokens that are written, and looked at in each place, to try a way.
-_STEPS = 3
+_STEPS = 2
 _LOOKED_AT = 32
 
 
@@ -234,11 +234,14 @@ class Generations:
             truth = [self._truth(prompt) for prompt in prompts]
             if not any(np.isfinite(values).any() for values in truth):
                 raise BackendError(why_broken(self.name, self.model))
-            for prompt, true, got in zip(prompts, truth, self._tried(way, prompts), strict=True):
-                off = beyond_rounding(self.model, got, true, partial(self._truth, prompt))
-                if off is not None:
-                    return off
+            got = self._tried(way, prompts)
+            off = beyond_rounding(self.model, got, truth, partial(self._again, prompts))
+            if off is not None:
+                return off
         return None
+
+    def _again(self, prompts: Sequence[Tokens], number: int) -> Values:
+        return self._truth(prompts[number])
 
     def _truth(self, prompt: Tokens) -> Values:
         """Log-probabilities of some tokens in each of the places that follow a prompt, the same text being

@@ -259,11 +259,14 @@ class LogLikelihoods:
             truth = [self._truth(query) for query in queries]
             if not any(np.isfinite(values).any() for values in truth):
                 raise BackendError(why_broken(self.name, self.model))
-            for query, true, got in zip(queries, truth, self._by(way, queries), strict=True):
-                off = beyond_rounding(self.model, got, true, partial(self._truth, query))
-                if off is not None:
-                    return off
+            got = self._by(way, queries)
+            off = beyond_rounding(self.model, got, truth, partial(self._again, queries))
+            if off is not None:
+                return off
         return None
+
+    def _again(self, queries: Sequence[Query], number: int) -> Array:
+        return self._truth(queries[number])
 
     def _truth(self, query: Query) -> Array:
         """The log-probability of each token of a continuation by a forward pass over its text alone."""

@@ -12,7 +12,7 @@ from typing import Any
 from backends.model_files.tokenization import Query, Tokenization, Tokens
 
 # Texts of a trial are this long at least, where the model reads so much.
-SHORTEST = 64
+SHORTEST = 48
 # Longer ones are tried only where they are asked.
 _LONGEST = 6144
 # What keys of a configuration have in their names where their value may be a length at which a model changes

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,66 +17,17 @@ from backends.hf.backend import HFBackend  # noqa: E402
 from backends.hf.proofs import Proof, ProofMemory  # noqa: E402
 from backends.model_files.tokenization import Query  # noqa: E402
 from backends.requests import Request  # noqa: E402
+from tests.backends.hf.odd_models import CONFIGS, odd_model  # noqa: E402
 from tests.backends.hf.plain_passes import answers, plain_logprob, plain_text  # noqa: E402
 from tests.backends.hf.test_loglikelihood import TEXT, tiny_tokenizer  # noqa: E402
 
-SIZES = {
-    "vocab_size": 300,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_attention_heads": 4,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "initializer_range": 0.3,
-    "max_position_embeddings": 258,
-}
-LAYERS = {"num_hidden_layers": 2}
-FACTORS = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
-LIMIT = 40  # of windows, and of the positions where factors change
-CONFIGS: dict[str, Callable[[], Any]] = {
-    "llama": lambda: transformers.LlamaConfig(**SIZES, **LAYERS),
-    "local attention": lambda: transformers.GPTNeoConfig(
-        **{**SIZES, "num_heads": 4},
-        num_layers=2,
-        attention_types=[[["global", "local"], 1]],
-        window_size=LIMIT,
-    ),
-    "factors by length": lambda: transformers.Phi3Config(
-        **SIZES,
-        **LAYERS,
-        pad_token_id=0,
-        original_max_position_embeddings=LIMIT,
-        rope_parameters={**FACTORS, "rope_theta": 10000.0, "original_max_position_embeddings": LIMIT},
-    ),
-    "positions from tokens": lambda: transformers.RobertaConfig(
-        **SIZES, **LAYERS, pad_token_id=2, is_decoder=True
-    ),
-    "sees what follows": lambda: transformers.BertConfig(**SIZES, **LAYERS, pad_token_id=2, is_decoder=False),
-    "no attention mask": lambda: transformers.RwkvConfig(
-        vocab_size=300, hidden_size=32, attention_hidden_size=32, num_hidden_layers=2, context_length=256
-    ),
-}
 Folder = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """Tiny models by what is odd about them, made when first asked for."""
-    root = tmp_path_factory.mktemp("odd")
-
-    def made(name: str) -> Path:
-        path = root / name.replace(" ", "-")
-        if not path.exists():
-            torch.manual_seed(5)
-            model = transformers.AutoModelForCausalLM.from_config(CONFIGS[name](), dtype=torch.float32)
-            if name == "no attention mask":
-                for weight in model.parameters():
-                    torch.nn.init.normal_(weight, 0, 0.3)
-            model.save_pretrained(path)
-            tiny_tokenizer().save_pretrained(path)
-        return path
-
-    return made
+    return partial(odd_model, tmp_path_factory.mktemp("odd"))
 
 
 def opened(path: Path, **options: Any) -> HFBackend:

@@ -29,8 +29,8 @@ def tokenizer(around: str) -> Any:
     )
 
 
-def scored(*pair: str) -> Request:
-    return Request("loglikelihood", *pair)
+def scored(prompt: str, continuation: str) -> Request:
+    return Request("loglikelihood", prompt, continuation)
 
 
 @pytest.mark.parametrize(("with_eos", "without"), [("<s> $A </s>", "<s> $A"), ("$A </s>", "$A")])
