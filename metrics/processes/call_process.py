@@ -241,24 +241,32 @@ class _Watch:
     """What no limit of the system ends: work that waits for ever, and work that takes too much memory."""
 
     def __init__(self, process: int, page: Page, limits: WorkLimits) -> None:
-        self._process, self._page, self._limits = process, page, limits
+        self._process, self._page, self._limits = psutil.Process(process), page, limits
         self._number, self._since = -1, monotonic()
+        self._waited, self._worked = 0.0, -1.0
 
     def look(self) -> None:
         """Raise WorkEnded where the process is at one piece of work too long, or has too much memory."""
         at = self._page.read()
         if at.number != self._number:
-            self._number, self._since = at.number, monotonic()
-        self._check_memory(at)
+            self._number, self._since, self._waited = at.number, monotonic(), 0.0
+        with suppress(psutil.Error):  # it has just ended
+            self._check_memory(at, self._process.memory_info().rss)
+            self._check_waiting(at, sum(self._process.cpu_times()[:2]))
         most = self._limits.clock_seconds(at.is_document)
         if monotonic() - self._since > most:
             raise WorkEnded(at.message(f"did not end within {most:g} s"), may_pass=True)
 
-    def _check_memory(self, at: Seen) -> None:
-        try:
-            now = psutil.Process(self._process).memory_info().rss
-        except psutil.Error:  # it has just ended
-            return
+    def _check_waiting(self, at: Seen, worked: float) -> None:
+        """What waits for the processor is not asleep, however busy the machine is."""
+        before, self._worked = self._worked, worked
+        if worked == before and self._process.status() == psutil.STATUS_SLEEPING:
+            self._waited += LOOK_SECONDS
+        most = self._limits.waiting_seconds(at.is_document)
+        if self._waited > most:
+            raise WorkEnded(at.message(f"waited for more than {most:g} s"), may_pass=True)
+
+    def _check_memory(self, at: Seen, now: int) -> None:
         most = self._limits.bytes_beyond(at.memory, at.is_document)
         if now > most:
             taken = (now - at.memory if at.is_document else now) / 2**30

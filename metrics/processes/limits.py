@@ -8,8 +8,10 @@ import psutil
 # Work on all documents of a task (reading, filtering, aggregating them) may take so many times as much
 # processor time as work on one.
 WHOLE = 60
+# So many times its processor time it may wait for something else than the processor (an answer, a lock).
+WAITING = 10
 # So many times its processor time by the clock: far beyond what a busy machine makes of it.
-PATIENCE = 10
+PATIENCE = 60
 
 
 def set_limit(what: int, value: int) -> None:
@@ -32,8 +34,12 @@ class WorkLimits:
         """Beyond which a piece of work is ended."""
         return self.seconds if is_document else self.seconds * WHOLE
 
+    def waiting_seconds(self, is_document: bool) -> float:
+        """Of waiting, beyond which it hangs."""
+        return WAITING * self.processor_seconds(is_document)
+
     def clock_seconds(self, is_document: bool) -> float:
-        """Beyond which it hangs, whatever it waits for."""
+        """Beyond which it is ended, whatever it does."""
         return PATIENCE * self.processor_seconds(is_document)
 
     def bytes_beyond(self, before: int, is_document: bool) -> int:

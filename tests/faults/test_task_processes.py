@@ -2,6 +2,7 @@
 all memory, its task fails with a message that names the document, and takes no other with it."""
 
 import signal
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,22 +80,37 @@ def by_signals(doc, results):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 """
-SCORED_BY = ("exits", "crashes", "spins", "eats", "waits", "dies", "dies_once", "by_signals")
 LOOP = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
+REASONS = {
+    "exits": "scoring, document 2: ended its process (exit status 3)",
+    "eats": "scoring, document 2: took ",
+    "spins_on_prompt": "doc_to_text, document 2: took more than 0.5 s of processor time",
+}
+OTHER_REASONS = {
+    "spins": "scoring, document 2: took more than 0.5 s of processor time",
+    "crashes": f"scoring, document 2: its process was killed by {signal.SIGSEGV.name}",
+    "waits": "scoring, document 2: waited for more than 5 s",
+    "dies": "scoring, document 2: its process was killed by SIGKILL",
+    "exits_on_prompt": "doc_to_text, document 2: ended its process (exit status 4)",
+}
+METRIC = {"metric": "score", "aggregation": "mean", "higher_is_better": True}
+
+
+def evaluated(root: Path, tasks: Iterable[str]) -> EvaluationResult:
+    """A run of tasks whose names say what their code does, and of another one."""
+    lab = Lab(root)
+    (lab.tasks / "code.py").write_text(CODE)
+    add(lab, "exits_on_prompt", doc_to_text="code.exits_on_prompt")
+    add(lab, "spins_on_prompt", doc_to_text=f"{{% if answer == '2' %}}{LOOP}{{% endif %}}{{{{question}}}}")
+    for name in {*tasks} - {"exits_on_prompt", "spins_on_prompt"}:
+        add(lab, name, process_results=f"code.{name}", metric_list=[METRIC])
+    lab.add_texts("other", 3)
+    return lab.evaluate(",".join((*tasks, "other")), trust_task_code=True, doc_seconds=0.5, doc_memory=0.25)
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> EvaluationResult:
-    lab = Lab(tmp_path_factory.mktemp("lab"))
-    (lab.tasks / "code.py").write_text(CODE)
-    metric = {"metric": "score", "aggregation": "mean", "higher_is_better": True}
-    for name in SCORED_BY:
-        add(lab, name, process_results=f"code.{name}", metric_list=[metric])
-    add(lab, "exits_on_prompt", doc_to_text="code.exits_on_prompt")
-    add(lab, "spins_on_prompt", doc_to_text=f"{{% if answer == '2' %}}{LOOP}{{% endif %}}{{{{question}}}}")
-    lab.add_texts("other", 3)
-    tasks = ",".join((*SCORED_BY, "exits_on_prompt", "spins_on_prompt", "other"))
-    return lab.evaluate(tasks, trust_task_code=True, doc_seconds=0.5, doc_memory=0.25)
+    return evaluated(tmp_path_factory.mktemp("lab"), (*REASONS, "dies_once", "by_signals"))
 
 
 def add(lab: Lab, name: str, **functions: Any) -> None:
@@ -104,24 +120,22 @@ def add(lab: Lab, name: str, **functions: Any) -> None:
     file.write_text(file.read_text().replace(": code.", ": !function code."))
 
 
-@pytest.mark.parametrize(
-    ("task", "reason"),
-    [
-        ("exits", "scoring, document 2: ended its process (exit status 3)"),
-        ("crashes", f"scoring, document 2: its process was killed by {signal.SIGSEGV.name}"),
-        ("spins", "scoring, document 2: took more than 0.5 s of processor time"),
-        ("eats", "scoring, document 2: took "),
-        ("waits", "scoring, document 2: did not end within 5 s"),
-        ("dies", "scoring, document 2: its process was killed by SIGKILL"),
-        ("exits_on_prompt", "doc_to_text, document 2: ended its process (exit status 4)"),
-        ("spins_on_prompt", "doc_to_text, document 2: took more than 0.5 s of processor time"),
-    ],
-)
-def test_a_task_whose_code_ends_badly_names_the_document(
-    task: str, reason: str, result: EvaluationResult
-) -> None:
-    assert result.failures[task].startswith(f"{task}: {reason}")
-    assert result.failures[task].endswith(f"{task}.yaml)")
+def check(result: EvaluationResult, reasons: Mapping[str, str]) -> None:
+    """Tasks failed for these reasons, each with its file, and no other."""
+    assert result.failures.keys() == reasons.keys()
+    for task, reason in reasons.items():
+        assert result.failures[task].startswith(f"{task}: {reason}")
+        assert result.failures[task].endswith(f"{task}.yaml)")
+    assert "other" in result.results["results"]
+
+
+def test_a_task_whose_code_ends_badly_names_the_document(result: EvaluationResult) -> None:
+    check(result, REASONS)
+
+
+@pytest.mark.slow
+def test_so_it_does_whatever_ends_it(tmp_path: Path, prefect_server: str) -> None:
+    check(evaluated(tmp_path, OTHER_REASONS), OTHER_REASONS)
 
 
 def test_what_is_killed_from_outside_is_tried_again(result: EvaluationResult) -> None:
@@ -130,13 +144,6 @@ def test_what_is_killed_from_outside_is_tried_again(result: EvaluationResult) ->
 
 def test_alarms_count_processor_time(result: EvaluationResult) -> None:
     assert list(result.samples("by_signals")["score"]) == [0.0, 1.0, 1.0]
-
-
-def test_other_tasks_are_scored(result: EvaluationResult) -> None:
-    assert "other" in result.results["results"]
-    assert result.failures.keys() == {
-        *("exits", "crashes", "spins", "eats", "waits", "dies", "exits_on_prompt", "spins_on_prompt")
-    }
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
@@ -152,8 +159,7 @@ def test_task_code_ends_with_its_run(signal_sent: signal.Signals, tmp_path: Path
         f"    os.rename({str(at_work)!r} + '.new', {str(at_work)!r})\n"
         "    time.sleep(900)\n"
     )
-    metric = {"metric": "score", "aggregation": "mean", "higher_is_better": True}
-    add(lab, "waits", process_results="code.scores", metric_list=[metric])
+    add(lab, "waits", process_results="code.scores", metric_list=[METRIC])
     process = lab.start("--trust-task-code", tasks="waits")
     assert until(at_work.exists, seconds=PATIENCE)
     process.send_signal(signal_sent)
