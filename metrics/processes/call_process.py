@@ -229,8 +229,9 @@ class _CallProcess:
         if status == -signal.SIGXCPU:
             most = limits.processor_seconds(at.is_document)
             return WorkEnded(at.message(f"took more than {most:g} s of processor time"), may_pass=False)
-        if status >= 0:
-            return WorkEnded(at.message(f"ended its process (exit status {status})"), may_pass=False)
+        if status >= 0:  # 0: it may have been idle too long just now
+            reason = f"ended its process (exit status {status})"
+            return WorkEnded(at.message(reason), may_pass=status == 0)
         said = f"its process was killed by {signal.Signals(-status).name}"
         if status == -signal.SIGKILL:
             said += ", which the system does where there is no more memory"
