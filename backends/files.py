@@ -29,6 +29,14 @@ def atomic_file(path: Path, *, new: bool = False) -> Iterator[Path]:
             temporary.unlink()
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder of that name; none has one that is too long."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's content, in hex."""
     with path.open("rb") as stream:

@@ -62,6 +62,7 @@ class AskContext:
     purse: pays for each of them, by its position; None where nobody counts.
     places: the most of them that may be under way at once; None for as many as the backend allows.
     stop: the sign that their answers are wanted no more; None where they are wanted to the last.
+    refuses_cut: whether a prompt that is too long for the model fails, rather than be cut.
     known: by the model that is asked (`Call.asked`), what it calls itself in the answers that are stored. One
         that calls itself otherwise now is asked no more than it takes to see that; empty where it may.
     generation: the name of the generation of answers that these are of; "" for the usual one.
@@ -70,6 +71,7 @@ class AskContext:
     purse: Purse | None = None
     places: int | None = None
     stop: Sign | None = None
+    refuses_cut: bool = False
     known: Mapping[str, Collection[str]] = field(default_factory=dict)
     generation: str = ""
 

@@ -142,6 +142,7 @@ class Response:
         None where it did not think.
     cut_while_thinking: whether it was truncated before that mark: all of it is thinking, and the text empty.
     tokens_in, tokens_out: tokens read and written for this request, as the backend counts them.
+    prompt_cut: tokens of the prompt's beginning that the model did not read, since all of it was too long.
     seconds: wall time of the call that answered it; of a batch its share.
     error: why there is no answer, for the other statuses; of a refusal, what was said of it.
     call: how it came about, where it was asked for alone.
@@ -158,6 +159,7 @@ class Response:
     seconds: float = 0.0
     error: str | None = None
     call: Call | None = None
+    prompt_cut: int = 0
 
     @property
     def is_scorable(self) -> bool:

@@ -13,7 +13,7 @@ from backends.endpoints.identification import Identification
 from backends.endpoints.messages import ENDPOINTS_OWN
 from backends.endpoints.probe import Away
 from backends.endpoints.prompt import Prompt
-from backends.model_files.tokenization import Unanswerable
+from backends.model_files.tokenization import Unanswerable, too_long
 from backends.money.reservations import Size
 from backends.protocol import AskContext, Batch, Capabilities
 from backends.requests import Request, RequestKind, Response
@@ -89,7 +89,7 @@ class EndpointBackend:
         items: list[Item] = []
         owners: list[int] = []
         for position, own in enumerate(zip(*asked, strict=True)):
-            reasons = [one.reason for prompts in own for one in prompts if isinstance(one, Unanswerable)]
+            reasons = _why_not(own, context.refuses_cut)
             if reasons:
                 answered.append((position, Response(status="failed", error=reasons[0])))
             elif not own[0]:
@@ -127,6 +127,14 @@ class EndpointBackend:
     @property
     def _calls_at_once(self) -> int:
         return max(remote.options.max_concurrency for remote in self.remotes)
+
+
+def _why_not(asked: Sequence[Sequence[Prompt | Unanswerable]], refuses_cut: bool) -> list[str]:
+    """What keeps a request from being asked. asked: its prompts, of each of the models."""
+    every = [one for prompts in asked for one in prompts]
+    reasons = [one.reason for one in every if isinstance(one, Unanswerable)]
+    cut = [one.cut for one in every if not isinstance(one, Unanswerable) and one.cut]
+    return reasons or ([too_long(max(cut)).reason] if cut and refuses_cut else [])
 
 
 def _route(remote: Remote, number: int) -> Route[Item]:

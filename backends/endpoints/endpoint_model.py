@@ -163,7 +163,8 @@ class Remote:
 
     async def answer(self, request: Request, prompt: Prompt) -> Response:
         """Put a prompt of `prompts` to the endpoint. Raises CallFailed."""
-        return await self.answerer.answer(self.question(request, prompt))
+        answer = await self.answerer.answer(self.question(request, prompt))
+        return replace(answer, prompt_cut=prompt.cut) if prompt.cut else answer
 
     def prompts(self, requests: Sequence[Request]) -> list[Sequence[Prompt | Unanswerable]]:
         """What is asked for each request: one prompt, but of a long text those of its windows, whose
@@ -191,12 +192,14 @@ class Remote:
     def _generations(self, requests: Sequence[Request]) -> Iterator[Generation]:
         settings = [settings_of(request.generation, eos=None) for request in requests]
         texts = [request.prompt_text for request in requests]
-        prompts: Sequence[str | list[int]] = [_sent_text(request) for request in requests]
-        if self.tokens is not None and not self.dialect.takes_chats:
-            prompts = self.tokens.prompts(texts, [own.max_tokens for own in settings])
-        for request, text, prompt, own in zip(requests, texts, prompts, settings, strict=True):
-            size = _TOKEN_BYTES * len(prompt) if isinstance(prompt, list) else size_of(text)
-            yield Generation(prompt, size, own, _seed_of(request, own.seed))
+        if self.tokens is None or self.dialect.takes_chats:
+            for request, text, own in zip(requests, texts, settings, strict=True):
+                yield Generation(_sent_text(request), size_of(text), own, _seed_of(request, own.seed))
+            return
+        prompts = self.tokens.prompts(texts, [own.max_tokens for own in settings])
+        for request, prompt, own in zip(requests, prompts, settings, strict=True):
+            tokens, size = list(prompt.tokens), _TOKEN_BYTES * len(prompt.tokens)
+            yield Generation(tokens, size, own, _seed_of(request, own.seed), prompt.cut)
 
 
 def _seed_of(request: Request, seed: int) -> int:

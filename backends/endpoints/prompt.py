@@ -14,13 +14,14 @@ class Generation:
 
     prompt: the request's text, or its tokens where the tokenizer is known; empty for a chat, which is sent as
         the request has it.
-    seed: of this very request, where texts are drawn.
+    seed: of this very request, where texts are drawn. cut: tokens of its beginning that are left out.
     """
 
     prompt: str | Sequence[int]
     prompt_bytes: int
     settings: Settings
     seed: int
+    cut: int = 0
 
     @property
     def max_tokens(self) -> int:

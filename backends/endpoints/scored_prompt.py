@@ -14,7 +14,7 @@ _BLANKS = {0x2581: " ", 0x0120: " ", 0x010A: "\n"}
 
 
 class Scoring(Protocol):
-    """A prompt of which the last part is scored. max_tokens: those that may be written. length_class:
+    """A prompt of which the last part is scored. max_tokens: those that may be written. length_class, cut:
     as of `backends.endpoints.prompt.Generation`."""
 
     @property
@@ -28,6 +28,9 @@ class Scoring(Protocol):
 
     @property
     def length_class(self) -> str: ...
+
+    @property
+    def cut(self) -> int: ...
 
     def span(self, offsets: Sequence[int] | None) -> range:
         """The positions of the tokens that count, among those of the echoed prompt.
@@ -58,6 +61,10 @@ class TokenScoring(_Scored):
     query: Query
 
     @property
+    def cut(self) -> int:
+        return self.query.cut
+
+    @property
     def prompt(self) -> list[int]:
         return [*self.query.context, *self.query.continuation]
 
@@ -83,6 +90,10 @@ class TextScoring(_Scored):
 
     context: str
     continuation: str
+
+    @property
+    def cut(self) -> int:
+        return 0
 
     @property
     def prompt(self) -> str:

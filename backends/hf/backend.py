@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,7 +154,8 @@ class HFBackend:
         }
 
     def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
-        return kind_by_kind(rendered_requests(requests, self.apply_chat_template), self._answers)
+        answers = partial(self._answers, refuses_cut=context.refuses_cut)
+        return kind_by_kind(rendered_requests(requests, self.apply_chat_template), answers)
 
     def chat_template(self) -> str | None:
         return template_of(self.tokenizer, self.name)
@@ -188,14 +189,18 @@ class HFBackend:
         length = self._trial_texts.beyond_limits
         return self._loglikelihoods.prover.trusts(length) and self._generations.prover.trusts(length)
 
-    def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
+    def _answers(
+        self, kind: RequestKind, requests: Sequence[Request], *, refuses_cut: bool
+    ) -> Iterator[Batch]:
+        from backends.model_files.tokenization import answerable
+
         match kind:
             case "loglikelihood":
-                return self._scores(self._tokenization.queries(requests))
+                return self._scores(answerable(self._tokenization.queries(requests), refuses_cut))
             case "loglikelihood_rolling":
                 return self._rolling_scores(requests)
             case "generate_until":
-                return self._texts(requests)
+                return self._texts(requests, refuses_cut)
 
     def _scores(self, asked: "Sequence[Query | Unanswerable]") -> Iterator[Batch]:
         """Log-likelihoods by the position of what is asked; what cannot be asked has a failure at once."""
@@ -213,7 +218,12 @@ class HFBackend:
             own = [queries[score.number] for score in scores]
             answers = [
                 self._checked(
-                    Response(logprob=score.logprob, is_greedy=score.is_greedy, tokens_in=query.length)
+                    Response(
+                        logprob=score.logprob,
+                        is_greedy=score.is_greedy,
+                        tokens_in=query.length,
+                        prompt_cut=query.cut,
+                    )
                 )
                 for score, (_, query) in zip(scores, own, strict=True)
             ]
@@ -244,14 +254,14 @@ class HFBackend:
                 yield from sums(requests, owners, self._scores(windows))
                 owners, windows = [], []
 
-    def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
+    def _texts(self, requests: Sequence[Request], refuses_cut: bool) -> Iterator[Batch]:
         groups: dict[str, list[tuple[int, Request]]] = {}
         for number, request in enumerate(requests):
             key = json.dumps(request.generation, sort_keys=True)
             groups.setdefault(key, []).append((number, request))
         for group in groups.values():
             settings = settings_of(group[0][1].generation, eos=self.tokenizer.eos_token)
-            yield from self._generations.texts(group, settings)
+            yield from self._generations.texts(group, settings, refuses_cut=refuses_cut)
 
     @cached_property
     def _tokenization(self) -> "Tokenization":

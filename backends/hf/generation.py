@@ -8,7 +8,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from backends.hf.proofs import CODE_ERRORS, ProofMemory, Prover, Way
 from backends.hf.rounding import Values, beyond_rounding
 from backends.hf.trial import TrialTexts
 from backends.model_files.decoding import EndsAfterThinking, EndsWithStop, NotNumbers, Texts, Writes
-from backends.model_files.tokenization import Tokenization, Tokens
+from backends.model_files.tokenization import CutText, Tokenization, Tokens, too_long
 from backends.requests import Request, Response, of_batch
 from backends.text.generated import generated
 from backends.text.generation_settings import Settings
@@ -44,6 +44,7 @@ class Prompt:
     number: int
     tokens: Tokens
     digest: str = field(repr=False)
+    cut: int = 0
 
 
 class Generations:
@@ -72,9 +73,12 @@ class Generations:
         self.prover = Prover(name, "writing", memory, ("padded", "alone", "plain"), self._difference)
 
     def texts(
-        self, requests: Sequence[tuple[int, Request]], settings: Settings
+        self, requests: Sequence[tuple[int, Request]], settings: Settings, *, refuses_cut: bool = False
     ) -> Iterator[list[tuple[int, Response]]]:
-        """Answers to requests of the same settings, by their numbers, in batches, longest prompts first."""
+        """Answers to requests of the same settings, by their numbers, in batches, longest prompts first.
+
+        refuses_cut: as of `AskContext`.
+        """
         room = self.tokenization.max_length - settings.max_tokens
         if room < 1:
             raise BackendError(
@@ -82,12 +86,15 @@ class Generations:
                 f"of {self.tokenization.max_length}; lower max_gen_toks"
             )
         tokens = self.tokenization.encode(request.prompt_text for _, request in requests)
-        prompts = [
-            Prompt(
-                number, (tokens[request.prompt_text] or (self.tokenization.prefix,))[-room:], request.digest()
-            )
-            for number, request in requests
-        ]
+        prompts = []
+        for number, request in requests:
+            fitting = CutText.of(tokens[request.prompt_text] or (self.tokenization.prefix,), room)
+            if fitting.cut and refuses_cut:
+                yield [(number, Response(status="failed", error=too_long(fitting.cut).reason))]
+            else:
+                prompts.append(Prompt(number, fitting.tokens, request.digest(), fitting.cut))
+        if not prompts:
+            return
         prompts.sort(key=lambda prompt: len(prompt.tokens), reverse=True)
         most = auto_tokens(self.model, cached=True)
         way = self.way_for(len(prompts[0].tokens) + settings.max_tokens)
@@ -184,13 +191,14 @@ class Generations:
         if broken_from is not None and broken_from < len(tokens):
             return Response(status="failed", error=why_broken(self.name, self.model))
         text = Texts(self.tokenizer, settings.mark).of(tokens, with_special=False)
-        return generated(
+        written = generated(
             text,
             settings,
             is_complete=bool(lengths) or len(row) < settings.max_tokens,
             tokens_in=len(prompt.tokens),
             tokens_out=len(tokens),
         )
+        return replace(written, prompt_cut=prompt.cut) if prompt.cut else written
 
     def _lengths_to_stop(self, rows: Sequence[list[int]], settings: Settings) -> dict[int, int]:
         """Of rows that beams led to: the tokens up to a stop sequence, or to the padding at the end."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.errors import BackendError
+from backends.files import is_folder
 
 INSTALL = "install it with: pip install 'assay-eval[hf]'"
 
@@ -33,7 +34,7 @@ def locate(name: str, revision: str | None, config: str = "config.json") -> Mode
     Raises BackendError where neither is there.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if is_folder(folder):
         return _local(folder, revision, config)
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise BackendError(f"{name}: no such folder; give the folder of a model or a hub id like 'org/model'")

@@ -26,10 +26,14 @@ DEFAULT_MAX_LENGTH = 2048
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Tokens whose log-probability is asked: those of `continuation` after `context`; neither is empty."""
+    """Tokens whose log-probability is asked: those of `continuation` after `context`; neither is empty.
+
+    cut: how many more the context had at its beginning.
+    """
 
     context: Tokens
     continuation: Tokens
+    cut: int = 0
 
     @property
     def length(self) -> int:
@@ -42,6 +46,30 @@ class Unanswerable:
     """Why a request cannot be asked of this model."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutText:
+    """The last tokens of a text, and how many more it had at its beginning."""
+
+    tokens: Tokens
+    cut: int
+
+    @classmethod
+    def of(cls, tokens: Tokens, room: int) -> "CutText":
+        return cls(tokens[-room:], max(0, len(tokens) - room))
+
+
+def too_long(cut: int) -> Unanswerable:
+    """Why a prompt is not asked of which so many tokens would be cut off."""
+    return Unanswerable(
+        f"the prompt has {cut} tokens more than the model reads; --truncate cut asks with its end alone"
+    )
+
+
+def answerable(asked: "Sequence[Query | Unanswerable]", refuses_cut: bool) -> "list[Query | Unanswerable]":
+    """What is asked; what was cut is not, if that is refused."""
+    return [too_long(one.cut) if refuses_cut and isinstance(one, Query) and one.cut else one for one in asked]
 
 
 class Tokenization:
@@ -173,7 +201,7 @@ class Tokenization:
                 f"the continuation has {len(continuation)} tokens, more than the model's max_length of "
                 f"{self.max_length}"
             )
-        return Query(context[-room:], continuation)
+        return Query(context[-room:], continuation, max(0, len(context) - room))
 
     def _encode(self, texts: Sequence[str], *, special: bool) -> dict[str, Tokens]:
         if not texts:

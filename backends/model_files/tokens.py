@@ -10,7 +10,7 @@ from backends.errors import BackendError
 from backends.model_files.chat_template import rendered_chat, template_of
 from backends.model_files.fingerprint import Digests, tokenizer_identity
 from backends.model_files.source import ModelSource, locate
-from backends.model_files.tokenization import Tokenization, resolve_max_length
+from backends.model_files.tokenization import CutText, Tokenization, resolve_max_length
 
 
 class EndpointTokens:
@@ -73,7 +73,7 @@ class EndpointTokens:
         """The text of the chat template, if there is one."""
         return template_of(self.tokenizer, self._name)
 
-    def prompts(self, texts: Sequence[str], max_tokens: Sequence[int]) -> list[list[int]]:
+    def prompts(self, texts: Sequence[str], max_tokens: Sequence[int]) -> list[CutText]:
         """The tokens of each text, its last ones where all leave no room for the tokens of its answer.
 
         Raises BackendError where an answer leaves no room for a prompt.
@@ -85,7 +85,7 @@ class EndpointTokens:
             )
         encoded = self.tokenization.encode(texts)
         return [
-            list((encoded[text] or (self.tokenization.prefix,))[most - self.max_length :])
+            CutText.of(encoded[text] or (self.tokenization.prefix,), self.max_length - most)
             for text, most in zip(texts, max_tokens, strict=True)
         ]
 

@@ -15,9 +15,9 @@ import zstandard
 from backends.requests import Call, Response
 
 _JSON, _ZSTD = b"j", b"z"
-_DEFAULTS = [(field.name, field.default) for field in fields(Response)]
 # What a payload has no place for: a version that does not know it could not read it.
-_NOT_KEPT = frozenset(("system_fingerprint",))
+_NOT_KEPT = frozenset(("system_fingerprint", "prompt_cut"))
+_DEFAULTS = [(field.name, field.default) for field in fields(Response) if field.name not in _NOT_KEPT]
 _CALL_DEFAULTS = [(field.name, field.default) for field in fields(Call) if field.name not in _NOT_KEPT]
 # A zstd frame has some 15 bytes of its own; JSON under this size is rarely shorter in one.
 _WORTH_COMPRESSING = 96

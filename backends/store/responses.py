@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -29,7 +29,7 @@ from backends.store.database import Database, connect, explained, initialise, sh
 from backends.store.leases import Leases
 from backends.store.payload import Codec
 from backends.store.statements import ADDITIONS, INSERTS, chunks, rows_of
-from backends.store.tables import ANSWERERS, CONFIRMED, META, METADATA, RESPONSES, SCHEMA_VERSION
+from backends.store.tables import ANSWERERS, CONFIRMED, CUT_PROMPTS, META, METADATA, RESPONSES, SCHEMA_VERSION
 from backends.store.tried_models import TriedModels
 
 T = TypeVar("T")
@@ -80,6 +80,17 @@ class ResponseStore:
         found = {key: self._decoded(key, payload) for key, payload in self._payloads(keys)}
         for key in self._unfit(found):
             del found[key]
+        for key, tokens in self.cut_prompts(list(found)).items():
+            found[key] = replace(found[key], prompt_cut=tokens)
+        return found
+
+    def cut_prompts(self, keys: Sequence[str]) -> dict[str, int]:
+        """Those of the keys whose answers are to prompts that were cut, with the tokens that were cut off."""
+        columns = sa.select(CUT_PROMPTS.c.key, CUT_PROMPTS.c.tokens)
+        found: dict[str, int] = {}
+        for chunk in chunks(keys):
+            rows = self._database.do(partial(rows_of, columns.where(CUT_PROMPTS.c.key.in_(chunk))))
+            found |= {row.key: row.tokens for row in rows}
         return found
 
     def has_many(self, keys: Sequence[str]) -> set[str]:
@@ -108,7 +119,9 @@ class ResponseStore:
             return
         confirmed = [{"key": key} for key, what in responses.items() if says_nothing_after_thinking(what)]
         answerers = _answerer_rows(model, answerers_of(responses.values()))
-        self._database.do(partial(self._put, rows, sorted(confirmed, key=itemgetter("key")), answerers))
+        cut = [{"key": key, "tokens": what.prompt_cut} for key, what in responses.items() if what.prompt_cut]
+        beside = (sorted(confirmed, key=itemgetter("key")), sorted(cut, key=itemgetter("key")))
+        self._database.do(partial(self._put, rows, *beside, answerers))
 
     def answerers(self, model: str) -> Counter[Answerer]:
         """Who gave the answers of a model, and how many each: of those that were stored since this is noted,
@@ -122,12 +135,16 @@ class ResponseStore:
         if rows := _answerer_rows(model, found):
             self._database.do(lambda connection: connection.execute(self._insert(ANSWERERS), rows))
 
-    def _put(self, rows: Rows, confirmed: Rows, answerers: Rows, connection: sa.Connection) -> None:
+    def _put(
+        self, rows: Rows, confirmed: Rows, cut: Rows, answerers: Rows, connection: sa.Connection
+    ) -> None:
         stored = connection.execute(self._insert(RESPONSES), rows).rowcount
         if stored != len(rows):
             self._replace_unfit(rows, connection)
         if confirmed:
             connection.execute(self._insert(CONFIRMED), confirmed)
+        if cut:
+            connection.execute(self._insert(CUT_PROMPTS), cut)
         if answerers:
             connection.execute(self._add(ANSWERERS), answerers)
 

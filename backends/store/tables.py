@@ -60,3 +60,10 @@ ANSWERERS = sa.Table(
     sa.Column("system_fingerprint", sa.Text, primary_key=True),
     sa.Column("answers", sa.BigInteger, nullable=False),
 )
+# The answers whose prompts were cut to what the model reads, and the tokens that were cut off.
+CUT_PROMPTS = sa.Table(
+    "assay_cut_prompts",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+)

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from backends.chat import ChatMessage
 from backends.model_files.chat_template import rendered_requests
 from backends.model_files.engine_model import EngineModel
 from backends.model_files.engine_options import VLLMOptions
-from backends.model_files.tokenization import Query, Unanswerable
+from backends.model_files.tokenization import Query, Unanswerable, answerable, too_long
 from backends.protocol import AskContext, Batch, Capabilities, kind_by_kind
 from backends.requests import ALL_KINDS, Request, RequestKind, Response
 from backends.text.generation_settings import settings_of
@@ -55,7 +56,8 @@ class VLLMBackend:
         _ = self._engine
 
     def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
-        return kind_by_kind(rendered_requests(requests, self.apply_chat_template), self._answers)
+        answers = partial(self._answers, refuses_cut=context.refuses_cut)
+        return kind_by_kind(rendered_requests(requests, self.apply_chat_template), answers)
 
     def chat_template(self) -> str | None:
         return self._model.tokens.template
@@ -74,14 +76,17 @@ class VLLMBackend:
 
         return VLLMEngine(self._asked, self._arguments(), self._adapter())
 
-    def _answers(self, kind: RequestKind, requests: Sequence[Request]) -> Iterator[Batch]:
+    def _answers(
+        self, kind: RequestKind, requests: Sequence[Request], *, refuses_cut: bool
+    ) -> Iterator[Batch]:
         match kind:
             case "loglikelihood":
-                return self._scores(self._model.tokens.tokenization.queries(requests))
+                asked = self._model.tokens.tokenization.queries(requests)
+                return self._scores(answerable(asked, refuses_cut))
             case "loglikelihood_rolling":
                 return self._rolling_scores(requests)
             case "generate_until":
-                return self._texts(requests)
+                return self._texts(requests, refuses_cut)
 
     def _rolling_scores(self, requests: Sequence[Request]) -> Iterator[Batch]:
         owners: list[int] = []
@@ -94,21 +99,29 @@ class VLLMBackend:
             owners += [number] * len(own)
         yield from sums(requests, owners, self._scores(windows))
 
-    def _texts(self, requests: Sequence[Request]) -> Iterator[Batch]:
+    def _texts(self, requests: Sequence[Request], refuses_cut: bool) -> Iterator[Batch]:
         from backends.vllm.conversion import AskedText, generation_job, text_of
 
         tokens, defaults = self._model.tokens, self._engine.sampling_defaults
-        asked: list[AskedText] = []
+        asked: list[tuple[int, AskedText, int]] = []
+        refused: Batch = []
         jobs = []
         settings = [settings_of(request.generation, eos=tokens.tokenizer.eos_token) for request in requests]
         prompts = tokens.prompts([one.prompt_text for one in requests], [own.max_tokens for own in settings])
-        for request, own, prompt in zip(requests, settings, prompts, strict=True):
-            asked.append(AskedText(own, len(prompt), self._asked))
-            jobs.append(generation_job(request, own, prompt, defaults))
+        for number, (request, own, prompt) in enumerate(zip(requests, settings, prompts, strict=True)):
+            if prompt.cut and refuses_cut:
+                refused.append((number, Response(status="failed", error=too_long(prompt.cut).reason)))
+                continue
+            asked.append((number, AskedText(own, len(prompt.tokens), self._asked), prompt.cut))
+            jobs.append(generation_job(request, own, list(prompt.tokens), defaults))
+        if refused:
+            yield refused
         for outputs in self._engine.outputs(jobs):
-            yield [
-                (position, text_of(asked[position], output, tokens.tokenizer)) for position, output in outputs
-            ]
+            whole: Batch = []
+            for position, output in outputs:
+                number, text, cut = asked[position]
+                whole.append((number, replace(text_of(text, output, tokens.tokenizer), prompt_cut=cut)))
+            yield whole
 
     def _scores(self, asked: Sequence[Query | Unanswerable]) -> Iterator[Batch]:
         """Log-likelihoods by the position of what is asked; what cannot be asked has a failure at once."""
@@ -123,9 +136,10 @@ class VLLMBackend:
             yield refused
         queries = [(position, one) for position, one in enumerate(asked) if isinstance(one, Query)]
         for outputs in self._engine.outputs([scoring_job(query) for _, query in queries]):
+            scores = [(queries[number], output) for number, output in outputs]
             yield [
-                (queries[number][0], score_of(queries[number][1], output, self._asked))
-                for number, output in outputs
+                (position, replace(score_of(query, output, self._asked), prompt_cut=query.cut))
+                for (position, query), output in scores
             ]
 
     def _arguments(self) -> dict[str, Any]:

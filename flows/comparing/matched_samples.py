@@ -11,7 +11,7 @@ from pyarrow import parquet
 from flows.common.errors import ResultError
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.run_folder import RunFolder
-from flows.results.samples_file import NESTED, read_samples
+from flows.results.samples_file import NESTED, read_samples, score_column
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.scoring.scorer import Clusters
 
@@ -65,6 +65,7 @@ class MatchedSamples:
         that have this score in both; None where it is of no `Kind`."""
         if self.kind(metric) is None:
             return None
+        metric = score_column(metric)
         columns = [run.loc[run["filter"] == filter_name, [*DOC, metric]] for run in (self.first, self.second)]
         found = columns[0].merge(columns[1], on=DOC, suffixes=("_1", "_2"))
         found = found.rename(columns={f"{metric}_1": "first", f"{metric}_2": "second"})
@@ -76,11 +77,13 @@ class MatchedSamples:
 
     def kind(self, metric: str) -> Kind | None:
         """That of the documents' scores in both runs; None for others."""
+        metric = score_column(metric)
         kinds = {_kind(run[metric]) if metric in run else None for run in (self.first, self.second)}
         return kinds.pop() if len(kinds) == 1 else None
 
     def all_scores(self, metric: str, filter_name: str) -> tuple[list[float], list[float]]:
         """The scores of all documents of each run."""
+        metric = score_column(metric)
         first, second = (
             _values(run.loc[run["filter"] == filter_name, metric]).dropna().tolist()
             for run in (self.first, self.second)

@@ -22,6 +22,7 @@ from flows.pipeline.shards import Shards
 from flows.pipeline.step_calls import StepCalls
 from flows.planning.estimate import estimate
 from flows.planning.plan import Plan
+from flows.prefect_api.large_parameters import by_reference
 from flows.prefect_api.step_records import result_storage
 from flows.reporting import run_log
 from flows.reporting.logged_lines import logging_to
@@ -36,6 +37,7 @@ from flows.steps.publish import publish_all
 from flows.steps.run import Run
 
 
+@by_reference
 @flow(
     name="evaluate",
     flow_run_name="evaluate {spec.model.name}",
@@ -84,13 +86,18 @@ def _ending_task_code(plan: Plan) -> Iterator[None]:
 
 
 def _execute(run: Run, folder: RunFolder) -> Mapping[str, str]:
-    """All steps up to the results; why tasks failed."""
-    steps = StepCalls(run, result_storage(run.plan.steps.finished))
-    with (
-        workers_of(run) as workers,
-        threads(workers.at_once, workers.patience, workers.stop) as executor,
-        _ending_task_code(run.plan),
-    ):
-        evaluation = Evaluation(run, folder, steps, Shards(run, steps, executor, workers))
-        evaluation.execute()
+    """All steps up to the results; why tasks failed. Of a stopped run, too, it is said what was paid."""
+    steps, evaluation = StepCalls(run, result_storage(run.plan.steps.finished)), None
+    try:
+        with (
+            workers_of(run) as workers,
+            threads(workers.at_once, workers.patience, workers.stop) as executor,
+            _ending_task_code(run.plan),
+        ):
+            evaluation = Evaluation(run, folder, steps, Shards(run, steps, executor, workers))
+            evaluation.execute()
+    except BaseException:  # when all answers that were under way are stored
+        if evaluation is not None:
+            evaluation.say_paid()
+        raise
     return evaluation.failed

@@ -3,6 +3,7 @@ it."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +13,7 @@ from time import monotonic
 
 from prefect.futures import PrefectFuture
 
-from backends.errors import BackendStopped
+from backends.errors import BackendError, BackendStopped
 from flows.common.errors import USER_ERRORS
 from flows.pipeline import pausing
 from flows.pipeline.shards import ShardInFlight, Shards
@@ -25,6 +26,7 @@ from flows.planning.spent_before import count_stored
 from flows.reporting import run_log
 from flows.reporting.machine_usage import ResourceSampler
 from flows.reporting.reporter import Reporter
+from flows.results.remarks import cost_lines
 from flows.results.run_folder import RunFolder
 from flows.steps.load_model import load_model
 from flows.steps.persist import RunFacts, persist
@@ -41,6 +43,7 @@ from flows.steps.records import (
 )
 from flows.steps.run import Run
 from flows.steps.score import score
+from flows.steps.unscored_calls import add_unscored_calls, paid
 from flows.storage.step_files import File
 from tasks_lib.errors import TaskError
 
@@ -106,8 +109,17 @@ class Evaluation:
             requests_reused=self.requests_reused,
             resources=resources.summary(),
         )
+        unscored = [one for one in self.asked if one.task not in self.scored]
+        add_unscored_calls(self.run, self.run_folder, unscored, self.unanswered)
         persist(self.run, str(self.run_folder.path), model, self.asked, self.scored, self.failed, facts)
         self.reporter.persisted(self.run_folder.path)
+
+    def say_paid(self) -> None:
+        """Say what was paid, of a run that does not come to its end; nothing where the store is away."""
+        with suppress(BackendError):
+            cost = paid(self.run, self.asked, self.unanswered, self.seconds_asking)
+            for line in cost_lines(cost, self.scored):
+                self.reporter.say(line)
 
     def _evaluate(self) -> None:
         preparing = {bundle: self._prepare(bundle) for bundle in self.plan.bundles}
@@ -135,7 +147,11 @@ class Evaluation:
         return step
 
     def _prepare_key(self, task: str) -> str | None:
-        """The key of a task's requests; None for one whose data cannot be found, which has failed by that."""
+        """The key of a task's requests; None for one that lacks something, as its data, which has failed by
+        that."""
+        if task in self.plan.tasks.lacking:
+            self._note({task: self.plan.tasks.lacking[task]})
+            return None
         try:
             return step_keys.key_of(step_keys.prepare_parts(self.plan, task))
         except TaskError as error:

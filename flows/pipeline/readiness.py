@@ -25,6 +25,7 @@ def checked_and_loaded(plan: Plan) -> Plan:
     was_finished = _was_finished(plan)
     if not was_finished:
         processes().start()
+        plan.tasks.check_all()
     if plan.spec.answers_from is not None:
         check_stored(plan)
     RunFolder.check_writable(plan.spec.output, plan.spec.model)
@@ -55,5 +56,6 @@ def _loaded(plan: Plan) -> Plan:
         log.warning("%s; %s answers in its place", error, first)
         instead = Plan(spec.model_copy(update={"model": first, "fallback": others}), plan.home)
         instead.check()
+        instead.tasks.lacking = plan.tasks.lacking
         return _loaded(instead)
     return plan

@@ -5,9 +5,11 @@ from typing import Any
 from prefect import flow
 
 from flows.pipeline.evaluate_flow import evaluate_flow
+from flows.prefect_api.large_parameters import by_reference
 from flows.specs.rescoring import RescoreSpec
 
 
+@by_reference
 @flow(name="rescore", flow_run_name="rescore {spec.run.name}", task_runner=evaluate_flow.task_runner)
 def rescore_flow(spec: RescoreSpec) -> Any:
     """Score the answers of a finished run, and give the new run's folder; ends as failed if a task failed.

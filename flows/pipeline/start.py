@@ -54,7 +54,7 @@ def run(
         from flows.reporting.progress_bar import reporting
 
         with reporting(show_progress) as shown, api.connected(), handing_over(plan):
-            for line in plan.selection.warnings:
+            for line in (*plan.selection.warnings, *plan.notices):
                 shown.say(f"warning: {line}")
             state = call_flow()
         telemetry().flush()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests, PreparedTask
+from flows.planning.prompt_notices import clock_of
 from flows.planning.step_keys import Parts, prepare_parts
 from flows.results.run_folder import safe_name
 from flows.storage.files import write_text
@@ -18,6 +19,8 @@ def identity(plan: Plan, task: str) -> Parts:
     parts = {"model": str(plan.spec.model), "fingerprint": dict(plan.fingerprint)}
     drawn = {"how texts are drawn": plan.drawing} if plan.drawing else {}
     named = {**parts, **drawn, **prepare_parts(plan, task), "store": plan.store.identity}
+    if plan.spec.apply_chat_template and plan.spec.answers_from is None:
+        named["time that the chat template writes"] = clock_of(plan.backend)
     flat: Parts = json.loads(json.dumps(named, default=str))
     return flat
 
@@ -28,9 +31,11 @@ def save_identity(plan: Plan, task: str) -> None:
 
 
 def was_finished(plan: Plan, task: str) -> bool:
-    """Whether the task's last run to its end was with this very model."""
+    """Whether the task's last run to its end was with this very model, and its file is as it was."""
     before = _last(plan, task)
-    return before is not None and before["fingerprint"] == dict(plan.fingerprint)
+    if before is None or before["fingerprint"] != dict(plan.fingerprint):
+        return False
+    return before.get("task file and its Python") == plan.selection.tasks[task].digest
 
 
 def explain(plan: Plan, prepared: PreparedTask) -> str:

@@ -74,6 +74,7 @@ def estimate(spec: EvaluationSpec) -> Estimate:
     """
     plan = Plan.of(spec)
     plan.check()
+    plan.tasks.check_all()
     experience, rate = call_history.load(plan)
     price = next(iter(plan.prices.values()))
     tasks = [_estimated(plan, task, experience, price) for task in plan.selection.tasks]

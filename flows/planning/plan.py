@@ -3,7 +3,7 @@
 A run has one, which its steps share; what it stands for is opened once, when it is first needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Self
@@ -19,6 +19,7 @@ from backends.requests import RequestKind
 from backends.store.responses import ResponseStore
 from flows.common.errors import SpecError
 from flows.planning.kept_model import KEPT_MODEL, open_models, turn
+from flows.planning.prompt_notices import notices_of
 from flows.planning.route_check import NEEDS, check_route
 from flows.planning.shard_sizes import cut_bundles
 from flows.planning.stored_model import StoredModel
@@ -165,6 +166,11 @@ class Plan:
         """What the tasks ask, as far as it is known before their requests are made."""
         types = {file.config.output_type for file in self.selection.tasks.values()}
         return frozenset(NEEDS[type_] for type_ in types if type_)
+
+    @cached_property
+    def notices(self) -> Sequence[str]:
+        """What is odd about the prompts that the tasks will get."""
+        return notices_of(self.spec, self.backend, self.selection)
 
     def check(self) -> None:
         """Raise what is wrong with the request, before anything is loaded or asked."""

@@ -75,6 +75,12 @@ def cut_pieces(prepared: Iterable[PreparedTask], shard: range) -> list[Piece]:
     return pieces
 
 
+def answered(plan: Plan, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that have an answer in the store which the run takes."""
+    found = plan.store.has_many(keys)
+    return found - plan.store.cut_prompts(list(found)).keys() if plan.spec.truncate == "refuse" else found
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
     """A request of a document. key: of its answer."""
@@ -152,12 +158,14 @@ class PreparedRequests:
     def missing(self) -> set[str]:
         """The keys of the answers that the store, which may be an earlier copy of itself, does not have."""
         keys = self.keys
-        return set(keys) - self.plan.store.has_many(keys)
+        return set(keys) - answered(self.plan, keys)
 
     def answers(self, keys: Sequence[str]) -> Iterator[dict[str, Response]]:
         """The stored answers of some of the keys, a part at a time."""
         for start in range(0, len(keys), _CHUNK):
-            yield self.plan.store.get_many(keys[start : start + _CHUNK])
+            found = self.plan.store.get_many(keys[start : start + _CHUNK])
+            refuses = self.plan.spec.truncate == "refuse"
+            yield {key: one for key, one in found.items() if not (refuses and one.prompt_cut)}
 
     @property
     def _range(self) -> range:

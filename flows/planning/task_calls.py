@@ -13,8 +13,10 @@ from metrics.processes.call_messages import Ask
 from metrics.processes.call_process import CallProcesses, Origin, WorkEnded
 from metrics.processes.limits import WorkLimits
 from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.checks.configuration import check_task
 from tasks_lib.context import TaskContext
-from tasks_lib.errors import TaskError
+from tasks_lib.errors import MissingPackage, MissingResource, TaskError
+from tasks_lib.files.config import function_refs
 from tasks_lib.prompts.turns import ChatRenderer
 from tasks_lib.task import ConfiguredTask, open_task
 
@@ -36,6 +38,7 @@ class TaskCalls:
 
     context: what each is given, without a chat template. chat: the model's, where prompts go through it; it
     is called here. allows_code: whether what the model has written may run. limits: of work on a document.
+    lacking: why tasks cannot be asked here, once all are checked.
     """
 
     def __init__(
@@ -51,12 +54,36 @@ class TaskCalls:
         self._limits, self._allows_code = limits, allows_code
         self._run = token_hex(8)
         self._digests: dict[str, str] = {}
+        self.lacking: Mapping[str, str] = {}
+
+    def check(self, name: str) -> None:
+        """Raise TaskError for a task that cannot be used, as far as that is seen without a document."""
+        file = self._files[name]
+        if any(function_refs(file.config)):
+            self._call(name, task_work.check, self.of_run(name))
+        else:
+            check_task(file, self.context)
 
     def digest(self, name: str) -> str:
         """The identity of the content of a task's data. Raises TaskError."""
         if name not in self._digests:
             self._digests[name] = self._digest(name)
         return self._digests[name]
+
+    def check_all(self) -> None:
+        """Look for tasks that need a package, data or a program which is not here: they are `lacking` then.
+
+        Raises TaskError for the first task whose file cannot be used, and where no task has what it needs.
+        """
+        lacking: dict[str, MissingPackage | MissingResource] = {}
+        for name in self._files:
+            try:
+                self.check(name)
+            except (MissingPackage, MissingResource) as error:
+                lacking[name] = error
+        if len(lacking) == len(self._files):
+            raise next(iter(lacking.values()))
+        self.lacking = {name: str(error) for name, error in lacking.items()}
 
     def prepare(self, name: str, path: Path) -> PreparedDocuments:
         """Write the requests of a task to a file. Raises TaskError."""

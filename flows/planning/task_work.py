@@ -18,10 +18,12 @@ from backends.text.stop_sequences import cut_at_stops, stops_of
 from backends.text.thinking import thinking_as_answer
 from flows.planning import requests_file
 from flows.planning.requests_file import Written
-from flows.results.samples_file import write_samples
+from flows.results.samples_file import check_writable, write_samples
 from metrics.hf_evaluate.code_eval import allowing_code
 from metrics.processes.call_messages import Ask
 from tasks_lib.catalog.selection import TaskFile
+from tasks_lib.checks.configuration import check_task
+from tasks_lib.checks.trial import TriedDocuments
 from tasks_lib.code.dataset_cache import make_datasets_anew
 from tasks_lib.code.random_state import seeded
 from tasks_lib.context import TaskContext
@@ -96,6 +98,12 @@ def begin() -> None:
     make_datasets_anew()
 
 
+def check(asked: TaskOfRun, ask: Ask) -> None:
+    """Raise what keeps a task from being used, as far as that is seen without a document."""
+    with allowing_code(asked.allows_code):
+        check_task(asked.file, asked.context)
+
+
 def digest(asked: TaskOfRun, ask: Ask) -> str:
     """The identity of the content of a task's data."""
     with allowing_code(asked.allows_code):
@@ -103,11 +111,14 @@ def digest(asked: TaskOfRun, ask: Ask) -> str:
 
 
 def prepare(asked: ToPrepare, ask: Ask) -> PreparedDocuments:
-    """Write the requests of a task."""
+    """Write the requests of a task, and score made-up answers to some of them, so that what scoring lacks is
+    known before anything is asked."""
     with allowing_code(asked.task.allows_code):
         task = _OPENED.task(asked.task, ask)
         task.scorer.check()
-        written = requests_file.write(asked.path, task.builder, task.builder.repeats)
+        tried = TriedDocuments(task)
+        written = requests_file.write(asked.path, tried, task.builder.repeats)
+        check_writable(asked.task.file.config.task, tried.score(compat=asked.task.context.options.compat))
         documents = task.documents.evaluated
         return PreparedDocuments(written, len(documents.docs), documents.made, task.builder.num_fewshot)
 

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
+from flows.prefect_api.configured_api import check_answers
 from metrics.processes import child
 
 # Read by Prefect when it is imported, here and in the server; a user's own values win.
@@ -100,12 +101,15 @@ class TemporaryServer:
 class PrefectApi:
     """The Prefect API of a run: the configured one, else a temporary server.
 
-    The server starts with the block, so that it gets ready while other things are done.
+    The server starts with the block, so that it gets ready while other things are done. Raises SpecError
+    where one is configured, and nobody answers there.
     """
 
     def __enter__(self) -> Self:
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
+        if configured := os.environ.get("PREFECT_API_URL"):
+            check_answers(configured)
         self._server = None if "PREFECT_API_URL" in os.environ else TemporaryServer()
         self._is_used = False
         return self
@@ -123,6 +127,8 @@ class PrefectApi:
         from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         if self._server is None or PREFECT_API_URL.value():  # a profile may name one, too
+            if self._server is not None:
+                check_answers(str(PREFECT_API_URL.value()))
             yield
             return
         import fastapi  # noqa: F401 - by Prefect with the first flow run, otherwise; now there is time

@@ -25,7 +25,7 @@ def note_start(reporter: Reporter, plan: Plan, folder: RunFolder) -> None:
     tasks = list(plan.selection.tasks)
     reporter.note(f"evaluating {plan.spec.model} on {_counted(tasks)}: {_names(tasks)}")
     reporter.note(f"results: {folder.path}")
-    for line in plan.selection.warnings:
+    for line in (*plan.selection.warnings, *plan.notices):
         reporter.note(line, WARNING)
 
 

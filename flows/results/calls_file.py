@@ -48,10 +48,15 @@ class CallRecord:
 
 def write_calls(path: Path, calls: Iterable[CallRecord]) -> None:
     """Write the calls of one task; the file is whole or not there."""
+    with atomic_path(path) as temporary:
+        parquet.write_table(calls_table(calls), temporary, compression="zstd")
+
+
+def calls_table(calls: Iterable[CallRecord]) -> pa.Table:
+    """The calls of one task, a row each."""
     rows = [_row(one) for one in calls]
     columns = {name: [row[position] for row in rows] for position, name in enumerate(SCHEMA.names)}
-    with atomic_path(path) as temporary:
-        parquet.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+    return pa.table(columns, schema=SCHEMA)
 
 
 def priced(calls: pa.Table, prices: Mapping[str, Price | None]) -> pa.Table:

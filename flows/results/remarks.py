@@ -1,9 +1,13 @@
 """What people are told below the scores of a run: what of them is not whole, and what they cost."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from flows.results.cost import Cost, RunCost
 from flows.results.results_json import RunRecord
+
+_SHOWN_TASKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,22 @@ class Truncation:
 
 def remarks(record: RunRecord) -> list[str]:
     """All of them, a line each."""
-    return [*about_scores(record), *about_earlier_runs(record), *_cost(record)]
+    cost = record.assay.cost
+    costs = [] if cost is None else cost_lines(cost, record.assay.tasks)
+    return [*about_scores(record), *about_earlier_runs(record), *costs]
 
 
 def about_scores(record: RunRecord) -> list[str]:
     """What of the scores is not whole: documents that are left out, refusals, answers cut off, answers
     that no score depends on, and what says that they may be of several models."""
-    return [*_coverage(record), *_truncation(record), *_repeats(record), *_changes(record)]
+    return [
+        *record.assay.notices,
+        *_coverage(record),
+        *_cut_prompts(record),
+        *_truncation(record),
+        *_repeats(record),
+        *_changes(record),
+    ]
 
 
 def about_earlier_runs(record: RunRecord) -> list[str]:
@@ -61,6 +74,15 @@ def _coverage(record: RunRecord) -> Iterator[str]:
             yield f"{name}: {'; '.join(said)}"
 
 
+def _cut_prompts(record: RunRecord) -> Iterator[str]:
+    """A line for each task with prompts that were too long, and what helps."""
+    found = {name: one for name, one in record.assay.tasks.items() if one.prompts_cut}
+    for name, one in found.items():
+        yield f"{name}: {one.prompts_cut} of {one.requests} prompts were longer than the model reads"
+    if found:
+        yield "Their beginnings were cut off; --truncate refuse fails them, --num-fewshot makes them shorter."
+
+
 def _truncation(record: RunRecord) -> Iterator[str]:
     """A line for each task with answers that were cut off, and what helps."""
     found = truncations(record)
@@ -83,11 +105,9 @@ def _changes(record: RunRecord) -> list[str]:
     return record.assay.answers.about_changes() if record.assay.answers else []
 
 
-def _cost(record: RunRecord) -> Iterator[str]:
-    """Nothing for a model of this machine without a price."""
-    cost = record.assay.cost
-    if cost is None:
-        return
+def cost_lines(cost: RunCost, scored: Collection[str]) -> Iterator[str]:
+    """What answers cost, and how much of it tasks without a score; nothing for a model of this machine that
+    has no price. scored: the tasks with a score."""
     run = cost.run
     tokens = f"{run.tokens_in:,} tokens in ({run.tokens_cached:,} cached), {run.tokens_out:,} out"
     unknown = [asked for asked, source in cost.prices.items() if asked and source is None]
@@ -95,5 +115,16 @@ def _cost(record: RunRecord) -> Iterator[str]:
         yield f"Cost: unknown, there is no price for {', '.join(unknown)} (--price in=..,out=..); {tokens}"
     elif run.usd is not None and any(cost.prices):
         yield f"Cost of all answers: ${run.usd:,.4f}; {tokens}"
+    lost = {task: own for task, own in cost.tasks.items() if task not in scored and own != Cost()}
+    if lost and any(cost.prices):
+        shown = ", ".join(f"{task} {_price_of(own)}" for task, own in islice(lost.items(), _SHOWN_TASKS))
+        more = f" and {len(lost) - _SHOWN_TASKS} more" if len(lost) > _SHOWN_TASKS else ""
+        yield f"Of it, tasks without a score: {shown}{more}"
     if cost.machine_usd is not None:
         yield f"Cost of the time in which the model was asked: ${cost.machine_usd:,.4f}"
+
+
+def _price_of(cost: Cost) -> str:
+    if cost.usd is not None:
+        return f"${cost.usd:,.4f}"
+    return f"{cost.tokens_in:,} tokens in, {cost.tokens_out:,} out"

@@ -41,7 +41,7 @@ class TaskUsage(_Part):
     truncated ended at its token limit, `while_thinking` before the answer itself began.
 
     repeats: how often each request was asked. repeats_scored: how many of these answers its
-    scores depend on."""
+    scores depend on. prompts_cut: requests whose prompts were longer than the model reads."""
 
     requests: int
     docs: int = 0
@@ -55,6 +55,7 @@ class TaskUsage(_Part):
     tokens_out: int = 0
     repeats: int = 1
     repeats_scored: int = 1
+    prompts_cut: int = 0
 
 
 class Assay(_Part):
@@ -64,7 +65,8 @@ class Assay(_Part):
     format: of this section. version: of Assay. rules: those that the run was made by. failed: why tasks
     have no score. drawing: see `backends.protocol.Capabilities`. answers_from: the folder of the run whose
     answers were scored anew. seconds: from the run's start to its end; seconds_asking: those in which the
-    model was asked. intervals: the 95 % confidence interval of each number that has one. resources: see
+    model was asked. intervals: the 95 % confidence interval of each number that has one. notices: what is
+    odd about its prompts. resources: see
     `flows.reporting.machine_usage`.
     """
 
@@ -83,6 +85,7 @@ class Assay(_Part):
     answers: AnswerOrigins | None = None
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     aggregations: dict[str, dict[str, Aggregation]] = {}
+    notices: list[str] = []
     started: str = ""
     seconds: float = 0.0
     seconds_asking: float = 0.0

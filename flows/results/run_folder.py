@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backends.files import is_folder
 from backends.model_string import ModelSpec
 from backends.money.prices import Price
 from flows.common.errors import ResultError, SpecError
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _UNSAFE = re.compile(r"[^\w.@=+-]+")
+# Bytes: file systems take 255, of which the longest ending and a mark of files being written take some.
+_LONGEST_NAME = 255 - len(".calls.parquet") - len("..01234567")
+_SHORTENED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,19 @@ class RunFolder:
 
     @classmethod
     def check_writable(cls, output: Place, model: ModelSpec) -> None:
-        """Raise SpecError where the run's folder will not be writable."""
+        """Raise SpecError where the run's folder will not be writable; leaves none behind."""
         folder = _model_folder(output, model)
         with _blaming_output(output):
             if isinstance(folder, BucketPath):
                 folder.check_writable()
                 return
+            made = [path for path in (folder, *folder.parents) if not path.exists()]
             probe = folder / f".{secrets.token_hex(3)}"
             write_text(probe, "")
             probe.unlink()
+            with suppress(OSError):  # another run has put something there since
+                for path in made:
+                    path.rmdir()
 
     def spec_keys(self) -> JsonObject:
         """The keys and values of `spec.yaml`, whatever version wrote them. Raises ResultError."""
@@ -143,16 +151,19 @@ def _blaming_output(output: Place) -> Iterator[None]:
 
 
 def safe_name(name: str) -> str:
-    """A task's or model's name as the name of one file: never a path, and two names never the same file."""
+    """A task's or model's name as the name of one file: never a path, never too long for a file, and two
+    names never the same file."""
     cleaned = _UNSAFE.sub("_", name).lstrip(".")
-    if cleaned == name and name:
-        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     # No name that stays as it is has a `~`.
-    return f"{cleaned}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    found = cleaned if cleaned == name and name else f"{cleaned}~{digest}"
+    if len(found.encode("utf-8", "surrogatepass")) <= _LONGEST_NAME:
+        return found
+    return f"{cleaned.encode()[:_SHORTENED].decode(errors='ignore')}~{digest}"
 
 
 def _model_name(model: ModelSpec) -> str:
     """A model for people: of a folder its last name, of a hub id both parts."""
     name = model.name
-    short = Path(name).resolve().name if Path(name).is_dir() else name.strip("/").replace("/", "__")
+    short = Path(name).resolve().name if is_folder(Path(name)) else name.strip("/").replace("/", "__")
     return f"{model.backend}_{short}"

@@ -2,9 +2,10 @@
 
 Columns as in lm-eval's sample lines: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`,
 `filter`, `doc_hash`, `prompt_hash`, `target_hash` and one column per metric; what is nested is JSON text.
+A metric that has the name of another column is under `<name> (score)`.
 Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's responses (of a batch their share;
 null where that is not known), and in a file in which a model thought `thinking`, laid out as `resps`: what it
-wrote before each answer.
+wrote before each answer; in a file with prompts that were longer than the model reads `tokens_cut`.
 """
 
 import hashlib
@@ -23,10 +24,23 @@ from flows.common.json_object import JsonObject
 from flows.results import strict_json
 from flows.storage.files import Place, atomic_path
 from tasks_lib.data.media_documents import MediaDoc
+from tasks_lib.errors import TaskError
 from tasks_lib.prompts.attachments import image_digest, is_image
 from tasks_lib.scoring.scorer import Sample
 
+# Of what is not a score.
 _TEXTS = ("doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash")
+COLUMNS = {
+    *_TEXTS,
+    "doc_id",
+    "target_hash",
+    "status",
+    "tokens_in",
+    "tokens_out",
+    "seconds",
+    "thinking",
+    "tokens_cut",
+}
 _ARGUMENTS = {"image": "visual", "audio": "audio"}
 NESTED = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
 _ROWS_A_GROUP = 1000
@@ -41,6 +55,20 @@ def write_samples(path: Path, samples: Sequence[Sample]) -> None:
         for start in range(0, len(samples), _ROWS_A_GROUP):
             rows = [_row(sample, schema, shared) for sample in samples[start : start + _ROWS_A_GROUP]]
             file.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def check_writable(task: str, samples: Sequence[Sample]) -> None:
+    """Raise TaskError where a file cannot hold such samples, of which there may be none."""
+    try:
+        schema = _schema(samples)
+        pa.Table.from_pylist([_row(sample, schema, {}) for sample in samples], schema=schema)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise TaskError(f"{task}: its samples cannot be written: {error}") from error
+
+
+def score_column(metric: str) -> str:
+    """The column of a metric's scores: its name, but where that is another column's."""
+    return f"{metric} (score)" if metric in COLUMNS else metric
 
 
 def read_samples(path: Place) -> list[JsonObject]:
@@ -90,8 +118,10 @@ def _shown(value: object) -> object:
 def _schema(samples: Sequence[Sample]) -> pa.Schema:
     numeric: dict[str, bool] = {}
     for sample in samples:
-        for name, value in sample.scores.items():
+        for metric, value in sample.scores.items():
+            name = score_column(metric)
             numeric[name] = numeric.get(name, True) and isinstance(value, Real | np.bool_)
+    is_cut = any(one.prompt_cut for sample in samples for one in _all_responses(sample))
     has_thinking = any(one.thinking is not None for sample in samples for one in _all_responses(sample))
     return pa.schema(
         [
@@ -103,6 +133,7 @@ def _schema(samples: Sequence[Sample]) -> pa.Schema:
             ("tokens_out", pa.int64()),
             ("seconds", pa.float64()),
             *([("thinking", pa.large_string())] if has_thinking else ()),
+            *([("tokens_cut", pa.int64())] if is_cut else ()),
             *((name, pa.float64() if is_number else pa.string()) for name, is_number in numeric.items()),
         ]
     )
@@ -112,7 +143,8 @@ def _row(sample: Sample, schema: pa.Schema, shared: dict[int, JsonObject]) -> Js
     """shared: what the rows of a document, one a filter, have in common; filled here."""
     scores = {
         name: float(value) if schema.field(name).type == pa.float64() else as_json(value)
-        for name, value in sample.scores.items()
+        for metric, value in sample.scores.items()
+        for name in (score_column(metric),)
     }
     doc_id = sample.answered.asked.doc_id
     if doc_id not in shared:
@@ -140,6 +172,7 @@ def _columns_of_document(sample: Sample) -> JsonObject:
         "status": "truncated" if any(one.status == "truncated" for one in responses) else "answer",
         "tokens_in": sum(one.tokens_in for one in responses),
         "tokens_out": sum(one.tokens_out for one in responses),
+        "tokens_cut": sum(one.prompt_cut for one in responses),
         "seconds": sum(one.seconds for one in responses) or None,
         "thinking": as_json([[one.thinking for one in repeats] for repeats in sample.answered.responses]),
     }

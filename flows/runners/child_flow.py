@@ -4,9 +4,10 @@ The other run submits it through a deployment (`flows.runners.work_pool`), and r
 it.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from prefect import flow
@@ -16,7 +17,9 @@ from pydantic import TypeAdapter
 from backends.errors import BackendError
 from flows.common.errors import USER_ERRORS
 from flows.planning.prepared_requests import Piece
+from flows.prefect_api.large_parameters import MOST_BYTES
 from flows.prefect_api.step_records import result_storage
+from flows.specs.evaluation import EvaluationSpec
 from flows.steps.infer import infer
 from flows.steps.records import ShardResult
 from flows.steps.run import RunAddress
@@ -24,13 +27,15 @@ from flows.storage.files import Place, write_text
 from flows.storage.step_files import StepFiles, step_files
 
 _RESULT, _ADDRESS = TypeAdapter(ShardResult), TypeAdapter(RunAddress)
+_PIECES = TypeAdapter(list[Piece])
 
 
 @flow(name="infer_shards", flow_run_name="infer_shards {key}", persist_result=False)
-def infer_shards(run: RunAddress, pieces: list[Piece], key: str) -> Any:
+def infer_shards(run: RunAddress, pieces: list[Piece], key: str, reference: str = "") -> Any:
     """Ask a shard, and write what the step `infer` gave; ends as failed on a machine that does not reach what
     it has to share with the other run.
 
+    reference: what names a file of the steps' folder that has the run and the pieces, where they are large.
     The step runs whether or not it is cached: it finds in the store what an earlier child has asked.
     """
     try:
@@ -38,6 +43,9 @@ def infer_shards(run: RunAddress, pieces: list[Piece], key: str) -> Any:
     except USER_ERRORS as error:
         return Failed(message=str(error))
     files = files_of(run)
+    if reference:
+        content = json.loads((files.children / f"{reference}.parameters.json").read_text(encoding="utf-8"))
+        run, pieces = _ADDRESS.validate_python(content["run"]), _PIECES.validate_python(content["pieces"])
     step = infer.with_options(result_storage=result_storage(files.finished), refresh_cache=True)
     state = step(run=run, pieces=pieces, key=key, return_state=True)
     result = state.result(raise_on_failure=False)
@@ -51,11 +59,24 @@ def infer_shards(run: RunAddress, pieces: list[Piece], key: str) -> Any:
 
 
 def parameters(run: RunAddress, pieces: Sequence[Piece], key: str) -> Mapping[str, object]:
-    """The parameters of the flow as JSON, as a deployment takes them."""
-    return {
+    """The parameters of the flow as JSON, as a deployment takes them. Raises ResultError."""
+    given: dict[str, object] = {
         "run": _ADDRESS.dump_python(run, mode="json"),
         "pieces": [asdict(piece) for piece in pieces],
         "key": key,
+    }
+    text = json.dumps(given)
+    if len(text) <= MOST_BYTES:
+        return given
+    reference = hashlib.sha256(text.encode()).hexdigest()[:32]
+    write_text(files_of(run).children / f"{reference}.parameters.json", text)
+    places = {name: getattr(run.spec, name) for name in ("model", "output", "shared_folder", "store")}
+    shared = replace(run, spec=EvaluationSpec.model_validate(places))
+    return {
+        "run": _ADDRESS.dump_python(shared, mode="json"),
+        "pieces": [],
+        "key": key,
+        "reference": reference,
     }
 
 

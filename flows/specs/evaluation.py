@@ -174,6 +174,11 @@ class EvaluationSpec(BaseModel):
         description="text that ends the thinking part of a generated answer, which is kept but not scored: "
         "</think>",
     )
+    truncate: Literal["cut", "refuse"] = Field(
+        default="cut",
+        description="what to do with a prompt that is longer than the model reads: cut off its beginning, "
+        "which is counted under the table, or refuse to ask it; see --min-coverage",
+    )
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         default="auto", description="requests a batch, or auto; changes the speed, not the answers"
     )

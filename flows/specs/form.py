@@ -35,6 +35,7 @@ TITLES = {
     "system_instruction": "Asking: system instruction",
     "gen_kwargs": "Asking: generation parameters",
     "end_of_thinking": "Asking: end of thinking",
+    "truncate": "Asking: prompts that are too long",
     "min_coverage": "Scoring: least coverage",
     "cluster": "Scoring: cluster",
     "allow_unsafe_code": "Scoring: allow unsafe code",

@@ -1,6 +1,6 @@
 """What a run took: money, and how fast its model answered, of each task and of all together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,31 +40,55 @@ class TaskAccount:
 
 
 def accounts(
-    plan: Plan, folder: RunFolder, tasks: Sequence[PreparedTask], seconds_asking: float
+    plan: Plan,
+    folder: RunFolder,
+    tasks: Sequence[PreparedTask],
+    scored: Collection[str],
+    seconds_asking: float,
 ) -> tuple[RunPerformance, RunCost]:
-    """Of the calls in a run's folder. seconds_asking: in which the model was asked in this run.
+    """Of the calls in a run's folder: how fast those of scored tasks were, and what all cost.
 
-    The calls of one task are in memory at a time.
+    seconds_asking: in which the model was asked in this run. The calls of one task are in memory at a time.
     """
-    taken = {
-        one.task: TaskAccount.of(one.task, folder.read_calls(one.task, _COLUMNS), are_own)
-        for one, are_own in zip(tasks, _are_own(plan, tasks), strict=True)
-    }
+    taken = _taken(plan, tasks, lambda one: folder.read_calls(one.task, _COLUMNS))
+    timed = {task: one for task, one in taken.items() if task in scored}
     nothing = CallTotals.of(COLUMNS.empty_table())
     target = plan.spec.latency_target
-    run = Performance.of(CallTotals.together([nothing, *(one.totals for one in taken.values())]), target)
-    call_history.save(plan, [one.experience for one in taken.values()], run.requests_per_second)
+    run = Performance.of(CallTotals.together([nothing, *(one.totals for one in timed.values())]), target)
+    call_history.save(plan, [one.experience for one in timed.values()], run.requests_per_second)
     performance = RunPerformance(
-        run, {task: Performance.of(one.totals, target) for task, one in taken.items()}
+        run, {task: Performance.of(one.totals, target) for task, one in timed.items()}
     )
-    cost = RunCost(
+    return performance, _cost_of(plan, taken, seconds_asking)
+
+
+def run_cost(
+    plan: Plan,
+    tasks: Sequence[PreparedTask],
+    calls: Callable[[PreparedTask], pa.Table],
+    seconds_asking: float,
+) -> RunCost:
+    """What the calls of tasks cost. calls: those of one, with what each cost."""
+    return _cost_of(plan, _taken(plan, tasks, calls), seconds_asking)
+
+
+def _taken(
+    plan: Plan, tasks: Sequence[PreparedTask], calls: Callable[[PreparedTask], pa.Table]
+) -> dict[str, TaskAccount]:
+    return {
+        one.task: TaskAccount.of(one.task, calls(one), are_own)
+        for one, are_own in zip(tasks, _are_own(plan, tasks), strict=True)
+    }
+
+
+def _cost_of(plan: Plan, taken: Mapping[str, TaskAccount], seconds_asking: float) -> RunCost:
+    return RunCost(
         run=_total(cost for one in taken.values() for cost in one.own_costs.values()),
         tasks={task: one.cost for task, one in taken.items()},
         models={asked: _total(_of_model(taken, asked)) for asked in _names(taken)},
         prices={asked: price.source if price else None for asked, price in plan.prices.items()},
         machine_usd=_machine(plan, seconds_asking),
     )
-    return performance, cost
 
 
 def _are_own(plan: Plan, tasks: Sequence[PreparedTask]) -> Sequence[npt.NDArray[np.bool_]]:

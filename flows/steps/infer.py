@@ -8,6 +8,7 @@ from time import monotonic, time
 
 from prefect import State
 
+from backends.errors import BackendError
 from backends.money.purse import Purse
 from backends.protocol import AskContext, Batch, ask
 from backends.requests import Call, Request, Response
@@ -16,7 +17,7 @@ from backends.store.answerers import names
 from backends.telemetry.telemetry import telemetry
 from flows.planning.kept_model import turn
 from flows.planning.plan import Plan
-from flows.planning.prepared_requests import Piece, PreparedRequests
+from flows.planning.prepared_requests import Piece, PreparedRequests, answered
 from flows.steps import account_limit
 from flows.steps.records import ShardResult, TaskShare
 from flows.steps.run import Run, RunAddress, load_for, run_at
@@ -85,7 +86,7 @@ class _Shard:
 
     def missing(self) -> dict[str, Request]:
         """What the store does not have."""
-        stored = self.plan.store.has_many(list(self.requests))
+        stored = answered(self.plan, list(self.requests))
         for kind, count in Counter(self.requests[key].kind for key in stored).items():
             self.run.reporter.reused(kind, count)
         return {key: request for key, request in self.requests.items() if key not in stored}
@@ -123,7 +124,10 @@ class _Shard:
         # What a server that is started for the run has is known by its files, wherever these lie now.
         is_known = spec.reuse or not plan.backend.capabilities.offers
         known = {} if is_known else names(plan.store.answerers(plan.model_key))
-        return AskContext(places=places, stop=stop, known=known, generation=spec.ask_anew)
+        refuses_cut = spec.truncate == "refuse"
+        return AskContext(
+            places=places, stop=stop, known=known, generation=spec.ask_anew, refuses_cut=refuses_cut
+        )
 
     def answer(self, keys: Sequence[str], context: AskContext) -> dict[str, Response]:
         """Ask for what is missing, and store it batch by batch; gives what has no answer."""
@@ -155,7 +159,12 @@ class _Shard:
 
     def _store(self, answered: Sequence[tuple[str, Response]]) -> None:
         """Make answers durable, and tell whoever watches of all."""
-        self.plan.store.put_many([pair for pair in answered if pair[1].is_scorable], self.plan.model_key)
+        scorable = [pair for pair in answered if pair[1].is_scorable]
+        try:
+            self.plan.store.put_many(scorable, self.plan.model_key)
+        except BackendError:
+            self.run.unstored.update(scorable)
+            raise
         spec = self.plan.spec
         for key, response in answered:
             telemetry().called(self.requests[key], response, spec.model.backend, spec.model.name)

@@ -46,13 +46,14 @@ def persist(
 ) -> str:
     """Write the results. Raises ResultError.
 
-    model: what `load_model` said. prepared: the tasks that were asked. scored: what `score` wrote.
+    model: what `load_model` said. prepared: the tasks that were asked, whose calls are in
+    the folder. scored: what `score` wrote.
     """
     plan, run_folder = run.plan, RunFolder.at(folder)
     scores = {name: TaskScores.read(plan.steps.fetch(one.files["scores"])) for name, one in scored.items()}
     sections = ScoreSections(plan.selection, scores)
     asked = [one for one in prepared if one.task in scored]
-    performance, cost = accounts(plan, run_folder, asked, facts.seconds_asking)
+    performance, cost = accounts(plan, run_folder, prepared, scored, facts.seconds_asking)
     record = RunRecord(
         **sections.sections(),
         config=_config(plan, model.described),
@@ -72,6 +73,7 @@ def persist(
             performance=performance,
             cost=cost,
             answers=_origins(plan, run_folder, asked, facts),
+            notices=list(plan.notices),
             intervals=sections.intervals(),
             aggregations=sections.aggregations(),
             started=facts.started,

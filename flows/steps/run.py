@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-from backends.requests import RequestKind
+from backends.requests import RequestKind, Response
 from flows.common.errors import SpecError
 from flows.planning.plan import Plan
 from flows.reporting.reporter import Reporter
@@ -18,12 +18,14 @@ from flows.storage.home import Home
 class Run:
     """What a run is made of, and who is told how far it is.
 
+    unstored: answers that came and could not be stored, by their keys; they were paid, too.
     No dataclass: Prefect would look for futures in its fields.
     """
 
     def __init__(self, plan: Plan, reporter: Reporter) -> None:
         self.plan = plan
         self.reporter = reporter
+        self.unstored: dict[str, Response] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ def _task_scores(prepared: PreparedTask, scored: ScoredDocuments, answers: TaskA
             skipped=answers.count("skipped"),
             tokens_in=sum(response.tokens_in for response in responses),
             tokens_out=sum(response.tokens_out for response in responses),
+            prompts_cut=sum(response.prompt_cut > 0 for response in responses),
             repeats=scored.repeats,
             repeats_scored=scored.repeats_scored,
         ),

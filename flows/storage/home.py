@@ -26,6 +26,11 @@ class Home:
         return self.root / "experience"
 
     @property
+    def parameters(self) -> Path:
+        """Parameters of flow runs that are too large for Prefect's API."""
+        return self.root / "parameters"
+
+    @property
     def identities(self) -> Path:
         """The identity each task had when it was last asked, for `--explain-cache`."""
         return self.root / "identities"

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 
 from flows.common.errors import SpecError
+from flows.prefect_api.large_parameters import by_reference
 from flows.prefect_api.temporary_server import is_lasting
 from flows.reporting.reporter import reporter
 from flows.specs.suite import SuiteSpec, read_suite
@@ -24,6 +25,7 @@ REGRESSION = "Regression"
 MOST_SAID = 8  # in the message of a state, which stands in one line
 
 
+@by_reference
 @flow(name="benchmark", flow_run_name="benchmark {suite}")
 def benchmark_flow(suite: SuiteSpec | str) -> str | State[str]:
     """Run a suite, given as a file's path or as what is in one, and give the folder of this run.

@@ -18,6 +18,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Crashed, Pending
 
 from flows.pipeline.evaluate_flow import evaluate_flow
+from flows.prefect_api.large_parameters import small
 from flows.prefect_api.retrying import patient
 from flows.specs.evaluation import EvaluationSpec
 from flows.suites import model_process
@@ -112,7 +113,7 @@ def _create_flow_run(name: str, spec: EvaluationSpec, number: int) -> UUID:
         task_run = client.create_task_run(
             task=stand_in, flow_run_id=parent.flow_run.id, dynamic_key=str(number), state=Pending()
         )
-        parameters = {"spec": spec.model_dump(mode="json")}
+        parameters = {"spec": small(spec.model_dump(mode="json"))}
         created = client.create_flow_run(
             evaluate_flow, name=name, parameters=parameters, parent_task_run_id=task_run.id
         )

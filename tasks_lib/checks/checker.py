@@ -13,16 +13,15 @@ from metrics.scores.registry import DEFAULT_METRICS
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import Selection, TaskFile
+from tasks_lib.checks.configuration import check_configuration
 from tasks_lib.checks.importer import TaskCode
+from tasks_lib.checks.resources import check_resources
 from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
-from tasks_lib.data.documents import Documents, Split
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.errors import MissingPackage, MissingResource, TaskError
 from tasks_lib.files.config import FunctionRef, TaskConfig, function_refs
-from tasks_lib.prompts.request_builder import RequestBuilder
 from tasks_lib.scope import TaskScope
-from tasks_lib.scoring.scorer import Scorer
 from tasks_lib.task import open_task
 
 Status = Literal["loads", "package", "resource", "members", "broken"]
@@ -86,7 +85,9 @@ class Checker:
         return self._found[file.digest]
 
     def _check_task(self, file: TaskFile) -> None:
-        self._code.check(function_refs(file.config))
+        refs = list(function_refs(file.config))
+        self._code.check(refs)
+        check_resources(file.config.task, refs)
         if isinstance(file.config, TaskConfig):  # what else there is to a class is in its own code
             self._check_configuration(file.config, file.path)
         if self._roots:
@@ -94,10 +95,7 @@ class Checker:
                 pass
 
     def _check_configuration(self, config: TaskConfig, path: Path) -> None:
-        scope = TaskScope(config, ErrorContext(config.task, path), self._code.resolve)
-        builder = RequestBuilder(scope, _NoDocuments(scope))
-        builder.check()
-        Scorer(scope, builder).check()
+        check_configuration(TaskScope(config, ErrorContext(config.task, path), self._code.resolve))
 
     def _check_members(self, found: Mapping[str, Finding]) -> None:
         """Raise what is wrong with a task that is written in the group itself; others are checked by name."""
@@ -108,15 +106,6 @@ class Checker:
     @cached_property
     def _entries(self) -> Mapping[str, Path | None]:
         return {entry.name: entry.path for entry in self._catalog.entries()}
-
-
-class _NoDocuments(Documents):
-    """Stands for the documents of a task where none is looked at: there are no columns, so that a field's
-    name is read as a template, which it is too."""
-
-    @cached_property
-    def evaluated(self) -> Split:
-        return Split([], ())
 
 
 def check_group_metrics(name: str, selection: Selection) -> None:

@@ -23,16 +23,18 @@ def missing_packages(file: Path) -> frozenset[str]:
     return frozenset(name for name in _packages(file) if not is_installed(name))
 
 
-def _packages(file: Path) -> set[str]:
-    found: set[str] = set()
+def task_code_of(file: Path) -> set[Path]:
+    """The file, and the task code of the installed catalog that it imports."""
     files, seen = [file], {file}
     while files:
-        imports = _imports(files.pop())
-        found |= {name.partition(".")[0] for name in imports}
-        inner = {path for name in imports if (path := _task_code(name))} - seen
+        inner = {path for name in _imports(files.pop()) if (path := _task_code(name))} - seen
         files += inner
         seen |= inner
-    return found
+    return seen
+
+
+def _packages(file: Path) -> set[str]:
+    return {name.partition(".")[0] for one in task_code_of(file) for name in _imports(one)}
 
 
 @cache

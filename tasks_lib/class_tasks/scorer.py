@@ -40,6 +40,11 @@ class ClassScorer:
             answers_after(((step["function"], step) for step in one["filter"]), repeats) for one in written
         )
 
+    def target(self, doc_id: int, doc: Doc) -> Any:
+        """What is right for a document."""
+        with self._errors.on("doc_to_target", doc_id, doc):
+            return self._made.doc_to_target(doc)
+
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
         instances = [instance for one in answered for instance in self._instances(one)]

@@ -30,6 +30,15 @@ def import_failure(who: str, module: str, error: BaseException) -> TaskError:
     return TaskError(said)
 
 
+def is_of_surroundings(error: BaseException) -> bool:
+    """Whether an error came of what is not on this machine: a package, a file, a program, a download."""
+    return any(
+        isinstance(cause, MissingPackage | MissingResource | ImportError)
+        or (_is_outside(cause) and not isinstance(cause, TimeoutError))
+        for cause in _chain(error)
+    )
+
+
 def is_installed(package: str) -> bool:
     """Whether a package of this name (the part before the first dot) can be imported."""
     return importlib.util.find_spec(package) is not None

@@ -1,10 +1,14 @@
 """The random generators of a process, for a task's own Python that draws from them."""
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
+
+from tasks_lib.code.evaluate_load import TASK_CODE
 
 # lm-eval seeds the global generators once with these (`lm_eval/defaults.py`); here they are set anew for each
 # split and for scoring, so that a task whose Python draws from them does not depend on the tasks before it.
@@ -38,6 +42,37 @@ def seeded(*functions: Callable[..., Any]) -> Iterator[None]:
             numpy.random.set_state(numpy_state)
             for one, before in states:
                 one.setstate(before)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A block after which no generator knows what was drawn in it: neither the global ones nor those that
+    modules of task code have."""
+    own = [value for module in _task_modules() for value in vars(module).values()]
+    states = [(one, one.getstate()) for one in own if isinstance(one, random.Random)]
+    numpy_states = [(one, one.bit_generator.state) for one in own if _is_of_numpy(one)]
+    try:
+        with seeded():
+            yield
+    finally:
+        for one, state in states:
+            one.setstate(state)
+        for one, state in numpy_states:
+            one.bit_generator.state = state
+
+
+def _task_modules() -> list[ModuleType]:
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith("lm_eval.tasks.") or TASK_CODE in getattr(module, "__dict__", ())
+    ]
+
+
+def _is_of_numpy(value: object) -> bool:
+    import numpy
+
+    return isinstance(value, numpy.random.Generator)
 
 
 def _generators(functions: Iterable[Callable[..., Any]]) -> Iterator[random.Random]:

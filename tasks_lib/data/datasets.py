@@ -86,9 +86,14 @@ class LocalSource:
     def _existing(self, split: str) -> Path:
         file = self.file(split)
         if file is None:
-            there = ", ".join(self.splits) or "none"
-            raise MissingResource(f"{self.task}: no split {split!r} in {self.folder}; there are: {there}")
+            raise MissingResource(self.no_split(split))
         return file
+
+    def no_split(self, split: str) -> str:
+        """What is said of a split that is not there."""
+        return (
+            f"{self.task}: no split {split!r} in {self.folder}; there are: {', '.join(self.splits) or 'none'}"
+        )
 
     @contextmanager
     def _reading(self, file: Path) -> Iterator[None]:

@@ -83,6 +83,8 @@ class RequestBuilder:
         self._refuse_unsupported()
         _ = self._read.own, self._read.examples, self._read.description, self.generation
         _ = self._sampler_class
+        if self.num_fewshot:
+            self._check_sampler()
 
     @cached_property
     def selected(self) -> dict[int, Doc]:
@@ -316,6 +318,12 @@ class RequestBuilder:
         sampler = self._config.fewshot_config.sampler
         with self._errors.on("fewshot_config.sampler"):
             return None if isinstance(sampler, str) else self._scope.resolve(sampler)
+
+    def _check_sampler(self) -> None:
+        sampler, known = self._config.fewshot_config.sampler, ", ".join(SAMPLERS)
+        if isinstance(sampler, str) and sampler not in SAMPLERS:
+            said = f"unknown few-shot sampler {sampler!r}; there are: {known}"
+            raise self._errors.error("fewshot_config.sampler", said)
 
     @property
     def _sampler_key(self) -> str:

@@ -103,6 +103,10 @@ class Scorer:
         """How many of a document's `repeats` answers its scores depend on."""
         return self._reader.answers_read(repeats)
 
+    def target(self, doc_id: int, doc: Doc) -> Any:
+        """What is right for a document."""
+        return self._builder.target(doc_id, doc)
+
     def samples(self, answered: Sequence[Answered]) -> Iterator[Sample]:
         """A sample per filter pipeline and document, pipeline by pipeline."""
         for pipeline in self._reader.pipelines:

@@ -1,12 +1,15 @@
 """Tasks that cannot be asked or scored: they fail with a message that helps, and take no other with them."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flows.cli.evaluate_command import main
+from flows.prefect_api.temporary_server import PrefectApi
+from tasks_lib.errors import TaskError
 from tests.support.lab import Lab
 
 Break = Callable[[Lab], object]
@@ -61,7 +64,6 @@ def raw(text: str) -> Break:
 
 # Each way to break a task, and what the message must name: key, and document where there is one.
 BROKEN: dict[str, tuple[Break, list[str]]] = {
-    "template syntax": (edit(doc_to_text="{{question"), ["doc_to_text", "TemplateSyntaxError"]),
     "a question that is null": (
         lambda lab: (document(2, question=None)(lab), edit(doc_to_text="question")(lab)),
         ["doc_to_text, document 2: gives None, not a text"],
@@ -74,7 +76,6 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
         edit(doc_to_choice="chioces"),
         ["doc_to_choice, document 0: gives 'chioces', which is not written as a list"],
     ),
-    "no target": (edit(doc_to_target=None), ["doc_to_target: is missing"]),
     "a negative label": (document(2, answer=-1), ["doc_to_target, document 2", "the label -1 is none"]),
     "a description that is no text": (edit(description="answer"), ["description, document 0: gives 0"]),
     "undefined variable": (
@@ -84,7 +85,6 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     "one document's choices": (document(3, choices=[]), ["doc_to_choice, document 3"]),
     "misspelled target": (edit(doc_to_target="anwser"), ["doc_to_target, document 0", "'anwser' is none"]),
     "label beyond the choices": (document(2, answer=7), ["doc_to_target, document 2", "the label 7 is none"]),
-    "missing split": (edit(test_split="tset"), ["no split 'tset'", "there are: test"]),
     "empty split": (empty_split, ["test_split", "split 'test' has no documents"]),
     "damaged data": (damaged_line, ["test.jsonl", "line 2 is not JSON"]),
     "a document that is no object": (
@@ -92,27 +92,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
         ["test_split", "test.jsonl", "line 1 is not a JSON object"],
     ),
     "a data path that is none": (edit(dataset_path=""), ["dataset_path: dataset ''"]),
-    "stop sequences that are none": (
-        edit(output_type="generate_until", generation_kwargs={"until": 5}),
-        ["generation_kwargs: `until` wants a text or a list of texts, not 5"],
-    ),
     "too many examples": (edit(num_fewshot=9), ["num_fewshot: 9 few-shot examples need 9 documents"]),
-    "unknown sampler": (
-        edit(num_fewshot=1, fewshot_config={"sampler": "frst_n"}),
-        ["fewshot_config.sampler: unknown few-shot sampler 'frst_n'; there are: default, first_n"],
-    ),
-    "a metric of another kind of answer": (
-        edit(metric_list=[{"metric": "bleu"}]),
-        ["metric_list: bleu gives no score where output_type is multiple_choice"],
-    ),
-    "no metric": (edit(metric_list=[]), ["metric_list: is empty; leave it out for acc, acc_norm"]),
-    "no filter pipeline": (edit(filter_list=[]), ["filter_list: is empty"]),
-    "unknown filter": (
-        edit(filter_list=[{"name": "f", "filter": [{"function": "regx"}]}]),
-        ["filter_list, f", "regx"],
-    ),
-    "unknown metric": (edit(metric_list=[{"metric": "acuracy"}]), ["metric_list", "acuracy"]),
-    "missing function": (function("def other(docs): return docs\n"), ["!function code.process"]),
     "failing function": (
         function("def process(docs): return 1 / 0\n"),
         ["process_docs", "ZeroDivisionError"],
@@ -131,6 +111,33 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
 }
 
+# What is wrong with a task that no document has to be looked at for: nothing is asked of any task.
+MISWRITTEN: dict[str, tuple[Break, list[str]]] = {
+    "template syntax": (edit(doc_to_text="{{question"), ["doc_to_text", "TemplateSyntaxError"]),
+    "no target": (edit(doc_to_target=None), ["doc_to_target: is missing"]),
+    "missing split": (edit(test_split="tset"), ["no split 'tset'", "there are: test"]),
+    "stop sequences that are none": (
+        edit(output_type="generate_until", generation_kwargs={"until": 5}),
+        ["generation_kwargs: `until` wants a text or a list of texts, not 5"],
+    ),
+    "unknown sampler": (
+        edit(num_fewshot=1, fewshot_config={"sampler": "frst_n"}),
+        ["fewshot_config.sampler: unknown few-shot sampler 'frst_n'; there are: default, first_n"],
+    ),
+    "a metric of another kind of answer": (
+        edit(metric_list=[{"metric": "bleu"}]),
+        ["metric_list: bleu gives no score where output_type is multiple_choice"],
+    ),
+    "no metric": (edit(metric_list=[]), ["metric_list: is empty; leave it out for acc, acc_norm"]),
+    "no filter pipeline": (edit(filter_list=[]), ["filter_list: is empty"]),
+    "unknown filter": (
+        edit(filter_list=[{"name": "f", "filter": [{"function": "regx"}]}]),
+        ["filter_list, f", "regx"],
+    ),
+    "unknown metric": (edit(metric_list=[{"metric": "acuracy"}]), ["metric_list", "acuracy"]),
+    "missing function": (function("def other(docs): return docs\n"), ["!function code.process"]),
+}
+
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_task_fails_alone_and_says_where(lab: Lab, kind: str) -> None:
@@ -147,6 +154,26 @@ def test_a_broken_task_fails_alone_and_says_where(lab: Lab, kind: str) -> None:
     assert len(message.splitlines()) <= 2
     assert list(result.results["results"]) == ["sums"]
     assert result.results["assay"]["failed"] == {"broken": message}
+
+
+@pytest.mark.parametrize("kind", MISWRITTEN)
+def test_a_miswritten_task_is_said_before_prefect_starts_and_leaves_no_folder(
+    lab: Lab, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(lab.home))
+    monkeypatch.setattr(PrefectApi, "connected", None)
+    lab.add_choices("broken", 4)
+    lab.add_texts("sums", 3)
+    break_it, named = MISWRITTEN[kind]
+    break_it(lab)
+    asked = [f"--include-path={lab.tasks}", f"--data-root={lab.data}", f"--output={lab.results}"]
+    command = ["--model=scripted:hash", "--tasks=sums,broken", *asked, "--trust-task-code"]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    for part in ("error: broken", *named, f"(in {lab.tasks / 'broken.yaml'})"):
+        assert part in said
+    assert len(said.strip().splitlines()) <= 2
+    assert not lab.results.exists()
 
 
 def test_the_command_says_what_failed_and_writes_the_rest(lab: Lab) -> None:
@@ -245,8 +272,8 @@ def test_python_of_a_folder_that_is_not_trusted_does_not_run(lab: Lab, tmp_path:
     lab.add_choices("broken", 4)
     ran = tmp_path / "ran"
     function(f"open({str(ran)!r}, 'w')\ndef process(docs): return docs\n")(lab)
-    result = lab.evaluate("broken")
-    assert "--trust-task-code" in result.failures["broken"]
+    with pytest.raises(TaskError, match="--trust-task-code"):
+        lab.evaluate("broken")
     assert not ran.exists()
 
 
@@ -265,3 +292,64 @@ def test_a_request_without_an_answer_fails_its_task_and_is_asked_again(lab: Lab,
     assert lab.asked == 6
     lab.evaluate("sums,more", f"scripted:{table}")
     assert lab.asked == 7
+
+
+# Code that scores, and what of it is not here. Each is seen only where a document is scored.
+WANTING = {
+    "a package": ("import no_such_package", "no_such_package"),
+    "data of NLTK": (
+        "import nltk; nltk.data.find('corpora/no_such_corpus')",
+        "python -m nltk.downloader no_such_corpus",
+    ),
+    "a file": ("open('/no/such/file.json')", "/no/such/file.json"),
+    "a package of some documents": (
+        "if doc['answer'] == '7':\n        import no_such_package",
+        "no_such_package",
+    ),
+    "any answer": ("doc['gone']", "the document has question, answer"),
+    "a place in a file": ("return {'acc': {(1, 2): 3}}", "samples cannot be written"),
+}
+
+
+@pytest.mark.parametrize("kind", WANTING)
+def test_what_scoring_lacks_is_known_before_a_question_is_asked(lab: Lab, kind: str) -> None:
+    lab.add_texts("sums", 8)
+    lab.add_texts("other", 2)
+    body, named = WANTING[kind]
+    (lab.tasks / "code.py").write_text(f"def process(doc, results):\n    {body}\n    return {{'acc': 1.0}}\n")
+    file = lab.tasks / "sums.yaml"
+    file.write_text(f"{file.read_text()}process_results: !function code.process\n")
+    said = lab.evaluate("sums,other", trust_task_code=True).failures["sums"]
+    assert named in said
+    assert lab.asked == 2
+
+
+def test_a_task_alone_that_lacks_something_is_refused(lab: Lab) -> None:
+    lab.add_texts("sums", 2)
+    (lab.tasks / "code.py").write_text(
+        "import nltk\ndef process(doc, results):\n    return {'acc': len(nltk.pos_tag(results))}\n"
+    )
+    file = lab.tasks / "sums.yaml"
+    file.write_text(f"{file.read_text()}process_results: !function code.process\n")
+    ended = lab.run("--trust-task-code", tasks="sums")
+    assert ended.status == 2
+    assert ended.errors == (
+        "error: sums: its Python reads NLTK's averaged_perceptron_tagger_eng, which is not here: "
+        "python -m nltk.downloader averaged_perceptron_tagger_eng\n"
+    )
+    assert lab.asked == 0
+    assert not lab.results.exists()
+
+
+def test_a_trial_answer_draws_from_no_generator_of_the_task(lab: Lab) -> None:
+    lab.add_texts("sums", 3)
+    (lab.tasks / "code.py").write_text(
+        "import random\nown = random.Random(7)\n"
+        "def process(doc, results):\n    return {'drawn': own.random(), 'of_all': random.random()}\n"
+    )
+    file = lab.tasks / "sums.yaml"
+    file.write_text(f"{file.read_text()}process_results: !function code.process\n")
+    samples = lab.evaluate("sums", trust_task_code=True).samples("sums")
+    own, of_all = random.Random(7), random.Random(0)
+    assert list(samples["drawn"]) == [own.random() for _ in range(3)]
+    assert list(samples["of_all"]) == [of_all.random() for _ in range(3)]

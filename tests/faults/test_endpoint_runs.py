@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 from pathlib import Path
 
@@ -100,6 +101,11 @@ def test_a_budget_of_half_the_cost_stops_near_it_and_a_larger_one_repeats_nothin
     assert "--budget-usd allows more" in stopped.failures["sums"]
     arrived = endpoint.counts()["arrived"]
     assert 0.5 * 600 * 0.97 <= arrived <= 0.5 * 600 * 1.03
+    paid = stopped.record.assay.cost
+    assert paid is not None
+    assert paid.run.usd == pytest.approx(cost / 2, rel=0.05)
+    assert paid.tasks["sums"] == paid.run
+    assert f"Of it, tasks without a score: sums ${paid.run.usd:,.4f}" in stopped.remarks()
     again = lab.evaluate("sums", chat(endpoint), budget_usd=cost / 2, **price)
     assert again.failures
     assert endpoint.counts()["arrived"] == arrived
@@ -208,7 +214,7 @@ def test_ctrl_c_ends_the_calls_in_flight_soon_and_keeps_all_that_was_answered(
     lab.add_texts("sums", 1500)
     endpoint.change(latency=0.2)
     model = chat(endpoint, timeout=60)
-    process = lab.start(tasks="sums", model=model)
+    process = lab.start("--price=in=1,out=4", tasks="sums", model=model)
     assert until(lambda: endpoint.counts()["arrived"] >= 60, process)
     endpoint.change(hanging=1.0)
     process.send_signal(signal.SIGINT)
@@ -218,8 +224,12 @@ def test_ctrl_c_ends_the_calls_in_flight_soon_and_keeps_all_that_was_answered(
     assert "Interrupted. What was answered is kept" in ended.errors
     answered = endpoint.counts()["distinct_answered"]
     endpoint.change(hanging=0.0, latency=0.0)
-    again = lab.evaluate("sums", model)
+    again = lab.evaluate("sums", model, price={"in": 1.0, "out": 4.0})
     assert not again.failures
     assert again.results["assay"]["requests_reused"] == answered > 0
+    share = again.results["assay"]["cost"]["run"]["usd"] * answered / 1500
+    said = re.search(r"Cost of all answers: \$([0-9.]+);", ended.errors)
+    assert said is not None
+    assert float(said[1]) == pytest.approx(share, rel=0.1, abs=1e-4)
     counts = endpoint.counts()
     assert (counts["distinct_answered"], counts["most_answers"]) == (1500, 1)

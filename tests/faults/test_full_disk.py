@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.endpoints.endpoint import Endpoint
 from tests.support.lab import Finished, Lab, finish
 from tests.support.waiting import until
 
@@ -20,9 +21,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def with_limit(lab: Lab, file_bytes: int, tasks: str) -> Finished:
+def with_limit(lab: Lab, file_bytes: int, tasks: str, *flags: str) -> Finished:
     """The command where no file may grow over so many bytes."""
-    return lab.run(tasks=tasks, through=[sys.executable, "-c", LIMITED, str(file_bytes)])
+    return lab.run(*flags, tasks=tasks, through=[sys.executable, "-c", LIMITED, str(file_bytes)])
 
 
 def lines(ended: Finished) -> list[str]:
@@ -68,6 +69,20 @@ def test_a_full_disk_fails_the_run_and_keeps_what_was_answered(lab: Lab) -> None
     assert again.status == 0, again.errors
     assert lab.last["assay"]["requests_asked"] == 400 - (asked - 16)
     assert lab.asked == 400 + 16
+
+
+def test_what_a_full_disk_lost_is_in_the_cost(lab: Lab, endpoint: Endpoint) -> None:
+    lab.add_texts("sums", 400)
+    model = f"openai-chat:m?base_url={endpoint.url}&max_concurrency=8"
+    flags = ("--price=in=1,out=4", f"--model={model}")
+    ended = with_limit(lab, 90_000, "sums", *flags)
+    assert ended.status == 1
+    counts = endpoint.counts()
+    assert 8 < counts["distinct_answered"] < 400
+    paid = lab.last["assay"]["cost"]["run"]["usd"]
+    assert lab.run(*flags, tasks="sums").status == 0
+    each = lab.last["assay"]["cost"]["run"]["usd"] / 400
+    assert paid == pytest.approx(each * counts["distinct_answered"], rel=0.1, abs=9 * each)
 
 
 @pytest.fixture

@@ -114,6 +114,17 @@ def test_any_response_reads_back_bit_for_bit(response: Response) -> None:
     assert repr(again) == repr(response)  # tells -0.0 from 0.0, True from 1
 
 
+def test_what_was_cut_of_a_prompt_is_kept_beside_a_response_that_older_versions_read(path: Path) -> None:
+    cut, whole = Response(text="a", prompt_cut=7), Response(text="b")
+    with ResponseStore.open(path) as store:
+        store.put_many([("cut", cut), ("whole", whole)], "model")
+        assert store.get_many(["cut", "whole"]) == {"cut": cut, "whole": whole}
+        assert store.cut_prompts(["cut", "whole", "none"]) == {"cut": 7}
+    with sqlite3.connect(path) as database:
+        ((payload,),) = database.execute("SELECT payload FROM assay_responses WHERE key = 'cut'")
+    assert Codec().decode(payload) == Response(text="a")
+
+
 def test_two_surrogates_side_by_side_stay_two(store: ResponseStore) -> None:
     response = Response(text="\ud83d" + "\ude00" + " and \U0001f600")
     store.put_many([(key(1), response)], model="m")

@@ -12,6 +12,7 @@ from flows.cli.evaluate_command import read_arguments, read_spec
 from flows.common.errors import ResultError, SpecError
 from flows.results.run_folder import RunFolder, safe_name
 from flows.specs.evaluation import EvaluationSpec
+from flows.storage.files import write_text
 from tests.support.run_folders import created
 
 # Letters that names are made of, and those that would make them paths.
@@ -146,3 +147,13 @@ def test_a_models_folder_is_known_by_its_last_name(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     spec = EvaluationSpec.model_validate({"model": f"hf:{tmp_path}/tiny/", "output": tmp_path / "runs"})
     assert created(spec).path.parent.name == "hf_tiny"
+
+
+@pytest.mark.parametrize("name", ["t" * 300, "é" * 200, "a/b " * 90, "中" * 90, "t" * 232])
+def test_a_long_name_is_shortened_and_stays_its_own(name: str, tmp_path: Path) -> None:
+    short = safe_name(name)
+    assert short != safe_name(f"{name}x")
+    folder = RunFolder(tmp_path)
+    for file in (folder.samples(name), folder.calls(name), tmp_path / f"{short}.calls.parquet"):
+        write_text(file, "written")
+    assert safe_name("t" * 231) == "t" * 231  # as before

@@ -11,10 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.requests import Request, Response
+from flows import compare
 from flows.common.errors import ResultError
 from flows.results.samples_file import doc_hash, read_samples, write_samples
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.scoring.scorer import Answered, Sample
+from tests.support.lab import Lab
 
 # With lone surrogates, of which no two make one character.
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\ud800\udbff"), max_size=20)
@@ -153,3 +155,21 @@ def test_samples_that_cannot_be_written_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises((TypeError, ValueError)):
         write_samples(tmp_path / "samples.parquet", [sample(0, n=1.0), sample("three", n=1.0)])  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_metrics_that_are_named_like_columns_of_samples_are_scored_and_compared(lab: Lab) -> None:
+    lab.add_texts("sums", 3)
+    names = ["status", "target", "filter", "seconds", "tokens_out", "doc", "doc_id", "thinking"]
+    (lab.tasks / "code.py").write_text(
+        f"def process(doc, results):\n    return {{name: float(doc['answer']) for name in {names}}}\n"
+    )
+    file = lab.tasks / "sums.yaml"
+    file.write_text(f"{file.read_text()}process_results: !function code.process\n")
+    result = lab.evaluate("sums", trust_task_code=True)
+    row = result.results["results"]["sums"]
+    assert {name: row[f"{name},number"] for name in names} == dict.fromkeys(names, 1.0)
+    samples = result.samples("sums")
+    assert list(samples["doc_id"]) == [0, 1, 2]
+    assert list(samples["doc_id (score)"]) == [0.0, 1.0, 2.0]
+    (compared,) = compare([result, result.folder])
+    assert {one.metric for one in compared.differences} >= set(names)
