@@ -53,29 +53,30 @@ class TrialTexts:
 
     def lengths(self, longest: int) -> list[int]:
         """How long the longest text of each trial is, so that together they cross each limit up to there."""
-        around = [length for limit in self.limits for length in (limit, limit + limit // 2)]
-        return sorted({min(length, longest) for length in (SHORTEST, *around, longest)})
+        crossed = [limit for limit in self.limits if limit < longest]
+        around = [min(length, self.most) for limit in crossed for length in (limit, limit + limit // 2)]
+        return sorted({min(SHORTEST, longest), longest, *around})
 
     def queries(self, length: int) -> list[Query]:
         """Queries of up to so many tokens that all begin alike: a long one, a short one, and two of one
-        context whose continuations make a row as long as the long one."""
+        context, nearly as long and shorter, whose continuations make a row that is longer than any text."""
         draw = self._drawing(length)
         header = (*self.prefix, *draw(length // 8))
         wide = (*header, *draw(length // 4 - len(header)))
         long = (*header, *draw(length * 3 // 4 - len(header)))
         short = (*header, *draw(2))
-        branch = length * 3 // 8
         return [
             Query(long, draw(length - len(long) + 1)),
-            Query(wide, draw(branch)),
-            Query(wide, draw(branch)),
+            Query(wide, draw(length * 5 // 8)),
+            Query(wide, draw(length * 3 // 8)),
             Query(short, draw(2)),
         ]
 
     def prompts(self, length: int) -> list[Tokens]:
-        """Prompts to go on from: one of so many tokens, and a short one."""
+        """Prompts to go on from: one of so many tokens, one nearly as long, and a short one."""
         draw = self._drawing(length)
-        return [(*self.prefix, *draw(length - len(self.prefix))), (*self.prefix, *draw(length // 8))]
+        lengths = (length - len(self.prefix), length * 7 // 8, length // 8)
+        return [(*self.prefix, *draw(own)) for own in lengths]
 
     def some(self, count: int) -> Tokens:
         """Some tokens, the same whenever asked."""

@@ -41,6 +41,9 @@ CONFIGS: dict[str, Callable[[], Any]] = {
         **SIZES, **LAYERS, pad_token_id=2, is_decoder=True
     ),
     "sees what follows": lambda: transformers.BertConfig(**SIZES, **LAYERS, pad_token_id=2, is_decoder=False),
+    "keeps some keys": lambda: transformers.DogeConfig(
+        **SIZES, **LAYERS, num_key_value_heads=2, keep_window_size=LIMIT
+    ),
     "no attention mask": lambda: transformers.RwkvConfig(
         vocab_size=300, hidden_size=32, attention_hidden_size=32, num_hidden_layers=2, context_length=256
     ),
