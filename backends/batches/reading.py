@@ -10,7 +10,7 @@ from backends.calls.failure import CallFailed
 from backends.calls.http import Http
 from backends.calls.refusals import DECLINED, error_of, failure_kind, param_of, tells_error
 from backends.endpoints.question import Malformed, NotOffered, Question
-from backends.endpoints.timed_call import unread
+from backends.endpoints.timed_call import say_estimated, unread
 from backends.money.purse import also_taken
 from backends.requests import Call, Response
 
@@ -49,6 +49,7 @@ class Reader:
             response = question.read(body, say=self.http.say)
         except (Malformed, NotOffered) as error:
             raise unread(self.http, error, body) from error
+        say_estimated(self.http, response)
         return replace(response, call=replace(response.call or Call(enqueued=0.0), http_status=GOOD))
 
     def without_answer(self, question: Question, error: CallFailed) -> Response:

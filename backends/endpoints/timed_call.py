@@ -91,8 +91,9 @@ class Answerer:
         return self._response(question, replace(last, content=whole), first)
 
     def _response(self, question: Question, reply: Reply, first_token: float | None) -> Response:
-        read = partial(question.read, say=self.http.say)
-        return self._with_call(self._read(read, reply.content), reply, first_token)
+        response = self._read(partial(question.read, say=self.http.say), reply.content)
+        say_estimated(self.http, response)
+        return self._with_call(response, reply, first_token)
 
     def _with_call(self, response: Response, reply: Reply, first_token: float | None) -> Response:
         call = replace(
@@ -142,6 +143,12 @@ def unread(http: Http, error: Malformed | NotOffered, content: Content) -> CallF
         case Malformed():
             return http.failed("malformed", str(error), came=content)
     return http.failed("permanent", str(error), came=content)
+
+
+def say_estimated(http: Http, response: Response) -> None:
+    """Say where an endpoint does not count the tokens of its answers, or not so that it can be right."""
+    if response.call is not None and not response.call.counted:
+        http.say("tokens are estimated: it does not count them, or its counts cannot be right")
 
 
 def _is_something(content: Content) -> bool:

@@ -12,16 +12,18 @@ _SHOWN_TASKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Truncation:
-    """Of one task. answers: how many there are. truncated: those that ended at their token limit.
-    while_thinking: those of them that ended before the answer itself began."""
+    """Of one task. answers: how many there are. truncated: those that ended at their token limit, or before
+    the answer itself began. while_thinking: the latter."""
 
     answers: int
     truncated: int
     while_thinking: int
 
     def __str__(self) -> str:
-        said = f"{self.truncated} of {self.answers} answers were cut off at their token limit"
-        return f"{said}, {self.while_thinking} of them while thinking" if self.while_thinking else said
+        said = f"{self.truncated} of {self.answers} answers were cut off"
+        if self.while_thinking:
+            return f"{said}, {self.while_thinking} of them while thinking"
+        return f"{said} at their token limit"
 
 
 def remarks(record: RunRecord) -> list[str]:
@@ -89,7 +91,10 @@ def _truncation(record: RunRecord) -> Iterator[str]:
     for name, truncation in found.items():
         yield f"{name}: {truncation}"
     if found:
-        yield "Only what there is of them is scored; --gen-kwargs max_gen_toks=N allows more tokens."
+        more = "Only what there is of them is scored; --gen-kwargs max_gen_toks=N allows more tokens"
+        is_thinking = any(truncation.while_thinking for truncation in found.values())
+        stops = "; where stop sequences end thinking, --end-of-thinking '</think>' has none sent"
+        yield f"{more}{stops if is_thinking else ''}."
 
 
 def _repeats(record: RunRecord) -> Iterator[str]:

@@ -99,7 +99,7 @@ def test_answers_that_were_cut_off_are_counted_and_said(
     assert result.truncations == {"sums": Truncation(answers=4, truncated=2, while_thinking=1)}
     own = result.results["assay"]["tasks"]["sums"]
     assert (own["truncated"], own["truncated_while_thinking"]) == (2, 1)
-    line = "sums: 2 of 4 answers were cut off at their token limit, 1 of them while thinking"
+    line = "sums: 2 of 4 answers were cut off, 1 of them while thinking"
     assert line in result.table().splitlines()
     assert line in caplog.messages
 
@@ -110,7 +110,7 @@ def test_the_command_says_it_under_its_table(
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in keys.items()]
     assert main([*flags, "--end-of-thinking=</think>"]) == 0
     out = capsys.readouterr().out
-    assert out.index("exact_match") < out.index("2 of 4 answers were cut off at their token limit, 1 of them")
+    assert out.index("exact_match") < out.index("2 of 4 answers were cut off, 1 of them")
 
 
 def test_in_compat_thinking_that_was_cut_off_is_scored_as_lm_eval_scores_it(keys: dict[str, object]) -> None:
