@@ -133,7 +133,7 @@ class HFBackend:
         )
 
     def load(self, kinds: Collection[RequestKind]) -> None:
-        _ = self.tokenizer, self.model
+        _ = self._tokenization, self.model
 
     @property
     def capabilities(self) -> Capabilities:
@@ -166,16 +166,18 @@ class HFBackend:
     def describe(self) -> Mapping[str, Any]:
         from importlib.metadata import version
 
-        from backends.model_files.loading import count_parameters
+        from backends.model_files.generation_defaults import generation_config, library_defaults
 
         return {
             "backend": "hf",
             "name": self.name,
             "revision": self.source.commit,
             "adapter": self.peft,
-            "num_parameters": count_parameters(self.config, trust_remote_code=self.trust_remote_code),
+            "num_parameters": int(self._outline.num_parameters()),
             "dtype": self._resolved_dtype,
             "max_length": self._tokenization.max_length,
+            "generation_config": generation_config(self.source, self.config),
+            "generation_defaults": library_defaults(),
             "pad_token": self.tokenizer.pad_token,
             "eos_token": self.tokenizer.eos_token,
             "bos_token": self.tokenizer.bos_token,
@@ -265,10 +267,33 @@ class HFBackend:
 
     @cached_property
     def _tokenization(self) -> "Tokenization":
-        from backends.model_files.tokenization import Tokenization, resolve_max_length
+        from backends.model_files.tokenization import Tokenization
 
-        limit = self.max_length or resolve_max_length(self.config, self.tokenizer)
-        return Tokenization(self.tokenizer, limit, self.add_bos_token)
+        rows = getattr(self.config.get_text_config(decoder=True), "vocab_size", None)
+        return Tokenization(self.tokenizer, self._limit, self.add_bos_token, embeddings=rows)
+
+    @property
+    def _limit(self) -> int:
+        """Tokens the model reads at once. Raises BackendError where its positions do not reach so far."""
+        from backends.model_files.position_table import table_limit
+        from backends.model_files.tokenization import resolve_max_length
+
+        declared = resolve_max_length(self.config, self.tokenizer)
+        table = table_limit(self._outline, declared)
+        if table is None:
+            return self.max_length or declared
+        if self.max_length is not None and self.max_length > table:
+            raise BackendError(
+                f"{self.name}: max_length={self.max_length}, but the model has positions for {table} tokens; "
+                f"give at most max_length={table}, or leave it out"
+            )
+        return min(self.max_length or declared, table)
+
+    @cached_property
+    def _outline(self) -> Any:
+        from backends.model_files.loading import model_without_weights
+
+        return model_without_weights(self.config, trust_remote_code=self.trust_remote_code)
 
     @cached_property
     def _loglikelihoods(self) -> "LogLikelihoods":

@@ -165,7 +165,10 @@ class Generations:
 
     @property
     def _pad(self) -> int:
-        return self.tokenizer.pad_token_id or 0
+        """A token that the model has an embedding of; what is padded is masked."""
+        pad: int = self.tokenizer.pad_token_id or 0
+        known = self.tokenization.embeddings
+        return pad if known is None or pad < known else 0
 
     def _call(self, **arguments: Any) -> torch.Tensor:
         try:

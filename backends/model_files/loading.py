@@ -1,7 +1,9 @@
 """Opening tokenizer, configuration and model with transformers, each by itself and without noise."""
 
 import importlib.util
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -100,14 +102,13 @@ def pick_device(name: str | None) -> "torch.device":
     return device
 
 
-def count_parameters(config: Any, *, trust_remote_code: bool) -> int:
-    """How many parameters the architecture has, tied ones once, without reading weights."""
+def model_without_weights(config: Any, *, trust_remote_code: bool) -> Any:
+    """The model's modules, none of whose tensors has a value."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"), quiet():
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
-    return int(model.num_parameters())
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
 
 
 def _adapted(model: Any, adapter: ModelSource) -> Any:
@@ -121,8 +122,33 @@ def _adapted(model: Any, adapter: ModelSource) -> Any:
             raise BackendError(
                 f"{adapter.name}: adapters of virtual tokens are not supported; use one of layers"
             )
-        adapted = PeftModel.from_pretrained(model, adapter.name, revision=adapter.commit)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            adapted = PeftModel.from_pretrained(model, adapter.name, revision=adapter.commit)
+        _check_adapter(adapter, adapted, [str(one.message) for one in said])
     return adapted.get_base_model()
+
+
+def _check_adapter(adapter: ModelSource, adapted: Any, said: Sequence[str]) -> None:
+    """Raise BackendError where adapter and model have not the same tensors: peft goes on without.
+
+    said: peft's warnings while it was loaded.
+    """
+    from peft import get_peft_model_state_dict, load_peft_weights
+
+    wrong = "it is not whole, or was trained on another model"
+    if missing := [warning for warning in said if "missing adapter keys" in warning]:
+        names = re.findall(r"'([^']+)'", missing[0])
+        raise BackendError(
+            f"{adapter.name}: the adapter lacks {len(names)} tensors, {names[0]} among them: {wrong}"
+        )
+    stored = load_peft_weights(adapter.name, device="cpu", revision=adapter.commit)
+    placed = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    if spare := sorted(name for name in stored if "lora_" in name and name not in placed):
+        raise BackendError(
+            f"{adapter.name}: {len(spare)} tensors of the adapter have no place in the model, {spare[0]} "
+            f"among them: {wrong}"
+        )
 
 
 @contextmanager
@@ -147,8 +173,21 @@ def _readable(source: ModelSource, part: str) -> Iterator[None]:
         SafetensorError,
         UnpicklingError,
     ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackendError(f"{source.name}: the {part} cannot be loaded: {reason}") from error
+        raise BackendError(f"{source.name}: the {part} cannot be loaded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of an error that says most. Torch names what does not fit below the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if not (lines[0].startswith("Error(s) in loading") and len(lines) > 1):
+        return lines[0]
+    more = f" (and {len(lines) - 2} more)" if len(lines) > 2 else ""
+    way_out = (
+        "; it was trained with other tokens than the model has: merge it into the model that was resized for "
+        "them (merge_and_unload, save_pretrained) and give that folder"
+    )
+    is_of_tokens = any(name in lines[1] for name in ("embed", "lm_head", "wte"))
+    return lines[1].rstrip(".") + more + (way_out if is_of_tokens else "")
 
 
 @contextmanager

@@ -77,11 +77,20 @@ class Tokenization:
 
     max_length: tokens the model can read at once.
     add_bos_token: whether special tokens are added to a text; None leaves it to the tokenizer.
+    embeddings: how many tokens the model knows; None where that is not known here.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int, add_bos_token: bool | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        max_length: int,
+        add_bos_token: bool | None = None,
+        *,
+        embeddings: int | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self.embeddings = embeddings
         self.add_special = True if add_bos_token is None else add_bos_token
         bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
         self._prefix: int | None = eos if bos is None else bos
@@ -97,6 +106,7 @@ class Tokenization:
                 f"{self.tokenizer.name_or_path}: the tokenizer has neither a BOS nor an EOS token to start a "
                 "text with; name one in its tokenizer_config.json"
             )
+        self._check_known((self._prefix,))
         return self._prefix
 
     @property
@@ -209,7 +219,20 @@ class Tokenization:
         encoded = self.tokenizer(
             texts, add_special_tokens=special, return_attention_mask=False, verbose=False
         )
+        for tokens in encoded["input_ids"]:
+            self._check_known(tokens)
         return {text: tuple(tokens) for text, tokens in zip(texts, encoded["input_ids"], strict=True)}
+
+    def _check_known(self, tokens: Sequence[int]) -> None:
+        """Raise BackendError for a token that the model has no embedding of."""
+        most = max(tokens, default=0)
+        if self.embeddings is None or most < self.embeddings:
+            return
+        raise BackendError(
+            f"{self.tokenizer.name_or_path}: the tokenizer has {len(self.tokenizer)} tokens, the model "
+            f"{self.embeddings} embeddings, and {self.tokenizer.convert_ids_to_tokens(most)!r} ({most}) is "
+            "asked; resize the model (model.resize_token_embeddings), or give it with its own tokenizer"
+        )
 
 
 def resolve_max_length(config: Any, tokenizer: Any) -> int:

@@ -63,10 +63,11 @@ class Assay(_Part):
     `metric,filter`.
 
     format: of this section. version: of Assay. rules: those that the run was made by. failed: why tasks
-    have no score. drawing: see `backends.protocol.Capabilities`. answers_from: the folder of the run whose
-    answers were scored anew. seconds: from the run's start to its end; seconds_asking: those in which the
-    model was asked. intervals: the 95 % confidence interval of each number that has one. notices: what is
-    odd about its prompts. resources: see
+    have no score. drawing: see `backends.protocol.Capabilities`. generation: of each parameter that the
+    task's texts are generated with, its `value` and what it is `from` (`flows.results.generation_record`).
+    answers_from: the folder of the run whose answers were scored anew. seconds: from the run's start to its
+    end; seconds_asking: those in which the model was asked. intervals: the 95 % confidence interval of each
+    number that has one. notices: what is odd about its prompts. resources: see
     `flows.reporting.machine_usage`.
     """
 
@@ -77,6 +78,7 @@ class Assay(_Part):
     model_key: str = ""
     fingerprint: JsonObject = {}
     drawing: str = ""
+    generation: dict[str, JsonObject] = {}
     answers_from: str | None = None
     python: str = ""
     tasks: dict[str, TaskUsage] = {}

@@ -2,7 +2,7 @@
 
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from flows.common.version import __version__
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedTask
 from flows.results.answer_origins import COLUMNS, AnswerOrigins
+from flows.results.generation_record import generation_record
 from flows.results.results_json import FORMAT, RULES, Assay, RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.score_sections import ScoreSections
@@ -20,6 +21,8 @@ from flows.results.task_scores import TaskScores
 from flows.steps.cost_and_speed import accounts
 from flows.steps.records import LoadedModel, ScoredTask
 from flows.steps.run import Run
+from tasks_lib.files.config import TaskConfig
+from tasks_lib.prompts.generation_checks import generation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def persist(
             model_key=model.model_key,
             fingerprint=dict(model.fingerprint),
             drawing=plan.drawing,
+            generation=_generation(plan, scores, model.described),
             answers_from=None if plan.spec.answers_from is None else str(plan.spec.answers_from),
             python=platform.python_version(),
             tasks={name: one.usage for name, one in scores.items()},
@@ -96,6 +100,17 @@ def _origins(plan: Plan, folder: RunFolder, tasks: Sequence[PreparedTask], facts
         if answerer.system_fingerprint:
             fingerprints[answerer.system_fingerprint] += count
     return AnswerOrigins.of(calls, datetime.fromisoformat(facts.started).timestamp(), fingerprints)
+
+
+def _generation(plan: Plan, tasks: Iterable[str], described: Mapping[str, object]) -> dict[str, JsonObject]:
+    """How the texts of each task that has some are generated; a task class says it in its requests alone."""
+    found = {}
+    for name in tasks:
+        config = plan.selection.tasks[name].config
+        if isinstance(config, TaskConfig) and config.output_type == "generate_until":
+            asked, own = generation_of(config, plan.ask_options), config.generation_kwargs or {}
+            found[name] = generation_record(asked, own, plan.spec.gen_kwargs, described)
+    return found
 
 
 def _config(plan: Plan, described: Mapping[str, object]) -> JsonObject:

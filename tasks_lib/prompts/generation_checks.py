@@ -1,14 +1,28 @@
-"""What generation parameters must be, whatever the backend makes of them."""
+"""A task's generation parameters, and what they must be, whatever the backend makes of them."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from tasks_lib.ask_options import AskOptions
 from tasks_lib.errors import TaskError
+from tasks_lib.files.config import TaskConfig
 from tasks_lib.value_text import short_repr
 
 # Names of one limit; backends know them all (lm-eval 0.4.13, `normalize_gen_kwargs`).
 LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+
+
+def generation_of(config: TaskConfig, options: AskOptions) -> dict[str, Any]:
+    """The generation parameters of a task, its defaults and the run's replacements applied. Raises TaskError,
+    and what a temperature raises that is no number."""
+    own = config.generation_kwargs
+    if own is None:
+        own = {"temperature": 0.0, "do_sample": False, "max_gen_toks": 256}
+    merged = {"until": [config.fewshot_delimiter], **own}
+    if "temperature" in merged:
+        merged["temperature"] = float(merged["temperature"])
+    return options.generation_of(merged)
 
 
 def check_generation(parameters: Mapping[str, Any]) -> None:

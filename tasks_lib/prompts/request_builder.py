@@ -18,7 +18,7 @@ from tasks_lib.prompts.draws import Draws
 from tasks_lib.prompts.fewshot import SAMPLERS, Exclusion, Sampler, class_sampler, make_sampler
 from tasks_lib.prompts.field_readers import TaskFieldReaders
 from tasks_lib.prompts.fields import FieldReaders
-from tasks_lib.prompts.generation_checks import check_generation
+from tasks_lib.prompts.generation_checks import check_generation, generation_of
 from tasks_lib.prompts.media import Media
 from tasks_lib.prompts.turns import (
     ChatRenderer,
@@ -104,15 +104,8 @@ class RequestBuilder:
     @cached_property
     def generation(self) -> dict[str, Any]:
         """The generation parameters of the task, its defaults and the run's replacements applied."""
-        config = self._config
-        own = config.generation_kwargs
-        if own is None:
-            own = {"temperature": 0.0, "do_sample": False, "max_gen_toks": 256}
-        merged = {"until": [config.fewshot_delimiter], **own}
         with self._errors.on("generation_kwargs"):
-            if "temperature" in merged:
-                merged["temperature"] = float(merged["temperature"])
-            parameters = self._options.generation_of(merged)
+            parameters = generation_of(self._config, self._options)
             check_generation(parameters)
             return parameters
 

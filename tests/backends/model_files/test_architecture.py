@@ -8,8 +8,11 @@ import pytest
 
 from backends.errors import BackendError
 from backends.hf.backend import HFBackend
+from backends.model_files.position_table import table_limit
 from backends.model_string import ModelSpec
+from backends.protocol import ask
 from backends.registry import BackendContext, open_backend
+from backends.requests import Request
 from tests.support.packages import needed
 from tests.support.paths import STORIES
 
@@ -109,3 +112,110 @@ def test_a_model_without_a_language_models_head_is_called_what_it_is(tmp_path: P
     LlamaForSequenceClassification(config).save_pretrained(tmp_path)
     with pytest.raises(BackendError, match=r"lack 1 tensors .* of a LlamaForSequenceClassification \(config"):
         HFBackend(str(tmp_path), device="cpu").model  # noqa: B018
+
+
+@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the stories260k model beside the repository")
+def test_a_length_beyond_the_models_positions_is_refused_unread(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=512, n_embd=16, n_layer=1, n_head=2, n_positions=64)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(STORIES).save_pretrained(tmp_path)
+    with pytest.raises(BackendError, match=r"max_length=65, but the model has positions for 64 tokens"):
+        HFBackend(str(tmp_path), max_length=65).load(())
+    assert HFBackend(str(tmp_path), max_length=64).describe()["max_length"] == 64
+    assert HFBackend(str(STORIES), max_length=4096).describe()["max_length"] == 4096  # computed for any
+
+
+def test_where_padding_comes_first_in_a_table_of_positions_it_reaches_less_far() -> None:
+    from transformers import OPTConfig, OPTForCausalLM, RobertaConfig, RobertaForCausalLM
+
+    own: dict[str, Any] = {
+        "vocab_size": 512,
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    roberta = RobertaForCausalLM(RobertaConfig(**own, max_position_embeddings=66))
+    opt = OPTForCausalLM(OPTConfig(**own, word_embed_proj_dim=16, ffn_dim=16, max_position_embeddings=64))
+    assert table_limit(roberta, 66) == table_limit(opt, 64) == 64
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("generate_until", "Lily <tool> went to the"),
+        Request("loglikelihood", "Lily", " <tool>"),
+        Request("loglikelihood_rolling", "A <end>"),
+    ],
+)
+@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the stories260k model beside the repository")
+def test_a_token_that_the_model_has_no_embedding_of_is_named_before_it_is_asked(request_: Request) -> None:
+    backend = HFBackend(str(STORIES), device="cpu")
+    backend.tokenizer.add_tokens(["<tool>", "<end>"])
+    with pytest.raises(BackendError, match=r"has 514 tokens, the model 512 embeddings, and .* \(51[23]\)"):
+        list(ask(backend, [request_]))
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A whole adapter of the tiny model."""
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(STORIES)
+    made = peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["q_proj"]))
+    made.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "less",
+            r"the adapter lacks 1 tensors, .*q_proj.*: it is not whole, or was trained on another model",
+        ),
+        ("more", r"2 tensors of the adapter have no place in the model, .*layers\.9\."),
+        (
+            "other",
+            r"size mismatch for .*embed_tokens.* shape in current .* more\); it was trained with",
+        ),
+    ],
+)
+@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the stories260k model beside the repository")
+def test_an_adapter_that_does_not_fit_is_refused_with_the_reason(
+    adapter: Path, change: str, said: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = adapter / "adapter_model.safetensors"
+    HFBackend(str(STORIES), device="cpu", peft=str(adapter)).model  # noqa: B018 - which fits
+    weights = load_file(file)
+    first = min(weights)
+    match change:
+        case "less":
+            del weights[first]
+        case "more":
+            other = {name: value for name, value in weights.items() if "layers.0." in name}
+            weights |= {name.replace("layers.0", "layers.9"): value.clone() for name, value in other.items()}
+        case "other":
+            weights = trained_with_more_tokens(adapter)
+    save_file(weights, file)
+    with pytest.raises(BackendError, match=said) as raised:
+        HFBackend(str(STORIES), device="cpu", peft=str(adapter)).model  # noqa: B018
+    assert "\n" not in str(raised.value)
+
+
+def trained_with_more_tokens(folder: Path) -> dict[str, Any]:
+    """The weights of an adapter with embeddings of its own, whose configuration goes into the folder."""
+    import peft
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(STORIES)
+    base.resize_token_embeddings(514)
+    own = peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["embed_tokens", "lm_head"])
+    peft.get_peft_model(base, own).save_pretrained(folder)
+    weights: dict[str, Any] = load_file(folder / "adapter_model.safetensors")
+    return weights

@@ -65,6 +65,9 @@ def test_a_local_models_text_depends_on_no_batch_and_no_earlier_answer(lab: Lab,
         return lab.evaluate("drawn", f"hf:{STORIES}?dtype=float32&device=cpu", **keys)
 
     whole = drawn(batch_size=8)
+    parameters = whole.results["assay"]["generation"]["drawn"]
+    assert parameters["temperature"] == {"value": 0.9, "from": "task file"}
+    assert parameters["top_k"] == {"value": 50, "from": "transformers' default"}
     expected = texts(whole)
     assert len({text for own in expected.values() for text in own}) > 3
     assert texts(rescore(RescoreSpec.model_validate({"run": whole.folder}))) == expected
