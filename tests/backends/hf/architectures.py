@@ -134,6 +134,8 @@ def tiny_config(cls: Any, layers: int) -> Any:
         nested = usual.sub_configs.get(name) if isinstance(value, dict) else None
         if nested is not None and {"hidden_size", "d_model", "num_hidden_layers"} & set(value):
             given[name] = tiny_config(type(getattr(usual, name)), layers)
+        elif name == "head_dim" and value is None:
+            given[name] = _SIZES[name]
         elif name in _OTHERS:
             given[name] = _OTHERS[name]
         elif type(value) is int and (size := _size(name, layers)) is not None:

@@ -1,4 +1,4 @@
-"""Every causal architecture of transformers that can be made tiny gives the numbers of plain forward passes."""
+"""Causal architectures of transformers that can be made tiny give the numbers of plain forward passes."""
 
 from collections import Counter
 from pathlib import Path
