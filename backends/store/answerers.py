@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from time import monotonic
 
 from backends.requests import Response
 
 _LONGEST = 300
+_WRITTEN_AFTER = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,15 +27,48 @@ def answerers_of(responses: Iterable[Response]) -> Counter[Answerer]:
     """How many of the responses each of them gave; those that say nothing of it are left out."""
     calls = (response.call for response in responses)
     return Counter(
-        Answerer(call.asked, plain(call.model), plain(call.system_fingerprint))
-        for call in calls
-        if call and call.model
+        _answerer(call.asked, call.model, call.system_fingerprint) for call in calls if call and call.model
     )
+
+
+@lru_cache(maxsize=1024)
+def _answerer(asked: str, name: str, system_fingerprint: str) -> Answerer:
+    return Answerer(asked, plain(name), plain(system_fingerprint))
 
 
 def plain(text: str) -> str:
     """A name as any database takes it, and no longer than names are."""
     return text[:_LONGEST].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+class PendingCounts:
+    """Counts that are not written yet, by the model's key and who answered; for several threads.
+
+    A new name is due at once, a count now and then. A kill loses the last counts, which no score depends on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pending: Counter[tuple[str, Answerer]] = Counter()
+        self._known: set[tuple[str, Answerer]] = set()
+        self._written = monotonic()
+
+    def add(self, model: str, found: Mapping[Answerer, int]) -> Mapping[tuple[str, Answerer], int]:
+        """Add counts; those that are due, which are then no longer here."""
+        counts = {(model, one): count for one, count in found.items()}
+        with self._lock:
+            self._pending.update(counts)
+            if counts.keys() <= self._known and monotonic() - self._written < _WRITTEN_AFTER:
+                return {}
+            self._known |= counts.keys()
+        return self.take()
+
+    def take(self) -> Mapping[tuple[str, Answerer], int]:
+        """All of them, which are then no longer here."""
+        with self._lock:
+            taken, self._pending = self._pending, Counter()
+            self._written = monotonic()
+        return taken
 
 
 def names(answerers: Iterable[Answerer]) -> Mapping[str, set[str]]:

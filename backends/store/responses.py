@@ -24,7 +24,7 @@ from backends.answer_faults import logprob_fault, may_not_stand, says_nothing_af
 from backends.errors import BackendError
 from backends.requests import Response
 from backends.retrying import PATIENT, Patience
-from backends.store.answerers import Answerer, answerers_of
+from backends.store.answerers import Answerer, PendingCounts, answerers_of
 from backends.store.database import Database, connect, explained, initialise, shown
 from backends.store.leases import Leases
 from backends.store.payload import Codec
@@ -56,8 +56,10 @@ class ResponseStore:
     def __init__(self, engine: sa.Engine, identity: str, patience: Patience) -> None:
         self._database = Database(engine, patience)
         self._where = shown(engine.url)
-        self._insert, self._add = INSERTS[engine.dialect.name], ADDITIONS[engine.dialect.name]
+        self._insert = INSERTS[engine.dialect.name]
+        self._count_answerers = ADDITIONS[engine.dialect.name](ANSWERERS)
         self._local = threading.local()
+        self._counts = PendingCounts()
         self.identity = identity
         self.leases = Leases(self._database)
         self.tried_models = TriedModels(self._database)
@@ -118,7 +120,7 @@ class ResponseStore:
         if not rows:
             return
         confirmed = [{"key": key} for key, what in responses.items() if says_nothing_after_thinking(what)]
-        answerers = _answerer_rows(model, answerers_of(responses.values()))
+        answerers = _answerer_rows(self._counts.add(model, answerers_of(responses.values())))
         cut = [{"key": key, "tokens": what.prompt_cut} for key, what in responses.items() if what.prompt_cut]
         beside = (sorted(confirmed, key=itemgetter("key")), sorted(cut, key=itemgetter("key")))
         self._database.do(partial(self._put, rows, *beside, answerers))
@@ -126,13 +128,15 @@ class ResponseStore:
     def answerers(self, model: str) -> Counter[Answerer]:
         """Who gave the answers of a model, and how many each: of those that were stored since this is noted,
         and that `note_answerers` was told of."""
+        if pending := _answerer_rows(self._counts.take()):
+            self._database.do(lambda connection: connection.execute(self._count_answerers, pending))
         columns = sa.select(ANSWERERS).where(ANSWERERS.c.model == model)
         rows = self._database.do(partial(rows_of, columns))
         return Counter({Answerer(row.asked, row.name, row.system_fingerprint): row.answers for row in rows})
 
     def note_answerers(self, model: str, found: Counter[Answerer]) -> None:
         """Take note of who gave answers of a model that an earlier version stored."""
-        if rows := _answerer_rows(model, found):
+        if rows := _answerer_rows({(model, one): count for one, count in found.items()}):
             self._database.do(lambda connection: connection.execute(self._insert(ANSWERERS), rows))
 
     def _put(
@@ -146,7 +150,7 @@ class ResponseStore:
         if cut:
             connection.execute(self._insert(CUT_PROMPTS), cut)
         if answerers:
-            connection.execute(self._add(ANSWERERS), answerers)
+            connection.execute(self._count_answerers, answerers)
 
     def _replace_unfit(self, rows: Rows, connection: sa.Connection) -> None:
         """Put responses in the place of those that may not stand."""
@@ -178,6 +182,8 @@ class ResponseStore:
 
     def close(self) -> None:
         """Give the connections back; the store can be opened again."""
+        if pending := _answerer_rows(self._counts.take()):
+            self._database.attempt(lambda connection: connection.execute(self._count_answerers, pending))
         self._database.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -243,9 +249,11 @@ def _identity(engine: sa.Engine) -> str:
     return str(meta["identity"])
 
 
-def _answerer_rows(model: str, found: Counter[Answerer]) -> Rows:
+def _answerer_rows(counts: Mapping[tuple[str, Answerer], int]) -> Rows:
     """In one order for everybody, as the responses are."""
-    return [{"model": model, **asdict(one), "answers": count} for one, count in sorted(found.items())]
+    return [
+        {"model": model, **asdict(one), "answers": count} for (model, one), count in sorted(counts.items())
+    ]
 
 
 def _unfit(responses: Mapping[str, Response], confirmed: Callable[[list[str]], set[str]]) -> set[str]:
