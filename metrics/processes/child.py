@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).resolve().parents[2]
+# Where the project is.
+ROOT = Path(__file__).resolve().parents[2]
 _RUN = (
     "import sys, importlib; sys.path.insert(0, sys.argv.pop(1)); "
     "importlib.import_module(sys.argv.pop(1)).main()"
@@ -24,7 +25,7 @@ def start(module: str, *arguments: str, **how: Any) -> "subprocess.Popen[bytes]"
     """Run the `main` of a module of the project, which finds the arguments in `sys.argv`, in a process of its
     own that ends when its standard input does (`when_parent_ends`). how: more for `subprocess.Popen`."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", _RUN, str(_ROOT), module, *arguments],
+        [sys.executable, "-P", "-c", _RUN, str(ROOT), module, *arguments],
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C on the terminal is for the run, which ends its children
         **how,

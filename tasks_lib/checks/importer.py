@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks_lib.checks.imports import CATALOG_PACKAGE, missing_packages
+from tasks_lib.checks.imports import missing_packages
+from tasks_lib.code.imported_code import CATALOG_PACKAGE
 from tasks_lib.code.trusted_functions import TrustedRoots, load_module, resolve, source_file
 from tasks_lib.errors import MissingPackage, MissingResource, TaskError
 from tasks_lib.files.config import FunctionRef

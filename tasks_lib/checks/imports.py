@@ -4,15 +4,12 @@ Task code imports many of them inside functions or goes on without them (`try: i
 and would fail only once documents are scored.
 """
 
-import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from tasks_lib.code.import_failures import is_installed
+from tasks_lib.code.imported_code import catalog_module, imported_names
 from tasks_lib.code.trusted_functions import installed_catalog
-
-CATALOG_PACKAGE = "lm_eval.tasks."
 
 
 def missing_packages(file: Path) -> frozenset[str]:
@@ -27,7 +24,8 @@ def task_code_of(file: Path) -> set[Path]:
     """The file, and the task code of the installed catalog that it imports."""
     files, seen = [file], {file}
     while files:
-        inner = {path for name in _imports(files.pop()) if (path := _task_code(name))} - seen
+        imports = _imports(files.pop())
+        inner = {path for name in imports if (path := catalog_module(name, installed_catalog()))} - seen
         files += inner
         seen |= inner
     return seen
@@ -39,39 +37,4 @@ def _packages(file: Path) -> set[str]:
 
 @cache
 def _imports(file: Path) -> frozenset[str]:
-    """Dotted names of all modules that a file imports, at its top or in a function."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return frozenset()
-    return frozenset(_imported(tree, file))
-
-
-def _imported(tree: ast.Module, file: Path) -> Iterator[str]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                package = _package(file, level) if level else ""
-                base = ".".join(part for part in (package, module) if part)
-                yield base
-                yield from (f"{base}.{alias.name}" for alias in names)
-
-
-def _package(file: Path, level: int) -> str:
-    """The package that dots before a name in `file` mean."""
-    catalog = installed_catalog()
-    folder = file.parents[level - 1]
-    if catalog is None or not folder.is_relative_to(catalog):
-        return "lm_eval"  # elsewhere task code is no package; importing it says so
-    return ".".join(["lm_eval", "tasks", *folder.relative_to(catalog).parts])
-
-
-def _task_code(module: str) -> Path | None:
-    """The file of a module of the installed catalog."""
-    catalog = installed_catalog()
-    if catalog is None or not module.startswith(CATALOG_PACKAGE):
-        return None
-    path = catalog.joinpath(*module.removeprefix(CATALOG_PACKAGE).split("."))
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+    return imported_names(file, installed_catalog())

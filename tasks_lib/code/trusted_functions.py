@@ -23,6 +23,7 @@ from tasks_lib.code import lm_eval_stub
 from tasks_lib.code.evaluate_load import TASK_CODE, prepare_for
 from tasks_lib.code.import_failures import import_failure
 from tasks_lib.code.import_substitutes import substitute
+from tasks_lib.code.imported_code import imported_code
 from tasks_lib.code.registered_filters import registering
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import FunctionRef
@@ -117,16 +118,20 @@ def module_name(ref: FunctionRef) -> str:
 def code_digest(ref: FunctionRef) -> str:
     """sha256 over the Python that can change what the function gives; no code is run.
 
-    That is every `*.py` of the folder of the function's file, and for an installed module its distribution's
-    name and version too. Errors: TaskError where there is no such file or module.
+    That is every `*.py` of the folder of the function's file, what they import beyond it
+    (`tasks_lib.code.imported_code`), and for an installed module its distribution's name and version too.
+    Errors: TaskError where there is no such file or module.
     """
     digest = hashlib.sha256()
     if _local_file(ref) is None:
         digest.update(_distribution(ref).encode())
     file = source_file(ref)
-    for source in sorted({file, *file.parent.glob("*.py")}):
+    folder = sorted({file, *file.parent.glob("*.py")})
+    imported = imported_code(file, installed_catalog())
+    beyond = [(name, path) for name, path in sorted(imported.items()) if path not in folder]
+    for name, source in (*((path.name, path) for path in folder), *beyond):
         content = source.read_bytes()
-        digest.update(f"{source.name}:{len(content)}\n".encode())
+        digest.update(f"{name}:{len(content)}\n".encode())
         digest.update(content)
     digest.update(file.name.encode())
     return digest.hexdigest()

@@ -51,6 +51,17 @@ def _generated():
 def generated(**options):
     return {"test": datasets.Dataset.from_generator(_generated)}
 """
+# Stays as it is; what it imports is in a folder below.
+APART = """
+import os, sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from words_of_apart.decorating import decorated
+
+
+def process(dataset):
+    return [{**doc, "prompt": decorated(doc["q"])} for doc in dataset]
+"""
 PROCESSED = (
     "by_nested_function",
     "by_function_of_the_module",
@@ -69,19 +80,27 @@ test_split: test
 
 def test_the_next_run_asks_what_edited_code_makes(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
+    words = lab.tasks / "apart" / "words_of_apart" / "decorating.py"
+    words.parent.mkdir(parents=True)
+    (lab.tasks / "apart" / "utils.py").write_text(APART)
     (lab.tasks / "docs.jsonl").write_text('{"q": "dog", "a": "x"}\n')
+    source = f"dataset_path: json\ndataset_kwargs:\n  data_files: {{test: {lab.tasks}/docs.jsonl}}\n"
+    (lab.tasks / "apart" / "apart.yaml").write_text(
+        f"{TASK.format(name='apart')}{source}process_docs: !function utils.process\n"
+    )
     for name in PROCESSED:
-        source = f"dataset_path: json\ndataset_kwargs:\n  data_files: {{test: {lab.tasks}/docs.jsonl}}\n"
         (lab.tasks / f"{name}.yaml").write_text(
             f"{TASK.format(name=name)}{source}process_docs: !function code.{name}\n"
         )
     (lab.tasks / "generated.yaml").write_text(
         TASK.format(name="generated") + "custom_dataset: !function code.generated\n"
     )
-    tasks = (*PROCESSED, "generated")
+    tasks = (*PROCESSED, "generated", "apart")
     for word in ("FIRST", "SECOND"):
         (lab.tasks / "code.py").write_text(CODE.replace("FIRST", word))
+        words.write_text(f"def decorated(text):\n    return '{word} ' + text\n")
         result = lab.evaluate(",".join(tasks), trust_task_code=True)
         assert result.failures == {}
         asked = {name: result.samples(name)["arguments"][0][0][0] for name in tasks}
-        assert asked == {**dict.fromkeys(PROCESSED, f"{word} dog"), "generated": f"{word} made"}
+        by_documents = dict.fromkeys((*PROCESSED, "apart"), f"{word} dog")
+        assert asked == {**by_documents, "generated": f"{word} made"}

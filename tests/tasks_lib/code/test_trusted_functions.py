@@ -148,6 +148,27 @@ def test_the_digest_changes_with_the_file_and_its_neighbours_and_nothing_else(tm
     assert len({first, second, third}) == 3
 
 
+def test_the_digest_sees_what_the_code_imports_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path / "path"))
+    code(
+        tmp_path / "task",
+        "import json, numpy\nfrom parts.prompts import text\ndef f(): import helpers_of_mine.words\n",
+    )
+    code(tmp_path / "task/parts", "from . import gone\ntext = 'a'\n", "prompts.py")
+    code(tmp_path / "path/helpers_of_mine", "", "__init__.py")
+    code(tmp_path / "path/helpers_of_mine", "from helpers_of_mine import inner\n", "words.py")
+    ref = FunctionRef(tmp_path / "task", "utils.f")
+    seen = {code_digest(ref)}
+    for file in ("task/parts/prompts.py", "path/helpers_of_mine/words.py", "path/helpers_of_mine/inner.py"):
+        code(tmp_path, "from helpers_of_mine import inner\nX = 2\n", file)
+        seen.add(code_digest(ref))
+    code(tmp_path, "X = 3\n", "path/not_imported.py")
+    seen.add(code_digest(ref))
+    assert len(seen) == 4
+
+
 def test_the_digest_does_not_depend_on_where_the_folder_is(tmp_path: Path) -> None:
     for name in ("a", "b"):
         code(tmp_path / name, "def f(): ...\n")
