@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from backends.requests import Response
+from backends.requests import RequestKind, Response
 
 # By which a log-likelihood may be above 0: what rounding adds up to over the tokens of a long continuation
 # that is certain to the last, in single precision.
@@ -28,6 +28,13 @@ def checked(response: Response) -> Response:
     if fault is None:
         return response
     return replace(response, status="failed", logprob=None, is_greedy=None, error=fault)
+
+
+def answers_kind(kind: RequestKind, response: Response) -> Response:
+    """`checked`, failed too where a log-likelihood was asked and there is none."""
+    if kind == "generate_until" or response.status != "answer" or response.logprob is not None:
+        return checked(response)
+    return replace(response, status="failed", error="the answer has no log-likelihood")
 
 
 def may_not_stand(response: Response) -> bool:

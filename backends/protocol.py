@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from backends.answer_faults import checked
+from backends.answer_faults import answers_kind
 from backends.chat import Chat, ChatMessage
 from backends.money.prices import Offer
 from backends.money.purse import Purse
@@ -157,7 +157,7 @@ def ask(backend: Backend, requests: Sequence[Request], context: AskContext = UNB
     """The backend's answers, of which what can be none has failed (`backends.answer_faults`). Raises Stopped,
     after what was answered, where answers are wanted no more."""
     for batch in backend.ask(requests, context):
-        yield [(position, checked(response)) for position, response in batch]
+        yield [(position, answers_kind(requests[position].kind, response)) for position, response in batch]
         if backend.capabilities.shards_at_once == 1:
             context.check_going_on()
 

@@ -1,9 +1,10 @@
 """Requests as vLLM is asked them, and its outputs as responses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from backends.answer_faults import checked
 from backends.errors import BackendError
 from backends.model_files.decoding import Texts
 from backends.model_files.tokenization import Query
@@ -36,13 +37,15 @@ def score_of(query: Query, output: Any, asked: str) -> Response:
     own = [entry[token].logprob for token, entry in zip(query.continuation, entries, strict=True)]
     best = [max(choice.logprob for choice in entry.values()) for entry in entries]
     call = _call(output, asked, is_text=False)
-    return Response(
+    response = Response(
         logprob=sum(own),
         is_greedy=all(value >= top for value, top in zip(own, best, strict=True)),
         tokens_in=query.length,
         seconds=_seconds(call),
         call=call,
     )
+    found = checked(response)
+    return found if found.is_scorable else replace(found, error=f"{asked}: {found.error}")
 
 
 def generation_job(

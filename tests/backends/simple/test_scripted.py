@@ -144,3 +144,13 @@ def test_without_a_template_chat_is_refused() -> None:
 def test_a_batch_of_none_is_refused() -> None:
     with pytest.raises(BackendError, match="at least 1"):
         ScriptedBackend("hash", batch_size=0)
+
+
+@pytest.mark.parametrize("answer", [float("nan"), float("-inf"), 0.5, {"is_greedy": True}, [1e999, True]])
+def test_what_is_no_log_likelihood_is_a_failed_request(tmp_path: Path, answer: Any) -> None:
+    backend = table(tmp_path / "answers.json", {"a b": answer, "*": -1.0})
+    bad, good = answers(
+        backend, [Request("loglikelihood", "a", continuation) for continuation in (" b", " c")]
+    )
+    assert (bad.status, good.status) == ("failed", "answer")
+    assert "log-likelihood" in (bad.error or "")
