@@ -59,7 +59,7 @@ def test_a_home_that_cannot_be_made_is_said_before_the_model_is_asked(
 def test_a_full_disk_fails_the_run_and_keeps_what_was_answered(lab: Lab) -> None:
     lab.add_texts("sums", 400)
     lab.evaluate("sums", limit=1)  # the step files are small; what grows is the store
-    ended = with_limit(lab, 90_000, "sums")
+    ended = with_limit(lab, 250_000, "sums")
     assert ended.status == 1
     assert 1 < lab.asked < 400
     assert "full" in ended.errors
@@ -75,7 +75,7 @@ def test_what_a_full_disk_lost_is_in_the_cost(lab: Lab, endpoint: Endpoint) -> N
     lab.add_texts("sums", 400)
     model = f"openai-chat:m?base_url={endpoint.url}&max_concurrency=8"
     flags = ("--price=in=1,out=4", f"--model={model}")
-    ended = with_limit(lab, 90_000, "sums", *flags)
+    ended = with_limit(lab, 250_000, "sums", *flags)
     assert ended.status == 1
     counts = endpoint.counts()
     assert 8 < counts["distinct_answered"] < 400
