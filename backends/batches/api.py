@@ -37,8 +37,10 @@ class BatchApi:
     def __init__(self, http: Http, options: BatchOptions) -> None:
         self._http = http
         self._options = options
-        self._handing_in = RetryPolicy.of(options)
-        self._looking = replace(self._handing_in, max_tries=sys.maxsize, total_timeout=math.inf)
+        self._handing_in = replace(RetryPolicy.of(options), max_timed_out=options.max_tries)
+        self._looking = replace(
+            self._handing_in, max_tries=sys.maxsize, total_timeout=math.inf, max_timed_out=sys.maxsize
+        )
         self._is_away = False
 
     def upload(self, content: bytes) -> str:
@@ -143,7 +145,7 @@ class BatchApi:
                 raise failed
             raise CallFailed(replace(failed.failure, kind="permanent"))
 
-        result: T = await policy.retrying(self._note_failure)(attempt)
+        result = await policy.tried(attempt, self._note_failure)
         self._is_away = False
         return result
 

@@ -8,7 +8,7 @@ from backends.batches.pending_batches import Failures
 from backends.batches.state import State
 from backends.calls.failure import CallFailed
 from backends.calls.http import Http
-from backends.calls.refusals import DECLINED, error_of, failure_kind, param_of, tells_error
+from backends.calls.refusals import error_of, failure_kind, is_declined, param_of, tells_error
 from backends.endpoints.question import Malformed, NotOffered, Question
 from backends.endpoints.timed_call import say_estimated, unread
 from backends.money.purse import also_taken
@@ -34,7 +34,7 @@ class Reader:
             raise self.http.failed(state.unanswered, f"{state}{why or ': no answer'}")
         if line.status != GOOD:
             message, code = error_of(line.body or line.error)
-            if question.declined is not None and code in DECLINED:
+            if question.declined is not None and is_declined(code, message):
                 return question.declined(message)
             kind = failure_kind(line.status, code, message)
             said = f"HTTP {line.status}: {message}"

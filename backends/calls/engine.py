@@ -174,17 +174,19 @@ class CallEngine(Generic[Item]):
     ) -> Response:
         """The answer by one route, tried again as its policy says."""
 
-        async def attempt() -> Response:
-            return await self._attempt(route, item, tries, wait_while_away)
-
         began = loop_time()
+        ends = began + route.retry.total_timeout
+
+        async def attempt() -> Response:
+            return await self._attempt(route, item, tries, wait_while_away, ends)
+
         try:
             return await attempt()
         except CallFailed as error:
             return await route.retry.after(error, attempt, tries.failed, began)
 
     async def _attempt(
-        self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool
+        self, route: Route[Item], item: Item, tries: "_Tries", wait_while_away: bool, ends: float
     ) -> Response:
         size = route.size(item)
 
@@ -193,7 +195,7 @@ class CallEngine(Generic[Item]):
             return await route.call(item)
 
         response = await route.gate.through(
-            call, tokens=self._spending.tokens(size), wait_while_away=wait_while_away
+            call, tokens=self._spending.tokens(size), wait_while_away=wait_while_away, ends=ends
         )
         self._spending.learn(size, response)
         return response

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from backends.calls.failure import CallFailed, Failure, FailureKind
-from backends.calls.loop import engine_loop
+from backends.calls.loop import engine_loop, loop_time
 from backends.calls.proxies import proxy_for
 from backends.calls.refusals import error_of, failure_kind, param_of, parsed, retry_after, tells_error
 from backends.errors import BackendError
@@ -32,6 +33,8 @@ _LONGEST_HEADER, _MOST_HEADERS = 1 << 20, 1024
 _SHORTEST_SECRET = 8  # what is shorter, such as EMPTY, keeps nobody out, and may be part of any message
 # The end of a stream may come a little after its last event; who waits for it can use the connection again.
 _REST_SECONDS = 0.5
+# Longer than the slowest network takes to a server that is there.
+_CONNECT_SECONDS = 30.0
 _DATA, _EVENT, _DONE, _ERROR = b"data:", b"event:", b"[DONE]", b"error"
 
 
@@ -106,21 +109,26 @@ class Http:
 
     async def content(self, path: str, *, timeout: float) -> bytes:
         """A file's content. Raises CallFailed."""
-        async with self._exchange("GET", path, timeout) as response:
+        async with self._exchange("GET", path, timeout) as (response, _):
             return await response.read()
 
     async def events(
-        self, path: str, body: Mapping[str, Any], *, timeout: float
+        self, path: str, body: Mapping[str, Any], *, timeout: float, ends: float = inf
     ) -> AsyncGenerator[Reply, None]:
-        """The events of a streamed answer (server-sent events) as they come. Raises CallFailed, also where
-        the stream breaks off."""
+        """The events of a streamed answer (server-sent events) as they come.
+
+        timeout: how long it may bring nothing. ends: when it must have ended, by the loop's clock. Raises
+        CallFailed, also where the stream breaks off.
+        """
         sent = time.monotonic()
-        async with self._exchange("POST", path, timeout, data=json.dumps(body).encode()) as response:
+        data = json.dumps(body).encode()
+        async with self._exchange("POST", path, timeout, data=data) as (response, limit):
             if response.content_type == "application/json":
                 yield Reply(self._object(await response.read()), sent, time.monotonic(), response.status)
                 return
             name = b""
             async for line in response.content:
+                limit.reschedule(min(loop_time() + timeout, ends))
                 if line.startswith(_EVENT):
                     name = line[len(_EVENT) :].strip()
                 data = line[len(_DATA) :].strip() if line.startswith(_DATA) else b""
@@ -163,20 +171,21 @@ class Http:
 
     async def _reply(self, method: str, path: str, timeout: float, **how: Any) -> Reply:
         sent = time.monotonic()
-        async with self._exchange(method, path, timeout, **how) as response:
+        async with self._exchange(method, path, timeout, **how) as (response, _):
             text = await response.read()
         return Reply(self._object(text), sent, time.monotonic(), response.status)
 
     @asynccontextmanager
     async def _exchange(
         self, method: str, path: str, timeout: float, **how: Any
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer that is not a refusal; whatever breaks within the block is a CallFailed."""
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, asyncio.Timeout]]:
+        """An answer that is not a refusal, and the limit of its time; whatever breaks within the block is a
+        CallFailed."""
         session, proxy = self._session, self._proxy
         came: dict[str, Any] | None = None
         try:
             async with (
-                asyncio.timeout(timeout),
+                asyncio.timeout(timeout) as limit,
                 session.request(
                     method, self.base_url + path, proxy=proxy, allow_redirects=False, **how
                 ) as response,
@@ -184,9 +193,11 @@ class Http:
                 if response.status >= 300:
                     raise self._refusal(response.status, await response.text("utf-8", "replace"), response)
                 came = {}
-                yield response
+                yield response, limit
+        except aiohttp.ConnectionTimeoutError as error:
+            raise self.failed("transient", f"no connection within {_CONNECT_SECONDS:g} s") from error
         except TimeoutError as error:
-            raise self.failed("transient", f"no answer within {timeout:g} s") from error
+            raise self.failed("timed_out", f"no answer within {timeout:g} s") from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise self.failed("unauthorized", f"{error.certificate_error}") from error
         except (aiohttp.ClientError, OSError) as error:  # may quote what came, and what was sent with it
@@ -231,7 +242,7 @@ class Http:
             connector=aiohttp.TCPConnector(limit=0, ssl=_trust(self._verify)),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"content-type": "application/json", **self._headers},
-            timeout=aiohttp.ClientTimeout(total=None),  # each try has its own
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),  # each try has its own
             read_bufsize=_LONGEST_EVENT // 2,
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,

@@ -1,16 +1,10 @@
 """How often and when a request that failed is asked again."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
-
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    wait_exponential,
-    wait_random,
-)
 
 from backends.calls.endpoint_options import EndpointOptions
 from backends.calls.failure import RETRIED, CallFailed, FailureKind
@@ -21,21 +15,69 @@ T = TypeVar("T")
 _UNPAID = RETRIED - {"malformed"}
 # Waits double up to this; longer ones only hold up the end of a run.
 _LONGEST_WAIT = 60.0
+# Where most calls are answered, a longer wait gains nothing either: up to this, by `backoff` and by the share
+# of calls that are answered. With 0.5 it is a second where all others are, and 10 where one in ten is.
+_LONGEST_AMONG_ANSWERS = 2.0
+# Tries of a request that may end without an answer in the time we wait for one. Where that time is too short,
+# each more is as long and as much in vain, and may be paid.
+_TIMED_OUT = 2
+_MOST_DOUBLED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What a request went through. failed: its tries that failed; of these `counted` say something of the
+    request, as others were answered meanwhile, and in `timed_out` we waited no longer."""
+
+    failed: int = 0
+    counted: int = 0
+    timed_out: int = 0
+
+    def after(self, error: CallFailed) -> "Tries":
+        """After one more."""
+        is_timed_out = error.failure.kind == "timed_out"
+        return Tries(self.failed + 1, self.counted + (not error.is_everyones), self.timed_out + is_timed_out)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """max_tries: of a request, the first included. total_timeout: seconds from the first try after which no
-    other is made. backoff: seconds before the second try; doubled from try to try, and up to half as much
-    added by chance, so that requests that failed together do not come back together."""
+    """max_tries: of a request, the first included; those in which an endpoint refuses everybody for its rate
+    limit do not count. total_timeout: seconds from the first try after which no other is made. backoff:
+    seconds before the second try; doubled from try to try. Of each wait up to half is taken off by chance, so
+    that requests that failed together do not come back together. max_timed_out: tries that may time out."""
 
     max_tries: int
     total_timeout: float
     backoff: float
+    max_timed_out: int = _TIMED_OUT
 
     @classmethod
     def of(cls, options: EndpointOptions) -> "RetryPolicy":
         return cls(options.max_tries, options.total_timeout, options.backoff)
+
+    def wait(self, tries: Tries, last: CallFailed, draw: float) -> float | None:
+        """Seconds before the next try; None where none is made.
+
+        tries: with the `last` one. draw: a random number in [0, 1).
+        """
+        if tries.counted >= self.max_tries or tries.timed_out >= self.max_timed_out:
+            return None
+        if last.failure.retry_after is not None:
+            return last.failure.retry_after + draw * self.backoff
+        longest = _LONGEST_WAIT
+        if last.answered > 0:
+            longest = min(longest, _LONGEST_AMONG_ANSWERS * self.backoff / last.answered)
+        doubled = self.backoff * 2.0 ** min(tries.failed - 1, _MOST_DOUBLED)
+        return min(longest, doubled) * (1.0 - draw / 2)
+
+    async def tried(self, attempt: Callable[[], Awaitable[T]], on_failure: Callable[[CallFailed], None]) -> T:
+        """What comes of a request by making its tries; `on_failure` is told of each that failed and is made
+        again. Raises the last failure."""
+        began = loop_time()
+        try:
+            return await attempt()
+        except CallFailed as error:
+            return await self.after(error, attempt, on_failure, began, RETRIED)
 
     async def after(
         self,
@@ -43,54 +85,19 @@ class RetryPolicy:
         attempt: Callable[[], Awaitable[T]],
         on_failure: Callable[[CallFailed], None],
         began: float,
+        retried: Collection[FailureKind] = _UNPAID,
     ) -> T:
-        """What comes of a request whose first try failed, by making the others. Raises the last failure, and
-        that of an answer that came and cannot be read.
-
-        began: when that first try did, by the loop's clock.
-        """
-        failed: list[CallFailed] = [first]
-
-        async def again() -> T:
-            if failed:
-                raise failed.pop()
-            return await attempt()
-
-        result: T = await self.retrying(on_failure, began, _UNPAID)(again)
-        return result
-
-    def retrying(
-        self,
-        on_failure: Callable[[CallFailed], None],
-        began: float | None = None,
-        retried: Collection[FailureKind] = RETRIED,
-    ) -> AsyncRetrying:
-        """What makes the tries of one request; `on_failure` is told of each that failed and is made again.
-
-        began: when the first did; now, if it is not said. It costs more than a call that is answered at once:
-        see `after`.
-        """
-        ends = (loop_time() if began is None else began) + self.total_timeout
-        usual = wait_exponential(self.backoff, max=_LONGEST_WAIT) + wait_random(0, self.backoff / 2)
-
-        def wait(state: RetryCallState) -> float:
-            named = _failed(state).failure.retry_after
-            return usual(state) if named is None else named + wait_random(0, self.backoff)(state)
-
-        return AsyncRetrying(
-            stop=lambda state: state.attempt_number >= self.max_tries or loop_time() >= ends,
-            wait=wait,
-            retry=retry_if_exception(lambda error: _kind_of(error) in retried),
-            before_sleep=lambda state: on_failure(_failed(state)),
-            reraise=True,
-        )
-
-
-def _kind_of(error: BaseException) -> FailureKind | None:
-    return error.failure.kind if isinstance(error, CallFailed) else None
-
-
-def _failed(state: RetryCallState) -> CallFailed:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, CallFailed)
-    return error
+        """The same for a request whose first try failed; also raises the failure of an answer that came and
+        cannot be read. began: when the first try did, by the loop's clock."""
+        tries, error = Tries().after(first), first
+        while error.failure.kind in retried:
+            seconds = self.wait(tries, error, random.random())
+            if seconds is None or loop_time() + seconds > began + self.total_timeout:
+                break
+            on_failure(error)
+            await asyncio.sleep(seconds)
+            try:
+                return await attempt()
+            except CallFailed as failed:
+                tries, error = tries.after(failed), failed
+        raise error

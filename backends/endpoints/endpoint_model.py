@@ -139,16 +139,13 @@ class Remote:
 
     async def _answers(self, requests: Sequence[Request]) -> list[Response]:
         """The answers to requests of one question each; what cannot be asked is left out."""
-        retrying = self.retry.retrying(lambda _: None)
         asked = [
             (request, prompt)
             for request, (prompt,) in zip(requests, self.prompts(requests), strict=True)
             if not isinstance(prompt, Unanswerable)
         ]
-        calls: Iterator[Awaitable[Response]] = (
-            retrying(self.gate.through, partial(self.answer, *one)) for one in asked
-        )
-        return await asyncio.gather(*calls)
+        calls = (partial(self.gate.through, partial(self.answer, *one)) for one in asked)
+        return await asyncio.gather(*(self.retry.tried(call, lambda _: None) for call in calls))
 
     def rendered(self, messages: Sequence[ChatMessage], *, continue_final: bool) -> str:
         """Messages through the tokenizer's chat template. Raises BackendError where it is not known."""

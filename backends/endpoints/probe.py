@@ -47,7 +47,7 @@ async def greet(http: Http, path: Callable[[], str]) -> None:
             raise Away(f"{said}; is base_url right, and does it run?") from error
     except CallFailed as error:
         failure = error.failure
-        if failure.kind == "transient" and not failure.status:
+        if failure.kind in ("transient", "timed_out") and not failure.status:
             raise Away(f"{failure.message}; is base_url right, and does it run?") from error
         if failure.kind == "unauthorized" and not failure.status:
             raise BackendError(failure.message) from error

@@ -10,13 +10,15 @@ from typing import Any, TypeVar
 from backends.calls.endpoint_options import EndpointOptions, merged_body
 from backends.calls.failure import RETRIED, CallFailed, Paid
 from backends.calls.http import Http, Reply
-from backends.calls.refusals import DECLINED, failure_kind
+from backends.calls.loop import loop_time
+from backends.calls.refusals import failure_kind, is_declined
 from backends.endpoints.parameters import Parameters, advised
 from backends.endpoints.question import Content, CutOff, GaveUp, Malformed, NotOffered, Question, Stream
 from backends.endpoints.usage_reading import texts_in
 from backends.requests import Call, Response
 
 T = TypeVar("T")
+_RAISE_TIMEOUT = "; where answers take longer, raise the option timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class Answerer:
             return await self._answer(question)
         except CallFailed as error:
             failure = error.failure
-            if question.declined is None or failure.code not in DECLINED:
+            if failure.kind == "timed_out":
+                raise CallFailed(replace(failure, message=failure.message + _RAISE_TIMEOUT)) from error
+            if question.declined is None or not is_declined(failure.code, failure.message):
                 raise
             response = question.declined(failure.message)
             return self._with_call(response, Reply({}, sent, time.monotonic(), failure.status), None)
@@ -65,11 +69,11 @@ class Answerer:
 
     async def _streamed(self, question: Question, body: Mapping[str, Any], stream: Stream) -> Response:
         first, last, has_ended = None, None, False
+        ends = loop_time() + self.options.total_timeout
         try:
             # Closed here also where an event cannot be read: its time-out and connection must not outlive it.
-            async with aclosing(
-                self.http.events(question.path, body, timeout=self.options.timeout)
-            ) as events:
+            coming = self.http.events(question.path, body, timeout=self.options.timeout, ends=ends)
+            async with aclosing(coming) as events:
                 async for event in events:
                     if event.part == "whole":
                         return self._response(question, event, None)

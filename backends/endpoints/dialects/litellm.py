@@ -9,13 +9,14 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key, resolved_headers
 from backends.calls.failure import CallFailed
 from backends.calls.http import Http, Reply
-from backends.calls.loop import engine_loop
+from backends.calls.loop import engine_loop, loop_time
 from backends.calls.refusals import CONTENT_FILTER, failure_kind, retry_after
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
@@ -70,13 +71,14 @@ class LiteLLM(Http):
         return Reply(answer.model_dump(), sent, time.monotonic())
 
     async def events(
-        self, path: str, body: Mapping[str, Any], *, timeout: float
+        self, path: str, body: Mapping[str, Any], *, timeout: float, ends: float = inf
     ) -> AsyncGenerator[Reply, None]:
         """The parts of a streamed answer as they come."""
         sent = time.monotonic()
         with self._failures(timeout):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) as limit:
                 async for part in await self._completion(body, timeout):
+                    limit.reschedule(min(loop_time() + timeout, ends))
                     yield Reply(part.model_dump(), sent, time.monotonic(), part="event")
 
     async def get(self, path: str, *, timeout: float) -> Reply:
@@ -100,7 +102,7 @@ class LiteLLM(Http):
         try:
             yield
         except TimeoutError as error:
-            raise self.failed("transient", f"no answer within {timeout:g} s") from error
+            raise self.failed("timed_out", f"no answer within {timeout:g} s") from error
         except OpenAIError as error:
             raise self._failure(error) from error
 
@@ -110,6 +112,8 @@ class LiteLLM(Http):
         is_filtered = isinstance(error, package.ContentPolicyViolationError)
         code = CONTENT_FILTER if is_filtered else _code_of(error)
         status, message = getattr(error, "status_code", 0), str(error)
+        if isinstance(error, package.Timeout):
+            return self.failed("timed_out", message)
         is_unread = isinstance(error, package.APIResponseValidationError)
         wait = retry_after(getattr(error, "litellm_response_headers", None) or {}, time.time())
         return self.failed(

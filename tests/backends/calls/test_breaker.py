@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.calls.breaker import FAILURES, LONGEST_COOL_DOWN, PATIENCE, Breaker, BreakerPolicy
+from backends.calls.breaker import (
+    FAILURES,
+    FEW,
+    HOLD,
+    LONG,
+    LONGEST_COOL_DOWN,
+    PATIENCE,
+    Breaker,
+    BreakerPolicy,
+)
 
 POLICY = BreakerPolicy(backoff=0.5, give_up_after=600.0)
 COOL_DOWN = 1.0  # seconds; the first
@@ -27,14 +36,46 @@ def opened(at: float = 0.0, policy: BreakerPolicy = POLICY) -> Breaker:
 
 def test_once_calls_fail_no_more_are_wanted_than_show_whether_it_opens() -> None:
     breaker = Breaker(POLICY)
-    assert not breaker.doubts(1000)
+    assert not breaker.hold(0.0, 1000)
     for failures in range(1, FAILURES):
         breaker = breaker.failed(0.0, 0.0, EVEN)
-        assert not breaker.doubts(FAILURES - failures - 1)
-        assert breaker.doubts(FAILURES - failures)
-    assert not breaker.doubts(0)
-    assert not breaker.succeeded(1.0, 1.0).doubts(1000)
-    assert not opened().doubts(1000)
+        assert not breaker.hold(0.0, FAILURES - failures - 1)
+        assert breaker.hold(0.0, FAILURES - failures)
+    assert not breaker.hold(0.0, 0)
+    assert not breaker.succeeded(1.0, 1.0).hold(1.0, 1000)
+    assert not opened().hold(0.0, 1000)
+
+
+def test_a_few_failures_hold_no_calls_up_where_many_are_in_flight_nor_for_long() -> None:
+    breaker = Breaker(POLICY).failed(0.0, 0.0, EVEN)
+    assert breaker.hold(0.0, FEW)
+    assert not breaker.hold(0.0, FEW + 1)
+    assert not breaker.hold(HOLD * POLICY.backoff, FEW)
+
+
+def test_calls_that_fail_at_once_among_many_in_flight_do_not_open_it() -> None:
+    """Answers come later than failures: of 64 calls sent together, 8 that fail are the first to be known."""
+    breaker = Breaker(POLICY)
+    for failures in range(1, 9):
+        breaker = breaker.failed(0.001, 0.0, EVEN, in_flight=64 - failures)
+    assert breaker.state(0.001) == "closed"
+
+
+def test_where_many_calls_fail_by_chance_more_in_a_row_open_it() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(FAILURES):
+        breaker = breaker.failed(0.0, 0.0, EVEN, answered=0.4)
+    assert breaker.state(0.0) == "closed"
+    for _ in range(2 * FAILURES):
+        breaker = breaker.failed(0.0, 0.0, EVEN, answered=0.4)
+    assert breaker.state(0.0) == "open"
+
+
+def test_a_refusal_that_names_a_long_wait_speaks_for_all_calls() -> None:
+    breaker = Breaker(POLICY)
+    short = breaker.failed(0.0, 0.0, EVEN, is_refusal=True, retry_at=LONG / 2)
+    long = breaker.failed(0.0, 0.0, EVEN, is_refusal=True, retry_at=30.0)
+    assert (short.state(0.0), long.state(0.0), long.wait(0.0)) == ("closed", "open", 30.0)
 
 
 def test_failures_in_a_row_open_it() -> None:
@@ -56,12 +97,12 @@ def test_a_success_between_failures_keeps_it_closed() -> None:
 
 
 def interleaved(*, late: bool, pending: int = 0) -> Breaker:
-    """After as many failures as open it of calls that were sent one after another, with a success after each
+    """After twice as many failures as open it of calls that were sent one after another, with a success after each
     of a call that was sent before the first failure (`late`) or after it; `pending` more calls are out."""
     breaker = Breaker(POLICY).failed(1.0, 0.5, EVEN)
     for _ in range(pending):
         breaker = breaker.sent(1.5)
-    for number in range(FAILURES):
+    for number in range(2 * FAILURES):
         sent = 2.0 + number
         breaker = breaker.sent(sent).failed(sent, sent, EVEN).released(sent)
         breaker = breaker.succeeded(sent, 0.7 if late else sent)
@@ -69,12 +110,12 @@ def interleaved(*, late: bool, pending: int = 0) -> Breaker:
 
 
 def test_answers_to_calls_sent_before_an_outage_do_not_hide_it() -> None:
-    assert interleaved(late=True).state(6.5) == "open"
-    assert interleaved(late=False).state(6.5) == "closed"
+    assert interleaved(late=True).state(11.5) == "open"
+    assert interleaved(late=False).state(11.5) == "closed"
 
 
 def test_calls_that_fail_while_more_are_yet_to_be_answered_do_not_open_it() -> None:
-    assert interleaved(late=True, pending=FAILURES).state(6.5) == "closed"
+    assert interleaved(late=True, pending=FAILURES).state(11.5) == "closed"
 
 
 def test_a_probe_that_succeeds_closes_it_and_forgets_the_cool_downs() -> None:
@@ -149,12 +190,12 @@ def test_a_call_that_was_not_allowed_is_an_error_of_the_owner() -> None:
 
 def test_it_gives_up_after_being_open_in_one_piece() -> None:
     policy = BreakerPolicy(backoff=0.5, give_up_after=5.0)
-    breaker = opened(10.0, policy).sent(11.0).failed(12.0, 11.0, EVEN)
-    assert not breaker.gives_up(14.9)
-    assert breaker.gives_up(15.0)
-    recovered = breaker.sent(14.0).succeeded(14.5, 14.0)
-    assert not recovered.gives_up(1000.0)
-    assert not Breaker(policy).gives_up(1000.0)
+    breaker = opened(10.0, policy).sent(11.0).failed(12.0, 11.0, EVEN).sent(14.0)
+    assert not breaker.gives_up
+    assert not breaker.failed(14.9, 14.0, EVEN).gives_up
+    assert breaker.failed(15.0, 14.0, EVEN).gives_up
+    assert not breaker.succeeded(15.0, 14.0).gives_up
+    assert not Breaker(policy).gives_up
 
 
 def calls_in_outage(draw: Callable[[], float], latency: Callable[[], float], seconds: float = 60.0) -> int:
