@@ -237,19 +237,22 @@ class Gate:
             )
 
     def _is_away(self, now: float, sent: float, failure: Failure) -> None:
-        was_there = self._breaker.state(now) == "closed"
+        was_there, is_refusal = self._breaker.state(now) == "closed", failure.kind == "rate_limited"
         self._breaker = self._breaker.failed(
             now,
             sent,
             random.random(),
             in_flight=self._in_flight - 1,
             answered=self._share_answered,
-            is_refusal=failure.kind == "rate_limited",
+            is_refusal=is_refusal,
             retry_at=None if failure.retry_after is None else now + failure.retry_after,
-            latest=self._pace.window_ends,
+            latest=self._pace.window_ends if is_refusal else math.inf,
         )
         self._long_wait.because_of(failure)
-        if was_there and self._breaker.state(now) != "closed":
+        if self._breaker.state(now) == "closed":
+            return
+        self._long_wait.until(now, self._breaker.since)
+        if was_there:
             if not self._breaker.is_for_rate:
                 self._long_wait.say_away()
             self._turns.all()

@@ -97,8 +97,8 @@ def test_a_success_between_failures_keeps_it_closed() -> None:
 
 
 def interleaved(*, late: bool, pending: int = 0) -> Breaker:
-    """After twice as many failures as open it of calls that were sent one after another, with a success after each
-    of a call that was sent before the first failure (`late`) or after it; `pending` more calls are out."""
+    """After twice as many failures as open it, of calls sent one after another, with a success after each: of
+    a call that was sent before the first failure (`late`) or after it; `pending` more calls are out."""
     breaker = Breaker(POLICY).failed(1.0, 0.5, EVEN)
     for _ in range(pending):
         breaker = breaker.sent(1.5)

@@ -13,7 +13,6 @@ from tests.support.endpoints.endpoint import Endpoint
         ("server_error", "transient"),
         ("overloaded", "transient"),
         ("dropped", "transient"),
-        ("hanging", "transient"),
         ("cut", "transient"),
     ],
 )

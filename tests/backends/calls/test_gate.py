@@ -1,7 +1,9 @@
 """A gate lets calls through as its endpoint and the user allow, in simulated time."""
 
 import asyncio
+import math
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -9,6 +11,7 @@ from backends.calls.endpoint_options import EndpointOptions
 from backends.calls.failure import CallFailed, Failure, FailureKind
 from backends.calls.gate import EndpointAway, Gate, GatePolicy
 from backends.calls.loop import loop_time
+from backends.calls.retry import RetryPolicy
 from backends.errors import BackendStopped
 from backends.requests import Response
 from tests.support.simulated_time import simulated
@@ -18,17 +21,21 @@ DOWN = CallFailed(Failure("transient", "e: HTTP 503"))
 
 
 class Model:
-    """What is asked behind a gate: answers after `seconds`, but while `failure` is set. arrived: when."""
+    """What is asked behind a gate: answers after `seconds`, but while `failure` is set; to the calls of these
+    numbers it says 403 at once. arrived: when."""
 
     def __init__(self, seconds: float = 0.1, **options: object) -> None:
         self.gate = Gate("e", GatePolicy.of(EndpointOptions.model_validate(options)))
         self.seconds = seconds
         self.failure: CallFailed | None = None
+        self.forbidden: set[int] = set()
         self.arrived: list[float] = []
         self.in_flight = self.most_in_flight = 0
 
-    async def ask(self, tokens: int = 0, *, wait_while_away: bool = True) -> Response:
-        return await self.gate.through(self._answer, tokens=tokens, wait_while_away=wait_while_away)
+    async def ask(self, tokens: int = 0, *, wait_while_away: bool = True, ends: float = math.inf) -> Response:
+        return await self.gate.through(
+            self._answer, tokens=tokens, wait_while_away=wait_while_away, ends=ends
+        )
 
     async def ask_until_answered(self) -> Response:
         while True:
@@ -41,10 +48,13 @@ class Model:
         return await asyncio.gather(*(self.ask(tokens) for _ in range(count)), return_exceptions=True)
 
     async def _answer(self) -> Response:
+        number = len(self.arrived)
         self.arrived.append(loop_time())
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            if number in self.forbidden:
+                raise CallFailed(Failure("forbidden", "e: HTTP 403"))
             await asyncio.sleep(self.seconds)
             if self.failure is not None:
                 raise self.failure
@@ -117,6 +127,80 @@ def test_who_does_not_want_to_wait_is_told_that_an_endpoint_is_away() -> None:
             await model.ask(wait_while_away=False)
 
     simulated(away(Model()))
+
+
+def refusal(retry_after: float | None = None) -> CallFailed:
+    return CallFailed(Failure("rate_limited", "e: HTTP 429: slow down", retry_after))
+
+
+@pytest.mark.parametrize(("requests", "at_once"), [(1, 8), (8, 8), (50, 64)])
+@pytest.mark.parametrize("retry_after", [None, 5.0])
+def test_a_rate_limit_of_minutes_is_waited_out(
+    requests: int, at_once: int, retry_after: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def limited(model: Model, retry: RetryPolicy) -> None:
+        model.failure = refusal(retry_after)
+        asking = [retry.tried(model.ask, lambda _: None) for _ in range(requests)]
+        answers = asyncio.gather(*asking)
+        await asyncio.sleep(200)
+        model.failure = None
+        assert {one.text for one in await answers} == {"yes"}
+        assert loop_time() < 230
+
+    model = Model(max_concurrency=at_once)
+    simulated(limited(model, RetryPolicy.of(EndpointOptions())))
+    assert len(model.arrived) <= 2 * requests + 60
+    said, back = [record.getMessage() for record in caplog.records][:2]
+    assert "e: HTTP 429: slow down; calls wait, and the next is made at " in said
+    assert "answers again" in back
+
+
+@pytest.mark.parametrize("failure", [refusal(), refusal(900.0), DOWN])
+def test_no_wait_is_longer_than_all_tries_may_take(failure: CallFailed) -> None:
+    async def limited(model: Model, retry: RetryPolicy) -> float:
+        async def one() -> None:
+            ends = loop_time() + retry.total_timeout
+            with pytest.raises(CallFailed):
+                await retry.tried(partial(model.ask, ends=ends), lambda _: None)
+
+        model.failure = failure
+        await asyncio.gather(*(one() for _ in range(40)))
+        return loop_time()
+
+    options = EndpointOptions(total_timeout=30.0)
+    assert simulated(limited(Model(), RetryPolicy.of(options))) <= 30.0
+
+
+def test_an_endpoint_that_refuses_all_calls_for_long_is_given_up() -> None:
+    async def refused(model: Model) -> float:
+        model.failure = refusal()
+        with pytest.raises(BackendStopped, match="has not answered for 120 s"):
+            await model.ask_until_answered()
+        return loop_time()
+
+    assert 120 <= simulated(refused(Model(give_up_after=120))) <= 160
+
+
+def test_a_prompt_that_is_forbidden_among_answers_fails_alone() -> None:
+    async def some(model: Model) -> None:
+        model.forbidden = {1, 5, 9}
+        found = await model.ask_many(40)
+        assert [number for number, one in enumerate(found) if not isinstance(one, Response)] == [1, 5, 9]
+
+    simulated(some(Model()))
+
+
+@pytest.mark.parametrize("answered", [0, 100])
+def test_where_every_prompt_is_forbidden_no_more_are_asked(answered: int) -> None:
+    async def all_of_them(model: Model) -> None:
+        await model.ask_many(answered)
+        model.failure = CallFailed(Failure("forbidden", "e: HTTP 403"))
+        with pytest.raises(BackendStopped, match="see to the key"):
+            await asyncio.gather(*(model.ask_until_answered() for _ in range(200)))
+
+    model = Model(max_concurrency=8)
+    simulated(all_of_them(model))
+    assert len(model.arrived) <= answered + 32
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("unauthorized", 1), ("permanent", 50)])

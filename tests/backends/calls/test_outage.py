@@ -79,10 +79,21 @@ def test_an_endpoint_that_is_away_too_long_stops_the_run_and_the_next_start_goes
     assert endpoint.counts()["most_answers"] == 1
 
 
-def test_an_endpoint_that_hangs_is_not_waited_for_by_all(opened: Open, endpoint: Endpoint) -> None:
-    """Time-outs count as an outage."""
+def test_an_endpoint_that_hangs_stops_the_run_in_the_end(opened: Open, endpoint: Endpoint) -> None:
     endpoint.change(hanging=1.0)
-    backend = opened(timeout=0.1, give_up_after=0.6, max_tries=100)
-    with pytest.raises(BackendStopped):
-        answers(backend, questions(200))
-    assert endpoint.counts()["arrived"] < 25
+    with pytest.raises(BackendStopped, match=r"calls were all waited for in vain.*raise the option timeout"):
+        answers(opened(timeout=0.1, max_tries=100), questions(1000))
+    assert endpoint.counts()["arrived"] < 100
+
+
+def test_an_endpoint_that_is_slower_than_our_time_out_is_not_away(
+    opened: Open, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.change(latency=0.5)
+    with caplog.at_level(logging.WARNING, "assay"):
+        responses = answers(opened(timeout=0.1), questions(8))
+    assert {(one.status, call.attempts) for one, call in zip(responses, calls(responses), strict=True)} == {
+        ("failed", 2)
+    }
+    assert all("raise the option timeout" in (one.error or "") for one in responses)
+    assert not caplog.records
