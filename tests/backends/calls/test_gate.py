@@ -148,7 +148,7 @@ def test_a_rate_limit_of_minutes_is_waited_out(
         assert loop_time() < 230
 
     model = Model(max_concurrency=at_once)
-    simulated(limited(model, RetryPolicy.of(EndpointOptions())))
+    simulated(limited(model, RetryPolicy.of(EndpointOptions.model_validate({}))))
     assert len(model.arrived) <= 2 * requests + 60
     said, back = [record.getMessage() for record in caplog.records][:2]
     assert "e: HTTP 429: slow down; calls wait, and the next is made at " in said
@@ -167,7 +167,7 @@ def test_no_wait_is_longer_than_all_tries_may_take(failure: CallFailed) -> None:
         await asyncio.gather(*(one() for _ in range(40)))
         return loop_time()
 
-    options = EndpointOptions(total_timeout=30.0)
+    options = EndpointOptions.model_validate({"total_timeout": 30.0})
     assert simulated(limited(Model(), RetryPolicy.of(options))) <= 30.0
 
 

@@ -35,10 +35,10 @@ def test_one_at_a_time_is_one_at_a_time(opened: Open, endpoint: Endpoint) -> Non
 def test_calls_in_flight_get_fewer_where_an_endpoint_refuses_so_many(
     opened: Open, endpoint: Endpoint
 ) -> None:
-    endpoint.change(latency=0.02, concurrency_limit=5)
-    answers(opened(max_concurrency=64, max_tries=50), questions(400))
+    endpoint.change(latency=0.02, concurrency_limit=10)
+    answers(opened(max_concurrency=64, max_tries=50), questions(2000))
     outcomes = [arrival["outcome"] for arrival in endpoint.log()]
-    assert outcomes.count("answered") == 400
+    assert outcomes.count("answered") == 2000
     late = outcomes[len(outcomes) // 2 :]
     assert late.count("over_limit") < 0.3 * len(late)
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from tests.support.endpoints.limits import Counting
+
 DialectName = Literal["openai", "azure", "anthropic", "sglang", "tgi"]
 
 # In the order in which a draw is shared among them.
@@ -51,6 +53,8 @@ class Behaviour:
     cached: the share of each prompt's tokens that is reported as read from a cache.
     concurrency_limit: more calls in flight get 429; with `collapse` they are answered, but `latency` grows
         with the square of calls in flight over the limit.
+    requests_per_minute, tokens_per_minute: rates that are enforced, counted as `counting` says; what is
+        beyond gets 429, which says when to come again where `names_wait`.
     answers: a JSON file of texts by last user message or prompt, said in place of the model's own.
     batch_seconds: how long a batch takes; batch_expires: when it expires; batch_errors: the share of its
         lines that fail; batch_problem: the code of an error for which new batches fail as a whole.
@@ -85,6 +89,10 @@ class Behaviour:
     cached: float = 0.0
     concurrency_limit: int | None = None
     collapse: bool = False
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    counting: Counting = "bucket"
+    names_wait: bool = False
     answers: str | None = None
     batch_seconds: float = 0.0
     batch_expires: float = 86400.0

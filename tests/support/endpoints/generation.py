@@ -30,12 +30,14 @@ STATUS = {
 
 
 class Problem(Exception):
-    """A call that gets an error. kind: one of STATUS, which each dialect says in its own words."""
+    """A call that gets an error. kind: one of STATUS, which each dialect says in its own words.
+    retry_after: seconds to wait, where it says so."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: str, text: str, retry_after: float | None = None) -> None:
         super().__init__(text)
         self.kind = kind
         self.text = text
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What becomes of a request: its dialect, the faults it meets, its answer; and what a test asks."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.endpoints.dialect import Body, Dialect
 from tests.support.endpoints.dialects import Azure, SGLang, Tgi
 from tests.support.endpoints.generation import WRONGLY, Generation, Problem, checked, generated
 from tests.support.endpoints.http1 import Connection, HttpRequest, message
+from tests.support.endpoints.limits import limit
 from tests.support.endpoints.openai_api import Chat, Completions, models
 
 _OPENAI: Mapping[str, Dialect] = {"/v1/chat/completions": Chat(), "/v1/completions": Completions()}
@@ -83,6 +85,7 @@ class Server:
             else:
                 body = _json(request.body)
                 said = self._said(dialect, request, body, fault, body_hash)
+                self._use(said)
                 arrival.prompt = short_hash(
                     "\0".join(one.asked.prompt for one in said).encode("utf-8", "replace")
                 )
@@ -108,9 +111,21 @@ class Server:
             raise Problem(
                 "no_credit", "You exceeded your current quota, please check your plan and billing details."
             )
-        limit = behaviour.concurrency_limit
-        if limit is not None and not behaviour.collapse and self._arrivals.in_flight > limit:
-            raise Problem("over_limit", f"More than {limit} requests at once.")
+        most = behaviour.concurrency_limit
+        if most is not None and not behaviour.collapse and self._arrivals.in_flight > most:
+            raise Problem("over_limit", f"More than {most} requests at once.")
+
+    def _use(self, said: Sequence[Generation]) -> None:
+        """Count a call by the rates that are enforced. Raises Problem where they are used up."""
+        now = time.monotonic()
+        tokens = sum(one.asked.prompt_tokens + len(one.tokens) for one in said)
+        used = [(rate, tokens if is_tokens else 1) for rate, is_tokens in self._limits]
+        wait = max((rate.wait(now, amount) for rate, amount in used), default=0.0)
+        if wait > 0:
+            named = wait if self._behaviour.names_wait else None
+            raise Problem("rate_limited", _REFUSED_AT_ONCE["rate_limited"], named)
+        for rate, amount in used:
+            rate.use(now, amount)
 
     def _said(
         self, dialect: Dialect, request: HttpRequest, body: Body, fault: str | None, body_hash: str
@@ -140,7 +155,7 @@ class Server:
 
     def _error(self, dialect: Dialect, problem: Problem) -> bytes:
         status, body = dialect.error(problem)
-        after = self._behaviour.retry_after
+        after = self._behaviour.retry_after if problem.retry_after is None else problem.retry_after
         headers = {"Retry-After": f"{after:g}"} if status == 429 and after is not None else {}
         return message(status, json.dumps(body).encode(), headers)
 
@@ -239,6 +254,10 @@ class Server:
         self._behave(behaviour)
 
     def _behave(self, behaviour: Behaviour) -> None:
+        rates = ((behaviour.requests_per_minute, False), (behaviour.tokens_per_minute, True))
+        self._limits = [
+            (limit(behaviour.counting, rate), is_tokens) for rate, is_tokens in rates if rate is not None
+        ]
         self._behaviour = behaviour
         self._arrivals.log_to(behaviour.log_file)
         self._texts: Mapping[str, str] = (
