@@ -245,9 +245,9 @@ def table(families: Mapping[str, Sequence[str]], outcomes: Mapping[str, Outcome]
     )
     if total["left"]:
         summary += (
-            f"\nThese are tasks of every family in turn; the other {total['left']} of the catalog, most of them "
-            "the same in more languages or on more subjects, were not reached yet: the command goes on from its "
-            "`--log`."
+            f"\nThese are tasks of every family in turn. The other {total['left']} of the catalog, most of "
+            "them the same in more languages or on more subjects, were not reached yet; the command goes on "
+            "from its `--log`."
         )
     parts = [PREAMBLE, summary, "\n## What was not compared\n", *reasons]
     parts += ["\n## What differs\n", *different] if different else []
