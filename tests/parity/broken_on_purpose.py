@@ -478,6 +478,7 @@ def _tasks(way: str) -> Sequence[str]:
 
 def _print_differences(way: str, kept: Path, task: str) -> None:
     with tempfile.TemporaryDirectory() as output:
+        os.environ["ASSAY_HOME"] = f"{output}/home"  # steps and answers of before are not to be found again
         said = traps.kept(kept / "said")
         print(json.dumps(traps.differences(said, way, kept, _stories(kept), Path(output), task)))
 
