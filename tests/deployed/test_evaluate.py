@@ -70,7 +70,7 @@ def test_what_prefect_keeps_of_a_run_is_json(deployed: Service) -> None:
     ]
     assert kept
     for file in kept:
-        assert json.loads(file.read_bytes())["metadata"]["serializer"]["type"] == "json"
+        assert json.loads(file.read_bytes())["metadata"]["serializer"] == {"type": "assay-record"}
 
 
 @pytest.mark.parametrize(

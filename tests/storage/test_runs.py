@@ -88,7 +88,7 @@ def test_what_prefect_stores_of_a_step_in_a_bucket_is_json(
     assert len(records) == 4
     for name in records:
         record = json.loads((BucketPath.parse(prefix) / name).read_bytes())
-        assert record["metadata"]["serializer"]["type"] == "json"
+        assert record["metadata"]["serializer"] == {"type": "assay-record"}
 
 
 def test_another_machine_with_the_same_output_and_store_does_nothing_again(

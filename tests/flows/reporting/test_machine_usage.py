@@ -59,8 +59,8 @@ def test_cpu_seconds_are_those_of_this_process_and_of_children_that_ended() -> N
     around = cpu_seconds() - before
     seen = sampler.summary()
     assert seen["cpu_seconds"] > 0.3
-    # Clocks of processes tick a hundredth of a second; four are read, twice.
-    assert within - 0.08 <= seen["cpu_seconds"] <= around + 0.08
+    # Clocks of processes tick a hundredth of a second; four are read, twice, on a machine that may be busy.
+    assert within - 0.15 <= seen["cpu_seconds"] <= around + 0.15
     assert seen["cpu_percent_mean"] == pytest.approx(
         100 * seen["cpu_seconds"] / seen["seconds"], rel=0.01, abs=0.2
     )

@@ -58,13 +58,13 @@ def test_no_package_of_a_sink_is_imported_for_a_run_without() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_a_package_that_is_missing_is_said_before_anything_is_asked(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
         "flows.sinks.registry.SINKS", {"wandb": Entry("flows.sinks.wandb:WandbSink", "no_such", "wandb", "")}
     )
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # so that no server is started
     asked = tmp_path / "asked"
     flags = ["--model", f"scripted:hash?log={asked}", "--output", str(tmp_path / "results")]
     assert main([*flags, "--sinks", "wandb:project"]) == 2
