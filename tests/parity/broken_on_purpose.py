@@ -478,9 +478,19 @@ def _tasks(way: str) -> Sequence[str]:
 
 def _print_differences(way: str, kept: Path, task: str) -> None:
     with tempfile.TemporaryDirectory() as output:
-        os.environ["ASSAY_HOME"] = f"{output}/home"  # steps and answers of before are not to be found again
+        _take_a_home_of_its_own(Path(output, "home"))
         said = traps.kept(kept / "said")
         print(json.dumps(traps.differences(said, way, kept, _stories(kept), Path(output), task)))
+
+
+def _take_a_home_of_its_own(home: Path) -> None:
+    """Without steps and answers of runs before, which what is broken would not do again; with their index of
+    the catalog."""
+    index = Path(os.environ["ASSAY_HOME"], "catalog")
+    index.mkdir(parents=True, exist_ok=True)
+    home.mkdir()
+    (home / "catalog").symlink_to(index)
+    os.environ["ASSAY_HOME"] = str(home)
 
 
 def _stories(kept: Path) -> Path:

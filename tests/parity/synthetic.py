@@ -85,7 +85,7 @@ num_fewshot: 2
     "brier": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: brier_score}]",
     "likelihoods": CHOICE + "doc_to_target: gold\nmetric_list: [{metric: likelihood, aggregation: !function"
     " utils.mean_of_gold, higher_is_better: true}]",
-    "unicode_choices": CHOICE.replace("choices", '["東京東京東京", "Zürich", "no", "don\'t"]')
+    "unicode_choices": CHOICE.replace("choices", '["A", "東京", "no", "don"]')
     + "doc_to_target: gold\nmetric_list: [{metric: acc}, {metric: acc_norm}, {metric: acc_bytes}]",
     "ties": CHOICE.replace("choices", "'{{[choices[0], choices[1], choices[0]]}}'")
     + "doc_to_target: '{{2}}'",
@@ -108,7 +108,7 @@ num_fewshot: 2
     "targets_by_template": TEXT.replace("answer\n", "'{{answers}}'\n"),
     "digits_as_text": TEXT.replace("answer\n", "'{{number}}'\n"),
     "regexes_in_order": TEXT + "metric_list: [{metric: exact_match, ignore_punctuation: true,"
-    " regexes_to_ignore: ['So the answer is ', 'the answer.*']}]",
+    " regexes_to_ignore: ['e', '^[^e]*$']}]",
     "all_to_the_metric": TEXT + "repeats: 2\ngeneration_kwargs: {do_sample: true, until: [zzz]}\n"
     "filter_list: [{name: all, filter: [{function: lowercase}]}]",
     "stops_in_order": TEXT.replace("'Q: {{question}}\\nA:'", "'Once upon a time {{number}}'")
