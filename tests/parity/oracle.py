@@ -124,7 +124,8 @@ def recorded(request: Request) -> Response:
     """What lm-eval was told; a marked answer for what it never asked."""
     unknown = Response(text="(lm-eval never asked this)", logprob=-1e9, is_greedy=False)
     unseeded = {key: value for key, value in request.generation.items() if key != "seed"}
-    return ANSWERS.get(replace(request, generation=unseeded).digest(), unknown)
+    # lm-eval gives documents that are equal one answer, whichever drew it
+    return ANSWERS.get(replace(request, generation=unseeded, draw=0).digest(), unknown)
 
 
 def _asked(kind: Any, requests: list[Any]) -> Iterator[Request]:

@@ -62,6 +62,7 @@ REASONS: Mapping[str, str] = {
     r"^images and sound": "images or sound, of which `test_media.py` compares some",
     r"hf_evaluate metrics": "an `hf_evaluate` metric, not supported yet",
     r"generator of its module": "shuffles anew whenever lm-eval looks at its documents",
+    r"its Python reads (\S+ \S+), which is not here": r"its Python reads \1, which is not here",
     r"^starts two processes": "starts two processes for each of its answers",
     r"has no `|is no function": "names a function that its file lacks (broken upstream)",
     r"needs the package ([\w.]+)": r"its Python needs `\1`, which is not installed",
