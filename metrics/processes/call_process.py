@@ -168,7 +168,9 @@ class _CallProcess:
             self._page = Page(page.fileno())
             descriptors = (other.fileno(), page.fileno())
             arguments = map(str, descriptors)
-            self._process = child.start(CHILD, *arguments, module, pass_fds=descriptors)
+            # What goes through a set has the same order where a task is asked and where it is scored.
+            hashes = {**os.environ, "PYTHONHASHSEED": "0"}
+            self._process = child.start(CHILD, *arguments, module, pass_fds=descriptors, env=hashes)
         self._connection = Connection(own.detach())
         self.last_caller = ""
         self._path = tuple(sys.path)

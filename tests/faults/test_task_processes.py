@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flows.planning.task_calls import processes
 from flows.results.evaluation_result import EvaluationResult
 from tests.support.lab import Lab
 from tests.support.servers.process import runs
@@ -63,6 +64,10 @@ def exits_on_prompt(doc):
     if doc["answer"] == "2":
         os._exit(4)
     return doc["question"]
+
+
+def through_a_set(doc):
+    return " ".join({"red", "green", "blue", "seven", "north", "Anna", "hare", "quick"})
 
 
 def by_signals(doc, results):
@@ -140,6 +145,18 @@ def test_so_it_does_whatever_ends_it(tmp_path: Path, prefect_server: str) -> Non
 
 def test_what_is_killed_from_outside_is_tried_again(result: EvaluationResult) -> None:
     assert result.results["results"]["dies_once"]["score,number"] == 1.0
+
+
+def test_what_goes_through_a_set_has_one_order_in_every_process(tmp_path: Path, prefect_server: str) -> None:
+    lab = Lab(tmp_path)
+    (lab.tasks / "code.py").write_text(CODE)
+    add(lab, "sets", doc_to_text="code.through_a_set")
+    prompts = set()
+    for limit in (1, 2, 3):  # each is prepared anew, in a process of its own
+        processes().end()
+        samples = lab.evaluate("sets", trust_task_code=True, limit=limit).samples("sets")
+        prompts |= {asked[0][0] for asked in samples["arguments"]}
+    assert len(prompts) == 1
 
 
 def test_alarms_count_processor_time(result: EvaluationResult) -> None:
