@@ -48,8 +48,8 @@ from tests.parity.synthetic_documents import NoChoice, attempt_plain, declared, 
 
 EXAMPLES = 2  # where a task does not say how many
 NEVER = {
-    r"gpqa_(diamond|extended|main)_n_shot": "shuffles with a generator of its module: lm-eval's own documents change with every "
-    "access",
+    r"gpqa_(diamond|extended|main)_n_shot": "shuffles with a generator of its module: lm-eval's own "
+    "documents change with every access",
     r"cruxeval_\w+": "starts two processes for each of its sixty answers, which takes minutes",
 }
 
