@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from backends.errors import BackendError
+from backends.keys import check_no_key
 from backends.model_string import ModelSpec
 
 
@@ -34,7 +35,15 @@ def test_what_only_looks_like_a_number_stays_the_text_it_is(revision: str) -> No
     assert isinstance(value, str)
 
 
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+def is_no_key(text: str) -> bool:
+    try:
+        check_no_key({text: text})
+    except BackendError:
+        return False
+    return True
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(is_no_key)
 numbers = st.integers(-(10**18), 10**18) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
 values = names | st.sampled_from(["true", "12", "0.5", "1e-05", "false", "", "-7"]) | numbers
 
