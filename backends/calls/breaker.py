@@ -18,9 +18,10 @@ State = Literal["closed", "open", "half_open"]
 # where calls fail so often by chance that so many in a row would be likelier than this.
 FAILURES = 5
 LIKELY = 1e-3
+MOST_FAILURES = 50
 # So many times the calls in flight have to have failed. Failures come at once and answers after seconds: of
 # many calls that were sent together, those that fail by chance are the first to be known.
-MOST = 4
+MOST = 8
 # Twice as many open it though answers still come: of calls that were all sent since the first failure, when
 # that is so long ago, by `backoff`. Where an endpoint has no room, a call finds some soon.
 DOUBT = 0.5
@@ -67,10 +68,10 @@ class BreakerPolicy:
 
 
 def enough_failures(answered: float) -> int:
-    """How many failures in a row are hardly chance, where that share of calls is answered."""
-    if answered >= 1.0:
+    """How many failures in a row are hardly chance, where that share of calls is answered; 0.0: none was."""
+    if not 0.0 < answered < 1.0:
         return FAILURES
-    return max(FAILURES, ceil(log(LIKELY) / log1p(-max(answered, LIKELY))))
+    return min(max(FAILURES, ceil(log(LIKELY) / log1p(-answered))), MOST_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)

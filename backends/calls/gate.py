@@ -69,7 +69,8 @@ class Gate:
         self._rates = Rates.of(policy.requests_per_minute, policy.tokens_per_minute)
         self._pace = Pace()
         self._hopeless = Hopeless()
-        self._share_answered = 1.0
+        self._outcomes = 0
+        self._share_answered = 0.0
         self._in_flight = 0
         self._paused_until = 0.0
         self._tickets = itertools.count()
@@ -179,16 +180,21 @@ class Gate:
     def _answered(self, response: Response, sent: float) -> None:
         now = loop_time()
         self._hopeless = self._hopeless.answered()
-        self._share_answered += (1.0 - self._share_answered) / _OF_LATE
+        self._count(1.0)
         self._is_alive(now, sent)
         if not self._pace.wait(now):  # else it is the pace that decides how many are in flight
             work = response.tokens_out + 1
             self._concurrency = self._concurrency.succeeded(now, sent, work, self._in_flight)
 
+    def _count(self, answered: float) -> None:
+        """Of the first calls the share is their mean; later the older ones fade."""
+        self._outcomes = min(self._outcomes + 1, _OF_LATE)
+        self._share_answered += (answered - self._share_answered) / self._outcomes
+
     def _failed(self, error: CallFailed, sent: float) -> CallFailed:
         """The failure as whoever made the call is told of it."""
         now, others, failure = loop_time(), self._in_flight - 1, error.failure
-        self._share_answered -= self._share_answered / _OF_LATE
+        self._count(0.0)
         self._hopeless = self._hopeless.failed(failure)
         if (verdict := self._hopeless.verdict(failure, others)) is not None:
             self.stop(verdict)
@@ -218,10 +224,14 @@ class Gate:
         if before.is_for_rate:
             pace = self._pace.reopened(now, before.opened, before.failed_at)
             self._learn(pace, is_sure=was_said)
+        else:
+            self._pace = self._pace.interrupted(now)
 
     def _is_refused(self, now: float, sent: float, failure: Failure) -> None:
         if self._breaker.state(now) == "closed":
             self._learn(self._pace.refused(now, sent))
+            if self._pace.refuses_most:
+                self._concurrency = self._concurrency.rate_limited(now, sent)
         if failure.retry_after is not None and not self._pace.is_chance:
             self._paused_until = max(self._paused_until, now + failure.retry_after)
         self._is_away(now, sent, failure)

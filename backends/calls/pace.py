@@ -162,6 +162,10 @@ class Pace:
         slower = self._anew(now, self._slowed(taken, seconds))
         return replace(slower, experiment=None, step=STEP, is_search=seconds < LONG)
 
+    def interrupted(self, now: float) -> "Pace":
+        """After a time in which hardly a call was sent, for another reason: it says nothing of the rate."""
+        return self._anew(now, self.rate)
+
     @property
     def is_set(self) -> bool:
         """Whether calls go at a rate that was found to help."""
@@ -175,6 +179,11 @@ class Pace:
     def window_ends(self) -> float:
         """When calls are taken again by an endpoint that refuses them since its window is used up."""
         return self.count.start + MINUTE
+
+    @property
+    def refuses_most(self) -> bool:
+        """Whether so many calls are refused that there are likely too many at once."""
+        return self.count.refusals >= CLEAR and self.count.share > MOST
 
     @property
     def is_chance(self) -> bool:

@@ -64,6 +64,8 @@ class RetryPolicy:
             return None
         if last.failure.retry_after is not None:
             return last.failure.retry_after + draw * self.backoff
+        if last.is_everyones:  # the gate knows when to come again
+            return self.backoff * (1.0 - draw / 2)
         longest = _LONGEST_WAIT
         if last.answered > 0:
             longest = min(longest, _LONGEST_AMONG_ANSWERS * self.backoff / last.answered)

@@ -36,14 +36,15 @@ class Limited:
 class SimulatedEndpoint:
     """What is asked. calls: when each came, and what became of it: `answered` or the kind of its failure.
 
-    faults: shares of calls that fail at once, by kind; `timed_out` is after `timeout`. away: from when to
-    when all fail, and how.
+    faults: shares of calls that fail at once, by kind; `timed_out` is after `timeout`. unlucky: so many calls
+    fail before the first that may be answered. away: from when to when all fail, and how.
     """
 
     latency: Callable[[random.Random], float] = lambda _: 0.05
     limits: tuple[Limited, ...] = ()
     faults: dict[FailureKind, float] = field(default_factory=dict)
     timeout: float = 5.0
+    unlucky: int = 0
     at_once: int = 1 << 30
     tokens: Callable[[random.Random], int] = lambda chance: round(60 * chance.lognormvariate(0.0, 0.3))
     away: tuple[float, float, Failure] | None = None
@@ -67,6 +68,8 @@ class SimulatedEndpoint:
     def _failure(self, now: float, chance: random.Random, tokens: int) -> tuple[Failure | None, float]:
         if self.away and self.away[0] <= now < self.away[1]:
             return self.away[2], REFUSAL
+        if len(self.calls) < self.unlucky:
+            return Failure("rate_limited" if len(self.calls) % 2 else "transient", "by chance"), REFUSAL
         left = chance.random()
         for kind, share in self.faults.items():
             if left < share:

@@ -59,6 +59,14 @@ def test_calls_that_fail_by_chance_cost_no_more_time_than_in_the_providers_clien
     assert ours.failed <= 1319 * (0.4 * share) ** 2 + 5  # those that were waited for in vain twice
 
 
+@pytest.mark.parametrize(("share", "seed"), list(itertools.product([0.05, 0.2], [3, 4, 6, 7])))
+def test_chance_at_the_very_start_is_no_outage_and_no_rate(share: float, seed: int) -> None:
+    """The first eight calls fail, when nothing is known yet of how many are answered."""
+    ours = asked(SimulatedEndpoint(faults=faults(share), seed=seed, unlucky=8), 1319, max_tries=16)
+    theirs = client(SimulatedEndpoint(faults=faults(share), seed=seed, unlucky=8), 1319, max_tries=16)
+    assert ours.seconds <= 1.25 * theirs.seconds
+
+
 @pytest.mark.parametrize("latency", [0.05, 5.0])
 def test_where_calls_are_refused_by_chance_as_many_go_on(latency: float) -> None:
     endpoint = SimulatedEndpoint(faults={"rate_limited": 0.05}, latency=lambda _: latency)

@@ -71,7 +71,7 @@ def test_tries_in_which_everybody_is_refused_do_not_count() -> None:
 
 @pytest.mark.parametrize("named", [None, 3600.0])
 def test_no_wait_passes_the_time_of_all_tries(named: float | None) -> None:
-    endpoint = Endpoint(100, CallFailed(failing("rate_limited", named).failure, is_everyones=True))
+    endpoint = Endpoint(10_000, CallFailed(failing("rate_limited", named).failure, is_everyones=True))
 
     async def asked() -> float:
         with pytest.raises(CallFailed):
