@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from backends.calls.secrets import is_reference, looked_up
+from backends.errors import BackendError
 from backends.model_string import as_json
 
 # Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
@@ -92,13 +93,6 @@ class EndpointOptions(BaseModel):
             raise ValueError("say where the key is, as env:VARIABLE or secret:NAME")
         return key
 
-    @field_validator("api_key_env")
-    @classmethod
-    def _variable(cls, name: str | None) -> str | None:
-        if name is not None and not os.environ.get(name) and not _VARIABLE_NAME.fullmatch(name):
-            raise ValueError("names no variable of the environment: it wants a name, not the key")
-        return name
-
     @model_validator(mode="after")
     def _one_key(self) -> Self:
         if self.api_key and self.api_key_env:
@@ -115,7 +109,10 @@ def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: st
 
     Raises BackendError where a named or required one is not there.
     """
-    named = options.api_key or (f"env:{options.api_key_env}" if options.api_key_env else None)
+    variable = options.api_key_env
+    if variable and variable not in os.environ and not _VARIABLE_NAME.fullmatch(variable):
+        raise BackendError(f"{backend}: api_key_env names no variable of the environment: is it the key?")
+    named = options.api_key or (f"env:{variable}" if variable else None)
     if named is None and not required and not os.environ.get(usual, "").strip():
         return None
     return looked_up(named or f"env:{usual}", backend)
