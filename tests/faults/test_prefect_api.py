@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.prefect_api import large_parameters
 from tests.support.lab import Lab
@@ -34,6 +35,9 @@ def test_parameters_that_are_too_large_are_recorded_by_reference(
     (file,) = (lab.home / "parameters").iterdir()
     assert json.loads(file.read_text())["system_instruction"] == instruction
     with get_client(sync_client=True) as client:
-        recorded = [run.parameters for run in client.read_flow_runs(limit=20)]
+        recorded = [
+            run.parameters
+            for run in client.read_flow_runs(limit=20, sort=FlowRunSort.EXPECTED_START_TIME_DESC)
+        ]
     assert {"spec": {"file": str(file), "sha256": file.stem, "bytes": file.stat().st_size}} in recorded
     assert large_parameters.small({"tasks": ["sums"]}) == {"tasks": ["sums"]}
