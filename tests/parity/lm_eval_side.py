@@ -4,6 +4,7 @@ lm-eval's own task object does all of it, in the main thread, on documents that 
 """
 
 import contextlib
+import os
 import random
 import sys
 from collections import Counter, defaultdict
@@ -137,7 +138,11 @@ def expected(task: Any, given: Sequence[Answered]) -> Expected:
             samples.append((name, doc_id, filtered, task.doc_to_target(doc), scores))
             for metric, score in scores.items():
                 raw[metric, name].append(score)
-    with mock.patch.object(metrics, "_bootstrap_internal_no_mp", quick_bootstrap):
+    with (
+        # Else it forks processes for that, which hang now and then where this one has threads.
+        mock.patch.dict(os.environ, DISABLE_MULTIPROC="1"),
+        mock.patch.object(metrics, "_bootstrap_internal_no_mp", quick_bootstrap),
+    ):
         aggregated, size = _compute_task_aggregations(task, raw, RESAMPLES)
     return Expected(list(task.instances), samples, aggregated, size)
 
