@@ -115,6 +115,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # to a second.
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield server.url
+    # What is not sent yet would be tried for a minute at the end, at a server that is gone.
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=10)
     del os.environ["PREFECT_API_URL"]
     server.stop()
 
