@@ -45,6 +45,7 @@ def learn_from(config: TaskConfig, schema: Field, error: BaseException | None) -
                 place.uses, place.item, place.constants = {found}, None, []
         case ValueError() if "is not in list" in str(error) or "not in tuple" in str(error):
             observed.last_compared.uses.add("closed")
+            observed.last_compared.item = None  # what is one of those constants is no list
         case jinja2.UndefinedError() if name := re.match(r"'(\w+)' is undefined", str(error)):
             schema.key(name[1])
         case jinja2.UndefinedError() if name := re.search(r"object' has no attribute '(\w+)'", str(error)):
