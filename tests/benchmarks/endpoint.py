@@ -1,6 +1,6 @@
 """Whole runs over an endpoint: rate, CPU and memory of many requests, and gsm8k beside lm-eval.
 
-    python -m tests.benchmarks.endpoint --data-root ../shared/data
+    python -m tests.benchmarks.endpoint --data-root DATA
 
 The endpoint is the stand-in server of `tests/support/endpoints`, in a process of its own on this
 machine, answering after 50 ms; 64 calls are in flight at once. The scores of both sides are checked to be

@@ -1,6 +1,6 @@
 """From the start of a run to all its requests prepared: mmlu, 57 tasks with 14,042 documents, 5-shot.
 
-    python -m tests.benchmarks.prepare --data-root ../shared/data [--lm-eval]
+    python -m tests.benchmarks.prepare --data-root DATA [--lm-eval]
 
 Each repetition starts the command on ten tasks and on all 57, with a model that never answers, and ends it
 when the last request is on disk; and, without Prefect, a process that writes the same files one task after

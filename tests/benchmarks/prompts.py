@@ -1,6 +1,6 @@
 """Prompt building against lm-eval: documents per CPU second with 5 few-shot examples, from one run.
 
-    python -m tests.benchmarks.prompts --data-root ../shared/data
+    python -m tests.benchmarks.prompts --data-root DATA
 
 Both build the same requests (checked) of the same documents, in turn, repeatedly; the median counts.
 """

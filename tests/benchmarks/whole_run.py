@@ -1,6 +1,6 @@
 """A whole run as a process against lm-eval's: wall and CPU time, peak memory, and the second run.
 
-    python -m tests.benchmarks.whole_run --model FOLDER --data-root ../shared/data
+    python -m tests.benchmarks.whole_run --model FOLDER --data-root DATA
 
 Each repetition starts lm-eval, Assay with an empty ASSAY_HOME, and Assay again on what that left; medians
 count. The scores are checked to be equal.
