@@ -27,7 +27,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from backends.errors import BackendError
-from backends.keys import KEY_NAME_IN_ANY_CASE, check_no_key, shown
+from backends.keys import KEY_NAME_IN_ANY_CASE, NO_KEY_IN_TEXT, check_no_key, check_place, shown
 from backends.table import BACKENDS
 from metrics.errors import nearest_or_all
 
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _BOOLEANS = {"true": True, "false": False}
 # The same for a model string, read by whatever checks a JSON schema.
 _NO_KEY_WITHIN = (
-    rf"^(?!.*[?&]{KEY_NAME_IN_ANY_CASE}=(?!env:|secret:|true(&|$)|false(&|$)))(?!.*://[^/?#@]*:[^/?#@]*@)"
+    rf"{NO_KEY_IN_TEXT}(?!.*[?&]{KEY_NAME_IN_ANY_CASE}=(?!env:|secret:|true(&|$)|false(&|$)))"
     # Never a model: a refusal repeats the pattern, and so says what is right.
     r"|^write api_key=env:VARIABLE or api_key=secret:NAME$"
 )
@@ -79,7 +79,7 @@ class ModelSpec(BaseModel):
     @classmethod
     def _known_backend(cls, backend: str) -> str:
         if backend not in BACKENDS:
-            raise BackendError(f"there is no backend {backend!r}; {nearest_or_all(backend, BACKENDS)}")
+            raise BackendError(f"there is no backend {shown(backend)}; {nearest_or_all(backend, BACKENDS)}")
         return backend
 
     @field_validator("name")
@@ -87,14 +87,14 @@ class ModelSpec(BaseModel):
     def _some_name(cls, name: str) -> str:
         if not name:
             raise BackendError("a model string names a model after the colon, e.g. 'hf:Qwen/Qwen3-0.6B'")
-        check_no_key(name, "the model's name: ")
+        check_place(name, "the model's name: ")
         return name
 
     @field_validator("options")
     @classmethod
     def _no_literal_keys(cls, options: dict[str, Option]) -> dict[str, Option]:
         for option, value in options.items():
-            check_no_key({option: _read(value)}, f"option {option}: ")
+            check_no_key({option: value}, f"option {shown(option)}: ")
         return options
 
     @model_serializer(mode="plain", when_used="json")
@@ -134,21 +134,12 @@ def as_json(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _read(value: Option) -> object:
-    """An option's value, or what its JSON stands for, such as headers."""
-    if not isinstance(value, str) or not value.startswith(("{", "[")):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value  # the option itself says what is wrong with it
-
-
 def _fields(text: str) -> dict[str, Any]:
     address, _, query = text.partition("?")
     backend, colon, name = address.partition(":")
     if not colon:
-        example = BACKENDS[backend].example if backend in BACKENDS else f"hf:{backend or 'Qwen/Qwen3-0.6B'}"
+        hub = f"hf:{backend}" if backend and shown(backend) == repr(backend) else "hf:Qwen/Qwen3-0.6B"
+        example = BACKENDS[backend].example if backend in BACKENDS else hub
         raise BackendError(f"model {shown(text)}: write backend:name?key=value, e.g. {example!r}")
     return {"backend": backend, "name": unquote(name), "options": _options(query, f"model {shown(address)}")}
 

@@ -18,10 +18,9 @@ from pydantic import (
 
 from backends.calls.secrets import is_reference, looked_up
 from backends.errors import BackendError
+from backends.keys import is_secret_header
 from backends.model_string import as_json
 
-# Headers that carry a key: their values are named by reference, so that no key is in a spec or result.
-_SECRET_HEADERS = ("auth", "key", "token", "cookie", "secret", "password")
 # What is repeated where there is no such variable; anything else may be the key itself.
 _VARIABLE_NAME = re.compile(r"[A-Z]+(_[A-Z]+)*")
 _LIMITS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
@@ -64,7 +63,7 @@ class EndpointOptions(BaseModel):
     def open_headers(self) -> dict[str, str]:
         """The headers whose names do not say that they are secret; a value that is named by reference is not
         looked up. Headers may decide who answers: an organisation, a project, a version, a route."""
-        return {name.lower(): value for name, value in self.headers.items() if not _is_secret(name)}
+        return {name.lower(): value for name, value in self.headers.items() if not is_secret_header(name)}
 
     @field_validator("base_url")
     @classmethod
@@ -74,7 +73,7 @@ class EndpointOptions(BaseModel):
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("wants an address such as http://127.0.0.1:8000/v1")
-        if parts.username or parts.password or parts.query:
+        if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must hold no key; name the variable that has it with api_key_env")
         return address.rstrip("/")
 
@@ -82,7 +81,7 @@ class EndpointOptions(BaseModel):
     @classmethod
     def _no_literal_keys(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
-            if _is_secret(name) and not is_reference(value):
+            if is_secret_header(name) and not is_reference(value):
                 raise ValueError(f"{name} is a key: say where it is, as env:VARIABLE or secret:NAME")
         return headers
 
@@ -98,10 +97,6 @@ class EndpointOptions(BaseModel):
         if self.api_key and self.api_key_env:
             raise ValueError("api_key and api_key_env both say where the key is: give one")
         return self
-
-
-def _is_secret(header: str) -> bool:
-    return any(part in header.lower() for part in _SECRET_HEADERS)
 
 
 def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: str) -> str | None:

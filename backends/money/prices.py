@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.errors import BackendError
+from backends.keys import shown
 from metrics.errors import nearest_or_all
 
 GIVEN = "given"
@@ -97,7 +98,7 @@ def parse_price(fields: Mapping[str, Any]) -> Price:
     """
     for key, value in fields.items():
         if key not in _KEYS:
-            raise BackendError(f"the price has no key {key!r}; {nearest_or_all(str(key), _KEYS)}")
+            raise BackendError(f"the price has no key {shown(key)}; {nearest_or_all(str(key), _KEYS)}")
         if not _is_amount(value):
             raise BackendError(f"the price's {key!r} is USD, a number of 0 or more, not {value!r}")
     if not fields:

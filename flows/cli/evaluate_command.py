@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backends.keys import shown
 from flows.cli.exit_statuses import DONE, FAILED, ended
 from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import ResultError, SpecError
 from flows.common.json_object import JsonObject
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.form import TITLES
-from flows.specs.validation import validated
+from flows.specs.validation import validated, yaml_problem
 from metrics.errors import nearest
 
 if TYPE_CHECKING:
@@ -126,12 +127,14 @@ def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
 def _read_config(file: Path) -> JsonObject:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"--config {file}: {' '.join(str(error).split())}") from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"--config {file}: {yaml_problem(error)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"--config {file}: {error}") from error
     if not isinstance(content, dict):
         raise SpecError(f"--config {file}: must hold keys and values such as 'tasks: [arc_easy]'")
     unknown = [key for key in content if key not in EvaluationSpec.model_fields]
     if unknown:
         near = nearest(unknown[0], list(EvaluationSpec.model_fields))
-        raise SpecError(f"--config {file}: unknown key {unknown[0]!r}{near}")
+        raise SpecError(f"--config {file}: unknown key {shown(unknown[0])}{near}")
     return content

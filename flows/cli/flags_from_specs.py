@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from backends.keys import shown, without_keys
 from backends.model_string import ModelSpec
 from flows.common.errors import SpecError
 from flows.common.json_object import JsonObject
@@ -36,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=script, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise SpecError(message)
+        raise SpecError(without_keys(message))
 
 
 def add_flags(
@@ -88,7 +89,7 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
     if unknown:
         options = [option for action in parser._actions for option in action.option_strings]
         flag = unknown[0].partition("=")[0]  # without its value, which may be a key
-        raise SpecError(f"unknown argument {flag!r}{nearest(flag, options)}; --help lists all flags")
+        raise SpecError(f"unknown argument {shown(flag)}{nearest(flag, options)}; --help lists all flags")
     return known
 
 

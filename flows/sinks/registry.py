@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import ValidationError
 
 from backends.errors import BackendError
+from backends.keys import shown
 from backends.model_string import ModelSpec
 from backends.registry import load_object
 from flows.common.errors import SpecError
@@ -45,7 +46,7 @@ def open_sink(text: str) -> Sink:
     """The sink that a text names. Raises SpecError for a kind, class or option there is not."""
     kind, name, options = _parts(text)
     where = f"{kind}:{name}"  # without options, which may hold a key
-    opened: type[Sink] = _custom_class(text, name) if kind == CUSTOM else load_object(SINKS[kind].opens)
+    opened: type[Sink] = _custom_class(name) if kind == CUSTOM else load_object(SINKS[kind].opens)
     try:
         return opened.model_validate({**options, "name": name})
     except ValidationError as error:
@@ -54,17 +55,19 @@ def open_sink(text: str) -> Sink:
         if first["type"] == "extra_forbidden":
             known = opened.model_fields.keys() - {"name"}
             what = name if kind == CUSTOM else kind
-            raise SpecError(f"{where}: {what} has no option {key!r}; {nearest_or_all(key, known)}") from error
+            raise SpecError(
+                f"{where}: {what} has no option {shown(key)}; {nearest_or_all(key, known)}"
+            ) from error
         raise SpecError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def _custom_class(text: str, path: str) -> type[Sink]:
+def _custom_class(path: str) -> type[Sink]:
     try:
         found = load_object(path)
     except BackendError as error:
-        raise SpecError(f"{text}: {error}") from error
+        raise SpecError(f"{CUSTOM}:{path}: {error}") from error
     if not (inspect.isclass(found) and issubclass(found, Sink)):
-        raise SpecError(f"{text}: {path} is no sink; a sink is a class below flows.sinks.sink.Sink")
+        raise SpecError(f"{CUSTOM}:{path}: {path} is no sink; a sink is a class below flows.sinks.sink.Sink")
     return found
 
 
@@ -79,7 +82,7 @@ def check_sink(text: str, model: ModelSpec) -> None:
     entry = SINKS.get(_parts(text)[0])
     if entry is not None and importlib.util.find_spec(entry.package) is None:
         install = f"pip install 'assay-eval[{entry.extra}]'"
-        raise SpecError(f"{text}: needs {entry.package}; install with: {install}")
+        raise SpecError(f"{text.partition('?')[0]}: needs {entry.package}; install with: {install}")
     open_sink(text).check(model)
 
 
@@ -97,15 +100,16 @@ def _parts(text: str) -> tuple[str, str, dict[str, str]]:
     """Kind, name and options."""
     address, question, query = text.partition("?")
     kind, _, name = address.partition(":")
+    where = shown(address).strip("'")  # without options, which may hold a key
     if kind not in (*SINKS, CUSTOM):
-        raise SpecError(f"{text}: there is no sink {kind!r}; {nearest_or_all(kind, (*SINKS, CUSTOM))}")
+        raise SpecError(f"{where}: there is no sink {shown(kind)}; {nearest_or_all(kind, (*SINKS, CUSTOM))}")
     if not name:
         example = _CUSTOM_EXAMPLE if kind == CUSTOM else SINKS[kind].example
-        raise SpecError(f"{text}: say where to, as {example}")
+        raise SpecError(f"{where}: say where to, as {example}")
     try:
         options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(question))
     except ValueError as error:
-        raise SpecError(f"{text}: write options as key=value and join them with &") from error
+        raise SpecError(f"{where}: write options as key=value and join them with &") from error
     if len(dict(options)) < len(options) or "name" in dict(options):
-        raise SpecError(f"{text}: an option stands there twice")
+        raise SpecError(f"{where}: an option stands there twice")
     return kind, unquote(name), dict(options)

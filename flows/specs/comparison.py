@@ -2,17 +2,20 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from flows.specs.evaluation import Output, names
 from flows.specs.form import as_form
+from flows.specs.no_keys import NoKeys
 from flows.storage.files import Place
 
 
-class ComparisonSpec(BaseModel):
+class ComparisonSpec(NoKeys):
     """Runs to compare, each with the first."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
+    model_config = ConfigDict(json_schema_extra=as_form)
+
+    places = ("runs", "output")
 
     runs: list[Output] = Field(
         min_length=2, description="folders of finished runs; each is compared with the first"

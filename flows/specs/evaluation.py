@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -22,12 +21,13 @@ from pydantic import (
     model_validator,
 )
 
-from backends.keys import check_no_key
+from backends.keys import check_no_key, shown
 from backends.model_string import ModelSpec
 from backends.money.prices import parse_price
 from flows.common.json_object import JsonObject
 from flows.sinks.registry import open_sink
 from flows.specs.form import as_evaluation_form
+from flows.specs.no_keys import NoKeys
 from flows.specs.runner_text import LOCAL, Runner
 from flows.specs.store_address import check_store
 from flows.storage.bucket import BucketPath
@@ -60,7 +60,7 @@ def _mapping(value: object) -> object:
     pairs = [part.partition("=") for part in _split(value) if part]
     wrong = [key for key, equals, _ in pairs if not (equals and key.strip())]
     if wrong:
-        raise ValueError(f"{wrong[0]!r} is not of the form key=value")
+        raise ValueError(f"{shown(wrong[0])} is not of the form key=value")
     return {key.strip(): _scalar(text.strip()) for key, _, text in pairs}
 
 
@@ -70,7 +70,9 @@ def _samples(value: object) -> object:
         return value
     try:
         return json.loads(value if value.lstrip().startswith("{") else Path(value).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ValueError(f"wants JSON or a file of JSON: {error.strerror}: {shown(value)}") from error
+    except ValueError as error:
         raise ValueError(f"wants JSON or a file of JSON: {error}") from error
 
 
@@ -112,13 +114,13 @@ Output = Annotated[
 ]
 
 
-class EvaluationSpec(BaseModel):
+class EvaluationSpec(NoKeys):
     """One model, many tasks. Every key is read; an unknown one is refused."""
 
-    # What is refused is not repeated: it may be a key that does not belong there.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_evaluation_form
-    )
+    model_config = ConfigDict(json_schema_extra=as_evaluation_form)
+
+    places = ("output", "shared_folder", "answers_from", "runner", "sinks", "data_root", "include_path")
+    own = ("model", "fallback", "store")
 
     model: ModelSpec = Field(
         default_factory=lambda: ModelSpec.parse(DEFAULT_MODEL),
@@ -301,12 +303,6 @@ class EvaluationSpec(BaseModel):
             return given
         first, *others = given["model"]
         return {**given, "model": first, "fallback": others}
-
-    @field_validator("output", "shared_folder", "answers_from", "runner", "sinks", mode="before")
-    @classmethod
-    def _no_key_in_places(cls, given: object) -> object:
-        check_no_key(given if isinstance(given, list) else str(given))
-        return given
 
     @field_validator("gen_kwargs", "metadata")
     @classmethod

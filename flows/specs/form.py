@@ -9,11 +9,17 @@ and of the YAML file: the titles name them instead.
 import re
 from collections.abc import Mapping
 
+from backends.keys import KEY_NAME_IN_ANY_CASE, NO_KEY_IN_TEXT
 from flows.common.json_object import JsonObject
 
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
 _SEPARATED = re.compile(r",? separated by (?:commas|'[^']*')")
 _MARKUP = re.compile(r"([<>*_])")
+
+# A refusal repeats the pattern, and so says what is right.
+NO_KEY_PATTERN = f"{NO_KEY_IN_TEXT}|^write env:VARIABLE or secret:NAME in place of a key$"
+# Levels of mappings that the form looks into; the run itself looks into all.
+_DEEPEST = 2
 
 # Fields in the order of the form; what is not named here comes last.
 TITLES = {
@@ -103,7 +109,30 @@ def _field(field: JsonObject, titles: Mapping[str, str]) -> JsonObject:
         shown["anyOf"] = options
     if "description" in field:
         shown["description"] = _help(field["description"], titles)
-    return shown
+    return {**shown, **_keyless(shown)}
+
+
+def _keyless(field: JsonObject) -> JsonObject:
+    """What keeps keys out of a field: Prefect's server refuses a run before it keeps its parameters."""
+    match field.get("type"):
+        case "string" if "enum" not in field:
+            return {"pattern": field.get("pattern", NO_KEY_PATTERN)}
+        case "array" if field["items"].get("type") == "string":
+            return {"items": {**field["items"], "pattern": NO_KEY_PATTERN}}
+        case "object":
+            return _keyless_object(_DEEPEST)
+        case _:
+            return {}
+
+
+def _keyless_object(depth: int) -> JsonObject:
+    """Of mappings and lists within each other. Each keyword is for values of one type."""
+    if depth == 0:
+        return {}
+    inner = {"pattern": NO_KEY_PATTERN, **_keyless_object(depth - 1)}
+    named = {"not": {"type": "string", "pattern": "^(?!env:|secret:|true$|false$)."}}
+    keys = {f"^{KEY_NAME_IN_ANY_CASE}$": named}
+    return {"patternProperties": keys, "additionalProperties": inner, "items": inner}
 
 
 def _help(text: str, titles: Mapping[str, str]) -> str:

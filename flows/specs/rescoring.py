@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from flows.common.errors import ResultError, SpecError
 from flows.specs.evaluation import EvaluationSpec, Output, names, paths
 from flows.specs.form import as_form
+from flows.specs.no_keys import NoKeys
 from flows.specs.validation import validated
 
 # What of a run's request is about asking.
@@ -24,10 +25,12 @@ _ASKING = (
 )
 
 
-class RescoreSpec(BaseModel):
+class RescoreSpec(NoKeys):
     """A finished run, with what is to change; what is left out is as it was."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
+    model_config = ConfigDict(json_schema_extra=as_form)
+
+    places = ("run", "output", "include_path")
 
     run: Output = Field(description="folder of the finished run whose stored answers are scored")
     tasks: Annotated[list[str] | None, BeforeValidator(names)] = Field(

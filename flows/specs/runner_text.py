@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from backends.keys import shown
+
 LOCAL = "local"
 
 
@@ -67,7 +69,7 @@ def _options(query: str, form: Form) -> dict[str, float]:
         name, _, value = part.partition("=")
         if name not in form.options:
             known = ", ".join(form.options) or "none"
-            raise ValueError(f"it has no option {name!r}; known: {known}")
+            raise ValueError(f"it has no option {shown(name)}; known: {known}")
         options[name] = _number(name, value, form.options[name])
     return options
 

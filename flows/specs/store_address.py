@@ -1,8 +1,10 @@
 """Where the response store is, as a spec says it: a place, or where one is kept, as a secret."""
 
+import re
+
 from backends.calls.secrets import is_reference
 from backends.errors import BackendError
-from backends.keys import check_no_key
+from backends.keys import check_place
 from flows.prefect_api.secret_blocks import referenced
 
 _WAY_OUT = (
@@ -14,9 +16,11 @@ _WAY_OUT = (
 def check_store(place: str) -> str:
     """The place, unless it holds a password. Raises ValueError."""
     try:
-        check_no_key(place)
+        check_place(place)
     except BackendError as error:
         raise ValueError(_WAY_OUT) from error
+    if re.match(r"[a-z+0-9]+:[^/].*@", place):  # the address of a database with its slashes left out
+        raise ValueError(_WAY_OUT)
     if "://" in place and "#" in place:
         raise ValueError("an address of a store has no part after '#'")
     return place

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,9 +15,12 @@ from pydantic import (
     model_validator,
 )
 
+from backends.keys import shown
 from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec, Output
 from flows.specs.form import as_form
+from flows.specs.no_keys import NoKeys
+from flows.specs.validation import yaml_problem
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place
 from metrics.errors import nearest
@@ -32,10 +34,10 @@ SETTINGS = tuple(key for key in EvaluationSpec.model_fields if key not in OWN)
 Tolerance = Annotated[float, Field(ge=0)]
 
 
-class SuiteModel(BaseModel):
+class SuiteModel(NoKeys):
     """A model of a suite. In YAML it is a model string, or a mapping with the settings beside `model`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    own = ("model", "settings")
 
     model: str = Field(description="backend:name?key=value&..., as --model of evaluate.py")
     name: str = Field(
@@ -67,12 +69,13 @@ def _file_or_none(value: object) -> object:
     return value or None
 
 
-class SuiteSpec(BaseModel):
+class SuiteSpec(NoKeys):
     """Models, the tasks they are all asked, and when a worse score is a regression."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=as_form
-    )
+    model_config = ConfigDict(json_schema_extra=as_form)
+
+    places = ("output", "webhook")
+    own = ("models", "defaults")
 
     name: str = Field(min_length=1, description="the suite's name: its runs are compared with each other")
     models: list[SuiteModel] = Field(min_length=1, description="the models, a row of the leaderboard each")
@@ -105,24 +108,36 @@ class SuiteSpec(BaseModel):
         default=Path("results/suites"), description="folder of all suites' runs, or s3://bucket/prefix"
     )
 
+    @field_validator("webhook")
+    @classmethod
+    def _webhook_is_no_secret(cls, webhook: str | None) -> str | None:
+        kind = (webhook or "env:").partition(":")[0]
+        if kind not in ("http", "https", "env", "secret"):
+            raise ValueError(
+                "is none of http(s)://..., env:NAME (a variable of the environment) and secret:BLOCK (a "
+                "Secret block of Prefect)"
+            )
+        return webhook
+
     @field_validator("models")
     @classmethod
     def _names_are_different(cls, models: list[SuiteModel]) -> list[SuiteModel]:
         labels = [one.label for one in models]
         twice = [label for label in labels if labels.count(label) > 1]
         if twice:
-            raise ValueError(f"{twice[0]!r} is there twice: give each a 'name' of its own")
+            raise ValueError(f"'{_said(twice[0])}' is there twice: give each a 'name' of its own")
         return models
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "SuiteSpec":
         _check_keys("defaults", self.defaults)
         for one in self.models:
-            _check_keys(f"models: {one.label}", one.settings)
+            where = f"models: {_said(one.label)}"
+            _check_keys(where, one.settings)
             try:
                 self.evaluation(one, self.output)
             except ValidationError as error:
-                raise ValueError(f"models: {one.label}: {explained(error)}") from error
+                raise ValueError(f"{where}: {explained(error)}") from error
         return self
 
     def __str__(self) -> str:
@@ -144,8 +159,10 @@ def read_suite(file: Path) -> SuiteSpec:
     """The suite in a YAML file. Raises SpecError, which names the file and the key."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"{file}: {' '.join(str(error).split())}") from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"{file}: {yaml_problem(error)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{file}: {error}") from error
     try:
         return SuiteSpec.model_validate(content)
     except ValidationError as error:
@@ -160,8 +177,13 @@ def explained(error: ValidationError) -> str:
         *above, key = where
         return ": ".join([*above, _unknown(key, SuiteSpec.model_fields)])
     message = first["msg"].removeprefix("Value error, ")
-    got = "" if first["type"] in ("value_error", "missing") else f" (got {first['input']!r})"
+    got = "" if first["type"] in ("value_error", "missing") else f" (got {shown(first['input'])})"
     return ": ".join([*where, message]) + got
+
+
+def _said(label: str) -> str:
+    """A model's name in messages; of a model string without options, any of which may be a key."""
+    return shown(label.partition("?")[0]).strip("'")
 
 
 def _check_keys(where: str, settings: Mapping[str, object]) -> None:
@@ -173,4 +195,4 @@ def _check_keys(where: str, settings: Mapping[str, object]) -> None:
 
 
 def _unknown(key: str, known: Collection[str]) -> str:
-    return f"unknown key {key!r}{nearest(key, list(known))}"
+    return f"unknown key {shown(key)}{nearest(key, list(known))}"

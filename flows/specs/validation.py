@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
-from backends.keys import shown
+from backends.keys import shown, without_keys
 from flows.common.errors import SpecError
+from metrics.errors import nearest
 
 # Their values are not repeated: what is wrong with one may be that it has a key or password in it.
 NOT_SHOWN = ("model", "fallback", "models", "store", "output", "runner", "sinks", "gen_kwargs", "webhook")
@@ -19,11 +21,22 @@ def validated(spec: type[Spec], keys: Mapping[str, object]) -> Spec:
     try:
         return spec.model_validate(keys)
     except ValidationError as error:
-        raise SpecError(_explained(error)) from error
+        raise SpecError(_explained(error, list(spec.model_fields))) from error
 
 
-def _explained(error: ValidationError) -> str:
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """What is wrong with a text that is no YAML, and where; the line itself may hold a key."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return without_keys(" ".join(str(error).split()))
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {without_keys(error.problem or 'it is no YAML')}"
+
+
+def _explained(error: ValidationError, known: list[str]) -> str:
     first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        return f"unknown key {shown(name)}{nearest(name, known)}"
     keys = [str(part) for part in first["loc"][:1]]
     message = first["msg"].removeprefix("Value error, ")
     flag = "--" + keys[0].replace("_", "-") if keys else "the request"

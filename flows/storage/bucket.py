@@ -45,10 +45,12 @@ class BucketPath:
 
     @classmethod
     def parse(cls, address: str) -> "BucketPath":
-        """From `s3://bucket/key`, also after pathlib has made `s3:/bucket/key` of it. Raises ValueError."""
+        """From `s3://bucket/key`, also after pathlib has made `s3:/bucket/key` of it. Raises SpecError."""
         bucket, _, key = address.removeprefix("s3:").strip("/").partition("/")
         if not bucket:
-            raise ValueError(f"{address!r} names no bucket: s3://bucket/prefix")
+            raise SpecError(f"{address!r} names no bucket: s3://bucket/prefix")
+        if "@" in bucket or ":" in bucket:
+            raise SpecError("an address of a bucket holds no login or password: s3://bucket/prefix")
         return cls(bucket, key)
 
     def __str__(self) -> str:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backends.files import atomic_file
-from flows.common.errors import ResultError
+from backends.keys import shown
+from flows.common.errors import ResultError, SpecError
 from flows.storage.bucket import BucketPath
 
 # Where something is kept: a path on disk, or of a bucket. Both are used alike.
@@ -14,14 +15,16 @@ Place = Path | BucketPath
 
 
 def place_of(address: str | Place) -> Place:
-    """The place that a path or `s3://bucket/prefix` names. Raises ValueError for a URL of another kind."""
+    """The place that a path or `s3://bucket/prefix` names. Raises SpecError for a URL of another kind."""
     if isinstance(address, BucketPath):
         return address
+    if not isinstance(address, str | Path):
+        raise SpecError("wants a folder or s3://bucket/prefix")
     text = str(address)
     if text.startswith("s3:/"):  # of `s3://` pathlib makes this
         return BucketPath.parse(text)
     if "://" in text:
-        raise ValueError(f"{text!r} is neither a folder nor s3://bucket/prefix")
+        raise SpecError(f"{shown(text)} is neither a folder nor s3://bucket/prefix")
     return Path(address)
 
 

@@ -32,6 +32,24 @@ SK = "sk-proj-0123456789abcdefghij"
         f"hf-endpoint:https://u:{KEY}@host",
         f"hf:m?token={KEY}",
         f"openai-chat:m?extra={SK}",
+        f"openai-chat:m?base_url=//u:{KEY}@host/v1",
+        f"openai-chat:m?base_url=u:{KEY}@host/v1",
+        f"openai-chat:m?base_url=http:\\\\u:{KEY}@host",
+        f"openai-chat:m?base_url=http://host/v1#{KEY}",
+        f"openai-chat:m?base_url=http://host/v1;key={KEY}",
+        f"openai-chat:m?api_key=env:{KEY}%20x",
+        "openai-chat:m?api_key=env:",
+        "openai-chat:m?api_key=1234567890123",
+        f"openai-chat:m?accessToken={KEY}",
+        f"openai-chat:m?pwd={KEY}",
+        f'openai-chat:m?headers={{"X-Auth-Key2": "{KEY}"}}',
+        f'openai-chat:m?headers={{"X": "Token {KEY}"}}',
+        f'openai-chat:m?headers= {{"Authorization": "{KEY}"}}',
+        f'openai-chat:m?headers={{"Authorization": "{KEY}"',
+        f'openai-chat:m?extra_body={{"metadata": "{{\\"api_key\\": \\"{KEY}\\"}}"}}',
+        f'vllm-server:m?server_args=["--api-key","{KEY}"]',
+        f'vllm-server:m?server_args=["--api-key={KEY}"]',
+        f"openai-chat:m api_key={KEY}",
     ],
 )
 def test_a_model_holds_no_key_anywhere(model: str) -> None:
@@ -82,7 +100,8 @@ def test_an_address_without_a_key_is_taken(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["api_key", "X-Api-Key", "AUTHORIZATION", "secret", "tokenizer", "max_tokens"]
+    "name",
+    ["api_key", "X-Api-Key", "AUTHORIZATION", "secret", "accessToken", "apiKey", "tokenizer", "max_tokens"],
 )
 def test_a_schema_knows_the_same_names(name: str) -> None:
     assert bool(re.fullmatch(KEY_NAME_IN_ANY_CASE, name)) == is_key_name(name)
