@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from backends.files import sha256_of
-from tasks_lib.data.allowed_data import check_data
-from tasks_lib.data.media_documents import documents, table_documents
+from tasks_lib.data.allowed_data import AllowedFiles, check_of_hub, is_builder
+from tasks_lib.data.media_documents import documents, named_files, table_documents
 from tasks_lib.errors import MissingResource, TaskError
 from tasks_lib.files.config import TaskConfig
 
 STARTER_DATA = Path(__file__).resolve().parents[1] / "starter" / "data"
 SUFFIXES = (".parquet", ".jsonl")
+
+# Options of `datasets.load_dataset` about how a dataset is made, not which.
+_PREPARING = ("num_proc", "verification_mode")
 
 Row = dict[str, Any]
 
@@ -106,12 +109,16 @@ class LocalSource:
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """A dataset that `datasets.load_dataset` finds: a hub id, or a builder such as `json` with data files."""
+    """A dataset that `datasets.load_dataset` finds: a hub id, or a builder such as `json` with data files.
+
+    allowed: the files that it may be in; None for any.
+    """
 
     task: str
     path: str
     name: str | None
     options: Mapping[str, Any]
+    allowed: AllowedFiles | None = None
 
     def rows(self, split: str) -> list[Row]:
         return documents(self.dataset(split))
@@ -121,7 +128,9 @@ class HubSource:
 
         datasets.disable_progress_bars()
         try:
-            return datasets.load_dataset(self.path, self.name, split=split, **self.options)
+            return self._loaded(split)
+        except TaskError:
+            raise
         except (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             wanted = f"{self.path!r} ({self.name or 'default'}, split {split!r})"
@@ -129,6 +138,36 @@ class HubSource:
                 f"{self.task}: dataset {wanted} is in no data root (--data-root) "
                 f"and cannot be loaded from the hub: {reason}"
             ) from error
+
+    def _loaded(self, split: str) -> Any:
+        """What `datasets.load_dataset` gives, once it is seen which files it would read: patterns, links and
+        the dataset's own description may lead anywhere."""
+        import datasets
+
+        preparing = {key: value for key, value in self.options.items() if key in _PREPARING}
+        options = {key: value for key, value in self.options.items() if key not in _PREPARING}
+        in_memory, streams = options.pop("keep_in_memory", False), options.pop("streaming", False)
+        builder = datasets.load_dataset_builder(self.path, self.name, **options)
+        self._check_found(builder.config.data_files or {})
+        if streams:
+            return self._checked(builder.as_streaming_dataset(split=split))
+        builder.download_and_prepare(**preparing)
+        return self._checked(builder.as_dataset(split=split, in_memory=in_memory))
+
+    def _check_found(self, found: Mapping[str, Sequence[str]]) -> None:
+        files = [file for of_split in found.values() for file in of_split]
+        if self.allowed is not None:
+            for file in files:
+                self.allowed.check(file)
+        elif not (is_builder(self.path) or Path(self.path).exists() or self.options.get("data_files")):
+            check_of_hub(self.task, self.path, files)
+
+    def _checked(self, dataset: Any) -> Any:
+        """The dataset, if its rows name no files that they may not."""
+        if self.allowed is not None:
+            for file in named_files(dataset):
+                self.allowed.check_media(file)
+        return dataset
 
     def digest(self, splits: Sequence[str]) -> str:
         sha = hashlib.sha256()
@@ -175,9 +214,10 @@ def find_source(config: TaskConfig, roots: Sequence[Path], own_folder: Path | No
     options = {
         key: value for key, value in (config.dataset_kwargs or {}).items() if key != "trust_remote_code"
     }
-    if own_folder is not None:
-        check_data(config.task, config.dataset_path, options, (own_folder, *roots))
-    return HubSource(config.task, config.dataset_path, config.dataset_name, options)
+    allowed = None if own_folder is None else AllowedFiles(config.task, (own_folder, *roots))
+    if allowed is not None:
+        allowed.check_named(config.dataset_path, options)
+    return HubSource(config.task, config.dataset_path, config.dataset_name, options, allowed)
 
 
 def local_source(task: str, path: str, name: str | None, roots: Sequence[Path]) -> LocalSource | None:

@@ -1,7 +1,7 @@
 """Documents with images or sounds, kept as the files they are and decoded where they are read."""
 
 import hashlib
-from collections.abc import ItemsView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any
 
 # What the schema of a Parquet file says of a column that holds files, in `datasets`' own words.
@@ -58,6 +58,24 @@ def documents(dataset: Any) -> list[Any]:
         return list(dataset)
     batches = dataset.with_format("arrow").iter(100)
     return [_document(row, features) for batch in batches for row in batch.to_pylist()]
+
+
+def named_files(dataset: Any) -> Iterator[str]:
+    """The files that rows of a dataset name where others hold an image or sound itself."""
+    features = getattr(dataset, "features", None) or {}
+    columns = [name for name, feature in features.items() if _holds_files(feature)]
+    if columns:
+        for batch in dataset.select_columns(columns).with_format("arrow").iter(100):
+            yield from _named(batch.to_pylist())
+
+
+def _named(value: Any) -> Iterator[str]:
+    match value:
+        case {"bytes": None, "path": str() as path}:
+            yield path
+        case dict() | list():
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from _named(inner)
 
 
 def table_documents(table: Any) -> list[Any]:

@@ -6,6 +6,7 @@ whether or not libyaml is there.
 """
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ except ImportError:  # PyYAML without libyaml
 
 # What the import path of a metric of one's own begins with.
 CUSTOM = "custom:"
+_MOST_BYTES = 16_000_000
 _MAP = "tag:yaml.org,2002:map"
 _MERGE = "tag:yaml.org,2002:merge"
 # Python refuses to write a whole number of more digits (4,300) as text.
@@ -87,8 +89,7 @@ class YamlFiles:
 
     def _parse(self, path: str, owner: str | None) -> dict[str, Any]:
         try:
-            with open(path, "rb") as file:
-                raw = file.read()
+            raw = _content(path)
         except (OSError, ValueError) as error:
             said = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
             raise TaskError(f"{owner}: `include`: {said}" if owner else said) from error
@@ -119,6 +120,18 @@ class YamlFiles:
             return os.path.realpath(found) if name == ".." or os.path.islink(found) else found
         except (OSError, ValueError) as error:
             raise TaskError(f"{path!r} cannot be a file: {error}") from error
+
+
+def _content(path: str) -> bytes:
+    """What is in a file. Raises OSError for one too big, and for what may have no end (a pipe, a device)."""
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):  # a folder says better itself what it is
+        raise OSError("it is no file of text")
+    with open(path, "rb") as file:
+        raw = file.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise OSError(f"it has more than {_MOST_BYTES:,} bytes")
+    return raw
 
 
 class _Loader(SafeLoader):

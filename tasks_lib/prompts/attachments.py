@@ -22,15 +22,23 @@ _SOUND_FILES = {b"RIFF": "audio/wav", b"fLaC": "audio/flac", b"OggS": "audio/ogg
 _PCM, _FLOAT = 1, 3  # format tags of WAV
 
 
-def attachments(kind: MediaKind, value: Any) -> Iterator[Attachment]:
+def attachments(
+    kind: MediaKind, value: Any, check_file: Callable[[str], None] = lambda path: None
+) -> Iterator[Attachment]:
     """The attachments of what a document has: one value, a list of them however nested, or None for none.
 
     An image is a Pillow image, an image file's bytes or path, or a mapping with `bytes` and `path`; a sound
     besides a mapping with `array` (samples, or channels by samples) and `sampling_rate`.
+    check_file: raises TaskError for a path that may not be read.
     Errors: TypeError for anything else; what reading the file raises.
     """
-    if value is not None:
-        yield from _each(_ENCODERS[kind], value)
+    for one in () if value is None else _values(value):
+        match one:
+            case str() | Path() as path:
+                check_file(str(path))
+            case {"path": str() as path} if one.get("bytes") is None:
+                check_file(path)
+        yield _ENCODERS[kind](one)
 
 
 def is_image(value: Any) -> bool:
@@ -44,12 +52,13 @@ def image_digest(image: Any) -> str:
     return hashlib.sha256(_png(image)).hexdigest()
 
 
-def _each(encode: Callable[[Any], Attachment], value: Any) -> Iterator[Attachment]:
+def _values(value: Any) -> Iterator[Any]:
+    """The values in lists, however nested."""
     if isinstance(value, list | tuple):
         for inner in value:
-            yield from _each(encode, inner)
+            yield from _values(inner)
     else:
-        yield encode(value)
+        yield value
 
 
 # Images

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from backends.requests import Attachment, MediaKind, Request
+from tasks_lib.data.allowed_data import AllowedFiles
 from tasks_lib.data.documents import Documents
 from tasks_lib.doc import Doc
 from tasks_lib.files.config import ClassConfig, FunctionRef, TaskConfig
@@ -40,6 +41,8 @@ class Media:
         self._documents = documents
         self._of_examples = not scope.options.compat
         self._examples: dict[int, tuple[Attachment, ...]] = {}
+        own = scope.own_folder
+        self._allowed = AllowedFiles(scope.config.task, (own, *scope.roots)) if own is not None else None
 
     def attach(self, requests: list[Request], doc_id: int, doc: Doc, shots: Sequence[int]) -> list[Request]:
         """The requests of a document, each with all that belongs to the document."""
@@ -77,8 +80,12 @@ class Media:
         found: list[Attachment] = []
         for kind, read in self._readers.items():
             with self._errors.on(KEYS[kind] + of, doc_id, doc):
-                found += attachments(kind, read(doc))
+                found += attachments(kind, read(doc), self._check_file)
         return tuple(found)
+
+    def _check_file(self, path: str) -> None:
+        if self._allowed is not None:
+            self._allowed.check_media(path)
 
     def _example(self, position: int) -> tuple[Attachment, ...]:
         """Those of an example; the last few are kept."""

@@ -9,7 +9,8 @@ from functools import lru_cache
 from textwrap import shorten
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
@@ -88,8 +89,25 @@ def compile_template(text: str) -> Template:
     return Template(text)
 
 
+class _NothingComputed(CodeGenerator):
+    """Compiles a template without computing what it says of constants: templates are compiled where nothing
+    bounds their time and memory, and `'a' * 3000000000` takes both."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        if not isinstance(node, nodes.TemplateData):
+            raise nodes.Impossible
+        return super()._output_child_to_const(node, frame, finalize)
+
+    def visit_EvalContextModifier(self, node: nodes.EvalContextModifier, frame: Frame) -> None:  # noqa: N802
+        if not all(isinstance(option.value, nodes.Const) for option in node.options):
+            self.fail("`autoescape` wants true or false", node.lineno)
+        super().visit_EvalContextModifier(node, frame)
+
+
 class _PlainValues(SandboxedEnvironment):
     """Jinja's sandbox, in which only plain values and Jinja's own objects have attributes and methods."""
+
+    code_generator_class = _NothingComputed
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         is_known = type(obj) in _PLAIN or type(obj).__module__.partition(".")[0] == "jinja2"
@@ -98,7 +116,7 @@ class _PlainValues(SandboxedEnvironment):
 
 @lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
-    environment = _PlainValues(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = _PlainValues(undefined=StrictUndefined, keep_trailing_newline=True, optimized=False)
     environment.filters["regex_replace"] = _regex_replace
     return environment
 

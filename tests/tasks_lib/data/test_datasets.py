@@ -1,6 +1,7 @@
 """Documents come from the first data root that has them, whole, or not at all."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pyarrow import parquet
 
+from tasks_lib.data.allowed_data import check_of_hub
 from tasks_lib.data.datasets import FunctionSource, HubSource, LocalSource, Source, find_source
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig
@@ -195,6 +198,52 @@ def test_a_task_file_that_is_not_trusted_names_no_data_elsewhere(
 
     with pytest.raises(TaskError, match=r"--trust-task-code|wants `data_files`"):
         not_trusted(own, placed(path), tmp_path / "root", **placed(options))
+
+
+@pytest.mark.parametrize("leads", ["link", "description", "set"])
+def test_nor_does_what_its_folder_holds_lead_elsewhere(
+    tmp_path: Path, leads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, secret = tmp_path / "own", tmp_path / "secret.txt"
+    data = own / "data"
+    data.mkdir(parents=True)
+    secret.write_text("secret")
+    (data / "own.txt").write_text("own")
+    monkeypatch.chdir(own)
+    path, options = str(data), {}
+    match leads:
+        case "link":
+            (data / "test.txt").symlink_to(secret)
+        case "description":
+            files = f"  data_files:\n  - split: test\n    path: {secret}\n"
+            (data / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n{files}---\n")
+        case "set":  # `!!set` in YAML
+            path, options = "text", {"data_files": {str(secret)}}
+    with pytest.raises(TaskError, match=r"--trust-task-code|is not the name of a file"):
+        not_trusted(own, path, **options).rows("test" if leads != "set" else "train")
+
+
+def test_a_dataset_of_the_hub_is_in_no_file_of_this_machine() -> None:
+    with pytest.raises(TaskError, match="names a file of this machine"):
+        check_of_hub("made", "org/of-the-hub", ["hf://datasets/org/of-the-hub/a.txt", "/etc/hosts.txt"])
+
+
+def test_a_row_of_a_task_that_is_not_trusted_names_no_picture_elsewhere(tmp_path: Path) -> None:
+    from datasets import Dataset, Features
+    from datasets import Image as Pictures
+
+    own, elsewhere = tmp_path / "own", tmp_path / "picture.png"
+    own.mkdir()
+    Image.new("RGB", (1, 1)).save(elsewhere)
+    for name, picture in (("theirs", elsewhere), ("mine", own / "picture.png")):
+        shutil.copyfile(elsewhere, own / "picture.png")
+        rows = {"image": [{"bytes": None, "path": str(picture)}]}
+        told = Dataset.from_dict(rows, features=Features({"image": Pictures()})).data.table
+        parquet.write_table(told, own / f"{name}.parquet")
+    there = not_trusted(own, "parquet", data_files={"test": str(own / "mine.parquet")})
+    assert there.rows("test")[0]["image"].size == (1, 1)
+    with pytest.raises(TaskError, match=r"picture\.png is neither of the hub"):
+        not_trusted(own, "parquet", data_files={"test": str(own / "theirs.parquet")}).rows("test")
 
 
 def test_a_task_file_that_is_not_trusted_names_its_own_data_that_of_roots_and_of_the_hub(

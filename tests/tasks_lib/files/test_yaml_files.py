@@ -113,6 +113,8 @@ def test_a_linked_file_is_read_in_its_real_folder(tmp_path: Path) -> None:
         ("include: 5\n", "`include` wants a file name"),
         ("include: missing\n", r"task\.yaml: `include`: \S+/missing cannot be read: No such file"),
         ("include: .\n", r"task\.yaml: `include`: \S+ cannot be read: Is a directory"),
+        ("include: /dev/zero\n", r"task\.yaml: `include`: /dev/zero cannot be read: it is no file of text"),
+        ("a: " + "b" * 16_000_000, r"task\.yaml cannot be read: it has more than 16,000,000 bytes"),
         ("a: 0x" + "f" * 5_000, r"task\.yaml:1: not readable as YAML: a whole number of too many digits"),
         ("a: " + "[" * 900 + "]" * 900, r"task\.yaml:1: not readable as YAML: nested too deeply"),
         ("a: 1\n\tb: 2\n", r"task\.yaml:2: .*tab character"),

@@ -5,6 +5,7 @@ import json
 import struct
 import wave
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 
 from backends.requests import Attachment
 from tasks_lib.ask_options import AskOptions
+from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.data.media_documents import MediaDoc
 from tasks_lib.errors import TaskError
+from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.attachments import attachments, wav
-from tasks_lib.task import Task
+from tasks_lib.task import ConfiguredTask, Task
 from tests.support.task_maker import TaskMaker, requests
 
 Image = pytest.importorskip("PIL.Image")
@@ -93,6 +96,28 @@ def test_a_template_writes_a_list_of_paths(made: TaskMaker) -> None:
     picture("green").save(made.folder / "a.png")
     value = f"['{made.folder}/a.png', '{made.folder}/{{{{ 'a' }}}}.png']"
     assert shown(made.task(doc_to_image=value))[0] == some(picture("green")) * 2
+
+
+@pytest.mark.parametrize("key", ["doc_to_image", "doc_to_audio"])
+@pytest.mark.parametrize("value", ["field", "template"])
+def test_a_task_file_that_is_not_trusted_shows_no_file_from_elsewhere(
+    made: TaskMaker, tmp_path_factory: pytest.TempPathFactory, key: str, value: str
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "private"
+    picture("green").save(elsewhere, format="PNG")
+    made.data([{"question": "q0", "answer": "a", "file": str(elsewhere)}], split="validation")
+    keys = {
+        "task": "made",
+        "dataset_path": "made",
+        "validation_split": "validation",
+        "doc_to_text": "q",
+        "doc_to_target": "answer",
+        key: "file" if value == "field" else f"['{elsewhere}']",
+    }
+    config = TaskConfig.model_validate(keys)
+    context = replace(made.context(), trusted=TrustedRoots(()))
+    with pytest.raises(TaskError, match=r"private is neither of the hub nor below .*--trust-task-code"):
+        requests(ConfiguredTask(context.scope(config, made.file), None))
 
 
 def test_processed_documents_keep_their_images(made: TaskMaker) -> None:

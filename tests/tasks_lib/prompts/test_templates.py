@@ -1,13 +1,15 @@
 """Templates are what Jinja renders, compiled once and without the interpreter's back doors."""
 
 import ast
+import tracemalloc
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 from PIL import Image
 
@@ -81,6 +83,25 @@ def test_objects_that_are_no_plain_values_are_out_of_reach(text: str, tmp_path: 
     with pytest.raises((SecurityError, UndefinedError)):
         compile_template(text).render({"image": Image.new("RGB", (1, 1)), "path": str(written)})
     assert not written.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 'a' * 30000000 }}",
+        "{{ 'a' | center(30000000) }}",
+        "{% set x = '%30000000s' % 1 %}",
+        "{% if 'a' * 30000000 %}{% endif %}",
+        "{% autoescape 'a' * 30000000 %}{% endautoescape %}",
+    ],
+)
+def test_nothing_is_computed_when_a_template_is_compiled(text: str) -> None:
+    tracemalloc.start()
+    with suppress(TemplateSyntaxError):
+        compile_template(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3_000_000
 
 
 def test_plain_values_and_what_jinja_makes_have_their_methods() -> None:
