@@ -5,6 +5,7 @@ Prefect can start such a server itself, but one whose parent is killed with -9 s
 
 import gc
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
+from flows.common.errors import SpecError
 from flows.prefect_api.configured_api import check_answers
+from flows.prefect_api.prefect_home import check_writable, prefect_home, starting_alone
 from metrics.processes import child
 
 # Read by Prefect when it is imported, here and in the server; a user's own values win.
@@ -32,6 +35,8 @@ SERVER_ONLY = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",  # half a second, for a form that nobody sees
 }
 START_SECONDS = 120.0
+# Of a traceback, the line that says what is wrong.
+_IS_ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 
 _is_temporary: ContextVar[bool] = ContextVar("is_temporary", default=False)
 
@@ -41,6 +46,8 @@ class TemporaryServer:
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
+        # Kept, since the socket may be closed by whoever sees the server end.
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/api"
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
         environment = {**os.environ, **SERVER_ONLY}
         descriptor = self._socket.fileno()
@@ -53,12 +60,8 @@ class TemporaryServer:
             env=environment,
         )
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/api"
-
     def wait(self) -> None:
-        """Return when the server answers. Raises RuntimeError with its last words if it ends instead."""
+        """Return when the server answers. Raises SpecError with its last words if it ends instead."""
         import httpx
 
         # The socket listens from the start, so the request waits in its queue until the server is up.
@@ -68,7 +71,10 @@ class TemporaryServer:
         try:
             httpx.get(f"{self.url}/health", timeout=START_SECONDS).raise_for_status()
         except httpx.HTTPError as error:
-            raise RuntimeError(f"Prefect's temporary server did not start: {self._last_words()}") from error
+            raise SpecError(
+                f"Prefect's temporary server did not start in {prefect_home()} (PREFECT_HOME): "
+                f"{self._last_words()}"
+            ) from error
         finally:
             stop_waiting.cancel()
 
@@ -95,14 +101,15 @@ class TemporaryServer:
     def _last_words(self) -> str:
         self.kill()
         self._words.seek(0)
-        return self._words.read().decode(errors="replace").strip()[-500:] or "it said nothing"
+        said = self._words.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        return next(filter(_IS_ERROR.match, reversed(said)), said[-1])[:500]
 
 
 class PrefectApi:
     """The Prefect API of a run: the configured one, else a temporary server.
 
     The server starts with the block, so that it gets ready while other things are done. Raises SpecError
-    where one is configured, and nobody answers there.
+    where one is configured, and nobody answers there, and where a temporary one could not write.
     """
 
     def __enter__(self) -> Self:
@@ -110,7 +117,10 @@ class PrefectApi:
             os.environ.setdefault(name, value)
         if configured := os.environ.get("PREFECT_API_URL"):
             check_answers(configured)
-        self._server = None if "PREFECT_API_URL" in os.environ else TemporaryServer()
+        self._server = None
+        if "PREFECT_API_URL" not in os.environ:
+            check_writable()
+            self._server = TemporaryServer()
         self._is_used = False
         return self
 
@@ -156,8 +166,13 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            with starting_alone():
+                await super().startup(sockets)
+
     config = uvicorn.Config(create_app(ephemeral=True), log_level="error", lifespan="on")
-    server = uvicorn.Server(config)
+    server = Server(config)
     gc.freeze()
     gc.enable()
     child.when_parent_ends(lambda: setattr(server, "should_exit", True))
