@@ -7,7 +7,7 @@ another.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 from prefect import flow, get_run_logger
@@ -17,12 +17,13 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.pipeline import pausing
 from flows.pipeline.evaluation import Evaluation
-from flows.pipeline.opened_plan import opened_plan
+from flows.pipeline.opened_plan import handed_over, opened_plan
 from flows.pipeline.shards import Shards
 from flows.pipeline.step_calls import StepCalls
 from flows.planning.estimate import estimate
 from flows.planning.plan import Plan
 from flows.prefect_api.large_parameters import by_reference
+from flows.prefect_api.lost_server import leaving_lost_server
 from flows.prefect_api.step_records import result_storage
 from flows.reporting import run_log
 from flows.reporting.logged_lines import logging_to
@@ -56,7 +57,9 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
             return Completed(message="Nothing was asked; the log has the estimate")
         account_limit.check(spec)
         plan = opened_plan(spec)
-        return _evaluate(plan, reporter)
+        # Of a run that a worker has started the server alone tells how it ended: Prefect waits for it.
+        with leaving_lost_server() if handed_over() else nullcontext():
+            return _evaluate(plan, reporter)
 
 
 def _evaluate(plan: Plan, reporter: Reporter) -> Any:
@@ -67,6 +70,8 @@ def _evaluate(plan: Plan, reporter: Reporter) -> Any:
         failed = _execute(run, folder)
     run_log.note_end(reporter, plan.spec, folder)
     unpublished = publish_all(plan.spec.sinks, folder.path)
+    if started_here := handed_over():
+        started_here.ended_in = str(folder.path)
     if failed:
         return Failed(message=run_log.failure(failed), data=str(folder.path))
     if unpublished:  # which costs the run nothing, but should be seen

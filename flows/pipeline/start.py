@@ -5,12 +5,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flows.common.errors import ONLY_DEPLOYED, SpecError
+from flows.common.errors import ONLY_DEPLOYED, ResultError, SpecError
 from flows.prefect_api.temporary_server import PrefectApi
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.rescoring import RescoreSpec
 
 if TYPE_CHECKING:
+    from flows.pipeline.opened_plan import HandedOver
     from flows.results.evaluation_result import EvaluationResult
 
 
@@ -53,12 +54,11 @@ def run(
         call_flow = flow_call(spec)
         from flows.reporting.progress_bar import reporting
 
-        with reporting(show_progress) as shown, api.connected(), handing_over(plan):
+        with reporting(show_progress) as shown, api.connected(), handing_over(plan) as given:
             for line in (*plan.selection.warnings, *plan.notices):
                 shown.say(f"warning: {line}")
-            state = call_flow()
+            folder = _called(call_flow, given)
         telemetry().flush()
-    folder = state.result(raise_on_failure=False)
     if isinstance(folder, BaseException):
         raise folder
     result = EvaluationResult.open(folder)
@@ -66,6 +66,24 @@ def run(
         for line in about_scores(result.record):
             log.warning(line)
     return result
+
+
+def _called(call_flow: Callable[[], Any], given: "HandedOver") -> Any:
+    """What the flow gives: the run's folder or an error; also where Prefect's server went away for good."""
+    import httpx
+    from prefect.settings import PREFECT_API_URL
+
+    from flows.prefect_api.lost_server import ServerLost, send_nothing_more
+
+    try:
+        return call_flow().result(raise_on_failure=False)
+    except (httpx.HTTPError, ServerLost) as error:
+        send_nothing_more()
+        server = f"Prefect's server at {PREFECT_API_URL.value()}"
+        if given.ended_in is None:
+            raise error.__cause__ or ResultError(f"{server} does not answer any more") from error
+        log.warning("%s does not answer; it does not show that this run ended", server)
+        return given.ended_in
 
 
 def run_rescoring(spec: RescoreSpec, *, show_progress: bool) -> "EvaluationResult":

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from flows.common.errors import SpecError
-from flows.prefect_api.configured_api import check_answers
+from flows.prefect_api.configured_api import ConfiguredApi
 from flows.prefect_api.prefect_home import check_writable, prefect_home, starting_alone
 from metrics.processes import child
 
@@ -28,6 +28,8 @@ DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A failed step is said in a line of our own; Prefect adds its traceback at level ERROR.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    # Its threads that send what a server shall show would add a screenful for each event that one lost.
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
 }
 SERVER_ONLY = {
     "PREFECT_UI_ENABLED": "0",
@@ -115,10 +117,10 @@ class PrefectApi:
     def __enter__(self) -> Self:
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
-        if configured := os.environ.get("PREFECT_API_URL"):
-            check_answers(configured)
         self._server = None
-        if "PREFECT_API_URL" not in os.environ:
+        if configured := ConfiguredApi.find():
+            configured.check_answers()
+        else:
             check_writable()
             self._server = TemporaryServer()
         self._is_used = False
@@ -136,9 +138,11 @@ class PrefectApi:
         """Within the block Prefect talks to the API."""
         from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-        if self._server is None or PREFECT_API_URL.value():  # a profile may name one, too
-            if self._server is not None:
-                check_answers(str(PREFECT_API_URL.value()))
+        if self._server is None:
+            yield
+            return
+        if configured := ConfiguredApi.of_settings():  # files of the current folder may name one, too
+            configured.check_answers()
             yield
             return
         import fastapi  # noqa: F401 - by Prefect with the first flow run, otherwise; now there is time

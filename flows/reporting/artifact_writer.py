@@ -73,12 +73,21 @@ def end_writing(thread: threading.Thread) -> None:
         log.warning("Prefect's server does not answer; the artifacts of this run are not up to date")
 
 
-def tolerated(write: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
-    """Write; where that fails the log says so."""
-    try:
-        write(*arguments, **named)
-    except (httpx.HTTPError, PrefectException) as error:
-        log.warning("this is not shown in Prefect: %s: %s", type(error).__name__, error)
+class Tolerant:
+    """Calls of a server whose failures cost a run nothing: the log says so, once until one works again."""
+
+    def __init__(self) -> None:
+        self._was_said = False
+
+    def __call__(self, write: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            write(*arguments, **named)
+        except (httpx.HTTPError, PrefectException) as error:
+            if not self._was_said:
+                log.warning("this is not shown in Prefect: %s: %s", type(error).__name__, error)
+            self._was_said = True
+        else:
+            self._was_said = False
 
 
 def part_of_key(name: str) -> str:

@@ -16,10 +16,10 @@ from flows.prefect_api.temporary_server import is_lasting
 from flows.reporting import artifact_pages
 from flows.reporting.artifact_writer import (
     Artifacts,
+    Tolerant,
     end_writing,
     part_of_key,
     start_writing,
-    tolerated,
 )
 from flows.reporting.reporter import Reporter
 from flows.results.evaluation_result import EvaluationResult
@@ -96,7 +96,7 @@ class ArtifactReporter(Reporter):
         end_writing(self._thread)
 
     def _show_all(self) -> None:
-        model = self._plan.spec.model
+        model, tolerated = self._plan.spec.model, Tolerant()
         tolerated(self._artifacts.tag, [model.backend, str(model)])
         while not self._ending.wait(_EVERY_SECONDS):
             tolerated(self._show)

@@ -6,7 +6,7 @@ from uuid import UUID
 from prefect.runtime import flow_run
 
 from flows.prefect_api.temporary_server import is_lasting
-from flows.reporting.artifact_writer import Artifacts, end_writing, part_of_key, start_writing, tolerated
+from flows.reporting.artifact_writer import Artifacts, Tolerant, end_writing, part_of_key, start_writing
 from flows.suites.leaderboard import Leaderboard
 
 
@@ -18,6 +18,7 @@ def show(board: Leaderboard, markdown: str) -> None:
     table = json.dumps([dict(zip(board.header(), cells, strict=True)) for cells in board.cells()])
 
     def write() -> None:
+        tolerated = Tolerant()
         tolerated(artifacts.put, "table", f"leaderboard-{key}", table, board.stamp)
         tolerated(artifacts.put, "markdown", f"benchmark-{key}", markdown)
 
