@@ -66,8 +66,8 @@ def _dropped_system(spec: EvaluationSpec, backend: Backend, configs: Sequence[Ta
     chat = _rendered(backend, [_SYSTEM, _QUESTION])
     if chat is not None and _MARK not in chat:
         yield (
-            f"the chat template of {spec.model} leaves out system messages: {' and '.join(parts)} "
-            "is in no prompt"
+            f"the chat template of {spec.model} leaves out system messages: no prompt has "
+            f"{' and '.join(parts)}"
         )
 
 
