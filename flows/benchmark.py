@@ -29,6 +29,6 @@ def benchmark(spec: "SuiteSpec", *, progress: bool = False) -> "SuiteResult":
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # not the script's own folder, but ours
-    from flows.cli.benchmark_command import main
+    from flows.cli.script import run_command
 
-    sys.exit(main())
+    sys.exit(run_command("benchmark_command"))

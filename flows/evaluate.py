@@ -28,6 +28,6 @@ def evaluate(spec: "EvaluationSpec", *, progress: bool = False) -> "EvaluationRe
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # not the script's own folder, but ours
-    from flows.cli.evaluate_command import main
+    from flows.cli.script import run_command
 
-    sys.exit(main())
+    sys.exit(run_command("evaluate_command"))

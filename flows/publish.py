@@ -22,6 +22,6 @@ def publish(run: str | Path, to: str) -> str:
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # not the script's own folder, but ours
-    from flows.cli.publish_command import main
+    from flows.cli.script import run_command
 
-    sys.exit(main())
+    sys.exit(run_command("publish_command"))

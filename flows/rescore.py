@@ -29,6 +29,6 @@ def rescore(spec: "RescoreSpec", *, progress: bool = False) -> "EvaluationResult
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # not the script's own folder, but ours
-    from flows.cli.rescore_command import main
+    from flows.cli.script import run_command
 
-    sys.exit(main())
+    sys.exit(run_command("rescore_command"))

@@ -9,6 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -25,7 +26,7 @@ from backends.money.purse import Purse, also_taken, usage_of
 from backends.money.reservations import Size, Spending
 from backends.protocol import UNBOUND, AskContext, Batch
 from backends.requests import Call, Response
-from backends.stop_sign import LOOK_SECONDS, Stopped
+from backends.stop_sign import LOOK_SECONDS, Sign, Stopped, StopSign
 
 Item = TypeVar("Item")
 Answer = tuple[int, Response]
@@ -34,7 +35,7 @@ Answer = tuple[int, Response]
 _LINGER = 0.01  # seconds
 # Answers that are there and not stored yet, as a share of the calls that may be in flight.
 _UNSTORED = 0.5
-# What is in flight, and paid for, when answers are wanted no more has this long to come.
+# What is in flight, and paid for, has this long to come where it is not waited for.
 _GRACE = 0.5  # seconds
 _orders = itertools.count()
 
@@ -71,12 +72,12 @@ class CallEngine(Generic[Item]):
         purse has nothing left for it.
 
         Raises BackendStopped, or another BackendError where calls cannot be made at all, after what was
-        answered; likewise Stopped where answers are wanted no more, and no call is made then. Leaving the
-        iterator ends the calls that are in flight.
+        answered; likewise Stopped where answers are wanted no more: no call is made then, and those in flight
+        come to their end, unless the sign hurries. Leaving the iterator ends the calls that are in flight.
         """
         loop, answers = engine_loop(), SimpleQueue[Answer | None]()
         own = Window(len(items) if context.places is None else context.places)
-        asked = _Asked(items, answers.put, context.purse, own)
+        asked = _Asked(items, answers.put, context.purse, own, context.stop or StopSign())
         asking = loop.start(self._answer_all(asked))
         asking.add_done_callback(lambda _: answers.put(None))
         try:
@@ -105,7 +106,9 @@ class CallEngine(Generic[Item]):
                 asked.places += 1
                 if asked.stopped is not None:
                     break
-                calls.create_task(self._answer(asked, position, item))
+                task = calls.create_task(self._answer(asked, position, item))
+                asked.resting.add(task)
+                task.add_done_callback(partial(self._ended, asked))
 
     async def _answer(self, asked: "_Asked[Item]", position: int, item: Item) -> None:
         tries = _Tries(asked)
@@ -116,6 +119,11 @@ class CallEngine(Generic[Item]):
             self._leave(asked, 1)
         else:
             asked.put((position, response))
+
+    def _ended(self, asked: "_Asked[Item]", task: asyncio.Task[None]) -> None:
+        asked.resting.discard(task)
+        if task.cancelled():  # maybe before it had begun
+            self._leave(asked, 1)
 
     async def _response(self, asked: "_Asked[Item]", position: int, item: Item, tries: "_Tries") -> Response:
         """The response. An answer that came is paid for, however badly it reads: so it is asked for once
@@ -192,7 +200,8 @@ class CallEngine(Generic[Item]):
 
         async def call() -> Response:
             tries.begin()
-            return await route.call(item)
+            with tries.asked.calling():
+                return await route.call(item)
 
         response = await route.gate.through(
             call, tokens=self._spending.tokens(size), wait_while_away=wait_while_away, ends=ends
@@ -209,24 +218,42 @@ class CallEngine(Generic[Item]):
 @dataclass(slots=True)
 class _Asked(Generic[Item]):
     """What was handed to `CallEngine.ask` in one piece. places: those it holds in its own window and in the
-    engine's."""
+    engine's. resting: what makes no call just now: it waits for its turn, or to try again."""
 
     items: Sequence[Item]
     put: Callable[[Answer], None]
     purse: Purse | None
     own: Window
+    sign: Sign
     order: int = field(default_factory=lambda: next(_orders))
     places: int = 0
     stopped: BackendError | Stopped | None = None
     asking: asyncio.Task[None] | None = None
+    resting: set[asyncio.Task[None]] = field(default_factory=set)
     ends: float = math.inf
 
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """A block in which the current task makes a call."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.resting.discard(task)
+        self.sign.in_flight += 1
+        try:
+            yield
+        finally:
+            self.sign.in_flight -= 1
+            self.resting.add(task)
+
     def stop(self) -> None:
-        """Make no more calls, and end those in flight when their time is over: by then, often, most have
-        come. To be called again and again."""
+        """Make no more calls. Those in flight come to their end; where the sign hurries they are ended when
+        their time is over: by then, often, most have come. To be called again and again."""
         now = loop_time()
         self.stopped = self.stopped or Stopped()
-        self.ends = min(self.ends, now + _GRACE)
+        for task in list(self.resting):
+            task.cancel()
+        if self.sign.hurries():
+            self.ends = min(self.ends, now + _GRACE)
         if now >= self.ends and self.asking is not None:
             self.asking.cancel()
 

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable
 
 from flows.common.errors import USER_ERRORS
+from flows.common.termination import Terminated, raising_terminated
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 GO_ON = "What was answered is kept; the same command goes on from here."
 
 
@@ -18,23 +19,28 @@ def ended(
     was stopped.
     """
     try:
-        return work()
+        with raising_terminated():
+            return work()
     except USER_ERRORS as error:
         is_failure = isinstance(error, failures)
         print(f"error: {error}", *([GO_ON] if is_failure and goes_on else []), sep="\n", file=sys.stderr)
         return FAILED if is_failure else WRONG
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         # Prefect's engine, interrupted as a step begins, fails while it cleans up, and that is what arrives.
-        if not _came_of_interrupt(error):
+        if (stopped := _stopped_by(error)) is None:
             raise
-        print("\nInterrupted.", *([GO_ON] if goes_on else []), file=sys.stderr)
-        return INTERRUPTED
+        said, status = stopped
+        print(f"\n{said}.", *([GO_ON] if goes_on else []), file=sys.stderr)
+        return status
 
 
-def _came_of_interrupt(error: BaseException | None) -> bool:
-    """Whether it is Ctrl-C, or was raised while that was being handled."""
+def _stopped_by(error: BaseException | None) -> tuple[str, int] | None:
+    """What to say of Ctrl-C or SIGTERM, and the exit status, where the error is one, or was raised while one
+    was being handled."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return True
+            return "Interrupted", INTERRUPTED
+        if isinstance(error, Terminated):
+            return "Terminated", TERMINATED
         error = error.__context__
-    return False
+    return None

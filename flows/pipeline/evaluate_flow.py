@@ -96,7 +96,7 @@ def _execute(run: Run, folder: RunFolder) -> Mapping[str, str]:
     try:
         with (
             workers_of(run) as workers,
-            threads(workers.at_once, workers.patience, workers.stop) as executor,
+            threads(workers.at_once, workers.patience, workers.stop, run.reporter.say) as executor,
             _ending_task_code(run.plan),
         ):
             evaluation = Evaluation(run, folder, steps, Shards(run, steps, executor, workers))

@@ -3,6 +3,7 @@
 import logging
 
 from backends.errors import BackendError
+from flows.common.termination import termination_seconds
 from flows.planning import cache_explanation
 from flows.planning.missing_answers import check_stored
 from flows.planning.plan import Plan
@@ -22,6 +23,7 @@ def checked_and_loaded(plan: Plan) -> Plan:
     for a request that is wrong, before any model is loaded.
     """
     plan.check()
+    termination_seconds()
     was_finished = _was_finished(plan)
     if not was_finished:
         processes().start()

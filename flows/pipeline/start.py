@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.common.errors import ONLY_DEPLOYED, ResultError, SpecError
+from flows.common.termination import Terminated
 from flows.prefect_api.temporary_server import PrefectApi
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.rescoring import RescoreSpec
@@ -71,6 +72,7 @@ def run(
 def _called(call_flow: Callable[[], Any], given: "HandedOver") -> Any:
     """What the flow gives: the run's folder or an error; also where Prefect's server went away for good."""
     import httpx
+    from prefect.exceptions import TerminationSignal
     from prefect.settings import PREFECT_API_URL
 
     from flows.prefect_api.lost_server import ServerLost, send_nothing_more
@@ -79,6 +81,8 @@ def _called(call_flow: Callable[[], Any], given: "HandedOver") -> Any:
         return call_flow().result(raise_on_failure=False)
     except (httpx.HTTPError, ServerLost) as error:
         send_nothing_more()
+        if isinstance(error.__cause__, TerminationSignal):
+            raise Terminated from error
         server = f"Prefect's server at {PREFECT_API_URL.value()}"
         if given.ended_in is None:
             raise error.__cause__ or ResultError(f"{server} does not answer any more") from error

@@ -1,12 +1,18 @@
 """In which threads shards are asked: a model of this machine in the flow's own, an endpoint in several."""
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Event, Thread
-from time import monotonic
+from threading import Thread
+from time import monotonic, sleep
 from typing import ParamSpec, TypeVar
+
+from prefect.exceptions import TerminationSignal
+
+from backends.stop_sign import LOOK_SECONDS, StopSign
+from flows.common.termination import termination_seconds
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,14 +70,32 @@ class DaemonThreads(Executor):
 
 
 @contextmanager
-def threads(count: int, patience: float, stop: Event) -> Iterator[Executor]:
+def threads(count: int, patience: float, stop: StopSign, say: Callable[[str], None]) -> Iterator[Executor]:
     """What asks up to `count` shards at once. When the block ends, what is still being asked is told so.
 
+    After Ctrl-C, and for some seconds after SIGTERM, calls that are in flight are waited for, which is said:
+    they are paid for. Another ends that.
     patience: seconds to wait, then, for the threads to store what was answered.
     """
     executor = SameThread() if count == 1 else DaemonThreads(count, patience)
     try:
         yield executor
+    except KeyboardInterrupt:
+        _wait_for_calls(stop, math.inf, "; Ctrl-C again ends them", say)
+        raise
+    except TerminationSignal:
+        seconds = termination_seconds()
+        _wait_for_calls(stop, seconds, f", for {seconds:g} seconds at most", say)
+        raise
     finally:
-        stop.set()
+        stop.hurry()
         executor.shutdown()
+
+
+def _wait_for_calls(stop: StopSign, seconds: float, until: str, say: Callable[[str], None]) -> None:
+    stop.set()
+    if stop.in_flight:
+        say(f"stopping: waiting for the answers of {stop.in_flight} calls, which are paid for{until}")
+    ends = monotonic() + seconds
+    while stop.in_flight and monotonic() < ends:
+        sleep(LOOK_SECONDS)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Protocol, cast
 
 from prefect import State
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
+from backends.stop_sign import StopSign
 from flows.common.errors import LostShard
 from flows.planning.prepared_requests import Piece, PreparedRequests
 from flows.runners.cluster import Cluster, InferStep
@@ -39,7 +39,7 @@ class Workers(Protocol):
     def patience(self) -> float: ...
 
     @property
-    def stop(self) -> Event: ...
+    def stop(self) -> StopSign: ...
 
     def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
         """Have a shard asked by the step `infer`; its final state."""
@@ -56,7 +56,7 @@ class FlowProcess:
     processes: int = 1
     scale: int = 1
     patience: float = 5.0
-    stop: Event = field(default_factory=Event)
+    stop: StopSign = field(default_factory=StopSign)
 
     def infer(self, step: InferStep, pieces: Sequence[Piece], key: str) -> State[ShardResult]:
         state = step(run=self.run, pieces=pieces, key=key, stop=self.stop, return_state=True)
@@ -73,7 +73,7 @@ class OnCluster:
     address: RunAddress
     at_once: int
     patience: float = 0.0
-    stop: Event = field(default_factory=Event)
+    stop: StopSign = field(default_factory=StopSign)
 
     @property
     def processes(self) -> int:
