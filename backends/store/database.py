@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 # Long enough for another process to write a large batch to a slow disk, short enough to be noticed.
 _BUSY_SECONDS = 120.0
+# What others do to a store in between is done by then, or done again by themselves.
+_GATHERING_SECONDS = 2.0
 # Another one that creates the store is done soon.
 _CREATION = Patience(seconds=30.0, first=0.02, longest=0.1)
 # Whoever creates a store holds this lock of its database; any number that others do not use.
@@ -62,6 +64,7 @@ class Database:
     def __init__(self, engine: sa.Engine, patience: Patience) -> None:
         self.engine = engine
         self._writer = engine.execution_options(assay_begin="BEGIN IMMEDIATE")
+        self._without_transaction = engine.execution_options(assay_begin=None)
         self._try = Retrier(patience, is_away)
 
     @property
@@ -83,6 +86,16 @@ class Database:
         """Do, once, what nobody needs where the database is away or refuses."""
         with suppress(exc.SQLAlchemyError):
             _within(self._writer, work)
+
+    def gather(self) -> None:
+        """Have all that was written in the one file, where it is a file: what is newest stands beside it
+        (`-wal`) until nobody has it open. Others that are at work are not waited for; their end does it."""
+        if not self.is_file:
+            return
+        with suppress(exc.SQLAlchemyError), self._without_transaction.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_GATHERING_SECONDS * 1000:.0f}")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.invalidate()  # with its time-out
 
 
 def _within(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
@@ -109,6 +122,19 @@ def initialise(
 
     with explained(shown(engine.url)):
         tried(create, _CREATION, _lost_a_race)
+
+
+def check_not_anothers(engine: sa.Engine, table: sa.Table) -> None:
+    """Raise BackendError where a SQLite file is of another program: it has tables, and not this one."""
+    if engine.dialect.name != "sqlite":
+        return
+    with explained(shown(engine.url)), engine.begin() as connection:
+        names = sa.inspect(connection).get_table_names()
+    if names and table.name not in names:
+        raise BackendError(
+            f"response store {shown(engine.url)}: the file is a database of another program, with the table "
+            f"{names[0]!r}: choose another path"
+        )
 
 
 def shown(url: sa.URL) -> str:

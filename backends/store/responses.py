@@ -3,14 +3,15 @@
 One table over SQLAlchemy Core. Embedded it is a SQLite file, in WAL mode with `synchronous=FULL`, so that
 what `put_many` has returned from survives a killed process and a lost power supply; the same code works on
 PostgreSQL. Nothing is ever deleted, and the first answer of a key stays, but for one that may not stand by
-today's rules (`backends.answer_faults`): it counts as missing, and is replaced by the first one that may.
+today's rules (`backends.answer_faults`) or is damaged: it counts as missing, and the first that may replaces
+it.
 """
 
+import logging
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from operator import itemgetter
@@ -25,12 +26,14 @@ from backends.errors import BackendError
 from backends.requests import Response
 from backends.retrying import PATIENT, Patience
 from backends.store.answerers import Answerer, PendingCounts, answerers_of
-from backends.store.database import Database, connect, explained, initialise, shown
+from backends.store.database import Database, check_not_anothers, connect, explained, initialise, shown
 from backends.store.leases import Leases
 from backends.store.payload import Codec
 from backends.store.statements import ADDITIONS, INSERTS, chunks, rows_of
 from backends.store.tables import ANSWERERS, CONFIRMED, CUT_PROMPTS, META, METADATA, RESPONSES, SCHEMA_VERSION
 from backends.store.tried_models import TriedModels
+
+log = logging.getLogger("assay")
 
 T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
@@ -60,6 +63,7 @@ class ResponseStore:
         self._count_answerers = ADDITIONS[engine.dialect.name](ANSWERERS)
         self._local = threading.local()
         self._counts = PendingCounts()
+        self._damaged = set[str]()
         self.identity = identity
         self.leases = Leases(self._database)
         self.tried_models = TriedModels(self._database)
@@ -79,7 +83,7 @@ class ResponseStore:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Response]:
         """The responses there are, by key."""
-        found = {key: self._decoded(key, payload) for key, payload in self._payloads(keys)}
+        found = dict(self._read(self._payloads(keys), self._codec().decode))
         for key in self._unfit(found):
             del found[key]
         for key, tokens in self.cut_prompts(list(found)).items():
@@ -97,12 +101,8 @@ class ResponseStore:
 
     def has_many(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that have a response."""
-        found, suspects = set(), {}
-        for key, payload in self._payloads(keys):
-            found.add(key)
-            if self._looks_unfit(key, payload):
-                suspects[key] = self._decoded(key, payload)
-        return found - self._unfit(suspects)
+        found = dict(self._read(self._payloads(keys), self._if_suspect))
+        return found.keys() - self._unfit({key: what for key, what in found.items() if what})
 
     def put_many(self, items: Iterable[tuple[str, Response]], model: str) -> None:
         """Store responses under their keys, all or none, durable when this returns.
@@ -153,18 +153,15 @@ class ResponseStore:
             connection.execute(self._count_answerers, answerers)
 
     def _replace_unfit(self, rows: Rows, connection: sa.Connection) -> None:
-        """Put responses in the place of those that may not stand."""
+        """Put responses in the place of those that may not stand, or are damaged."""
         payloads = dict(
             row
             for chunk in chunks([row["key"] for row in rows])
             for row in rows_of(_PAYLOADS.where(RESPONSES.c.key.in_(chunk)), connection)
         )
-        suspects = {
-            key: self._decoded(key, payload)
-            for key, payload in payloads.items()
-            if self._looks_unfit(key, payload)
-        }
-        unfit = _unfit(suspects, partial(_confirmed, connection))
+        whole = dict(self._read(payloads.items(), self._if_suspect))
+        suspects = {key: what for key, what in whole.items() if what}
+        unfit = _unfit(suspects, partial(_confirmed, connection)) | (payloads.keys() - whole.keys())
         for row in rows:
             if row["key"] in unfit:
                 before = sa.and_(RESPONSES.c.key == row["key"], RESPONSES.c.payload == payloads[row["key"]])
@@ -181,9 +178,10 @@ class ResponseStore:
         return self._database.do(lambda connection: connection.execute(count).scalar_one())
 
     def close(self) -> None:
-        """Give the connections back; the store can be opened again."""
+        """Give the connections back, with all answers in the one file; the store can be opened again."""
         if pending := _answerer_rows(self._counts.take()):
             self._database.attempt(lambda connection: connection.execute(self._count_answerers, pending))
+        self._database.gather()
         self._database.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -212,22 +210,26 @@ class ResponseStore:
             raise ValueError(f"response {key} is no answer: {fault}")
         return self._codec().encode(response)
 
-    def _decoded(self, key: str, payload: bytes) -> Response:
-        with self._naming_damage(key):
-            return self._codec().decode(payload)
+    def _read(
+        self, payloads: Iterable[tuple[str, bytes]], read: Callable[[bytes], T]
+    ) -> Iterator[tuple[str, T]]:
+        """What is read of payloads, by key. Those that are damaged count as missing, which is said."""
+        damaged = set()
+        for key, payload in payloads:
+            try:
+                yield key, read(payload)
+            except (ValueError, TypeError):
+                damaged.add(key)
+        if new := damaged - self._damaged:
+            self._damaged |= new
+            log.warning(
+                "%s: stored answers that are damaged, and count as missing: %d", self._where, len(new)
+            )
 
-    def _looks_unfit(self, key: str, payload: bytes) -> bool:
-        with self._naming_damage(key):
-            return self._codec().looks_unfit(payload)
-
-    @contextmanager
-    def _naming_damage(self, key: str) -> Iterator[None]:
-        try:
-            yield
-        except (ValueError, TypeError) as error:
-            raise BackendError(
-                f"{self._where}: response {key} is damaged ({error}); move the store away and run again"
-            ) from error
+    def _if_suspect(self, payload: bytes) -> Response | None:
+        """The response of a payload, where it may be one that may not stand."""
+        codec = self._codec()
+        return codec.decode(payload) if codec.looks_unfit(payload) else None
 
     def _codec(self) -> Codec:
         if not hasattr(self._local, "codec"):
@@ -238,6 +240,7 @@ class ResponseStore:
 
 def _identity(engine: sa.Engine) -> str:
     first = [{"name": "schema", "value": SCHEMA_VERSION}, {"name": "identity", "value": str(uuid.uuid4())}]
+    check_not_anothers(engine, META)
     initialise(engine, METADATA, INSERTS[engine.dialect.name](META), first)
     with explained(shown(engine.url)), engine.begin() as connection:
         meta = {row.name: row.value for row in connection.execute(sa.select(META))}

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from flows.common.errors import SpecError
 
-# Kubernetes and Slurm kill 30 seconds after SIGTERM, systemd after 90. Docker, after 10, costs nothing stored.
+# Kubernetes and Slurm kill 30 seconds after SIGTERM, systemd after 90; Docker does after 10, without a loss.
 _SECONDS = 25.0
 _VARIABLE = "ASSAY_TERM_SECONDS"
 

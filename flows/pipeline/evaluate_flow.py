@@ -7,7 +7,7 @@ another.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any, cast
 
 from prefect import flow, get_run_logger
@@ -58,7 +58,7 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
         account_limit.check(spec)
         plan = opened_plan(spec)
         # Of a run that a worker has started the server alone tells how it ended: Prefect waits for it.
-        with leaving_lost_server() if handed_over() else nullcontext():
+        with leaving_lost_server() if handed_over() else nullcontext(), closing(plan):
             return _evaluate(plan, reporter)
 
 

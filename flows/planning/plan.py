@@ -3,6 +3,7 @@
 A run has one, which its steps share; what it stands for is opened once, when it is first needed.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -26,7 +27,7 @@ from flows.planning.stored_model import StoredModel
 from flows.planning.task_calls import TaskCalls
 from flows.prefect_api.secret_blocks import block_secret
 from flows.specs.evaluation import EvaluationSpec
-from flows.specs.store_address import store_place
+from flows.specs.store_address import is_empty, store_place
 from flows.storage.home import Home
 from flows.storage.step_files import StepFiles, step_files
 from metrics.processes.limits import WorkLimits
@@ -36,6 +37,8 @@ from tasks_lib.catalog.run_metadata import with_metadata
 from tasks_lib.catalog.selection import Selection
 from tasks_lib.code.trusted_functions import TrustedRoots
 from tasks_lib.context import TaskContext
+
+log = logging.getLogger("assay")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,17 @@ class Plan:
 
     @cached_property
     def store(self) -> ResponseStore:
-        return ResponseStore.open(store_place(self.spec.store) if self.spec.store else self.home.store)
+        place = store_place(self.spec.store) if self.spec.store else self.home.store
+        was_emptied = is_empty(place) and self.home.identities.is_dir()
+        store = ResponseStore.open(place)
+        if was_emptied:
+            log.warning("response store %s was emptied since the last run: all is asked anew", place)
+        return store
+
+    def close(self) -> None:
+        """Let go of the store, if it was opened; it opens again by itself."""
+        if "store" in self.__dict__:
+            self.store.close()
 
     @cached_property
     def steps(self) -> StepFiles:

@@ -1,6 +1,7 @@
 """Where the response store is, as a spec says it: a place, or where one is kept, as a secret."""
 
 import re
+from pathlib import Path
 
 from backends.calls.secrets import is_reference
 from backends.errors import BackendError
@@ -29,3 +30,9 @@ def check_store(place: str) -> str:
 def store_place(place: str) -> str:
     """The place itself, or what a reference to it stands for. Raises SpecError where that is nothing."""
     return referenced(place, "--store") if is_reference(place) else place
+
+
+def is_empty(place: str | Path) -> bool:
+    """Whether there is a file with nothing in it."""
+    path = Path(place).expanduser()
+    return "://" not in str(place) and path.is_file() and path.stat().st_size == 0

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 from flows.common.errors import ResultError
 from flows.storage.step_files import StepFiles
-from tests.support.lab import Lab
+from tests.support.lab import Lab, finish
+from tests.support.waiting import until
 
 
 def delete(file: Path) -> None:
@@ -101,6 +103,50 @@ def test_a_deleted_store_is_asked_for_anew(lab: Lab) -> None:
         file.unlink()
     assert lab.evaluate("sums").results["results"] == before
     assert lab.asked == 10
+
+
+def stored_in_the_file_alone(lab: Lab, tmp_path: Path) -> int:
+    shutil.copy(lab.home / "responses.sqlite", tmp_path / "alone")
+    with sqlite3.connect(tmp_path / "alone") as copy:
+        (count,) = copy.execute("SELECT count(*) FROM assay_responses").fetchone()
+    copy.close()
+    return int(count)
+
+
+def test_the_store_is_whole_in_its_one_file_after_every_end(lab: Lab, tmp_path: Path) -> None:
+    lab.add_texts("sums", 30)
+    assert lab.run("--limit=5", tasks="sums").status == 0
+    assert stored_in_the_file_alone(lab, tmp_path) == 5
+    process = lab.start(tasks="sums", model="scripted:hash?batch_size=1&delay=0.2")
+    assert until(lambda: lab.asked >= 10, process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process).status == 130
+    assert stored_in_the_file_alone(lab, tmp_path) >= lab.asked - 1
+
+
+def test_an_emptied_store_is_said_and_filled_anew(lab: Lab) -> None:
+    lab.add_texts("sums", 5)
+    assert lab.run(tasks="sums").errors == ""
+    (lab.home / "responses.sqlite").write_bytes(b"")
+    ended = lab.run(tasks="sums")
+    assert ended.status == 0
+    assert "responses.sqlite was emptied since the last run: all is asked anew" in ended.errors
+    assert lab.asked == 10
+
+
+def test_an_answer_that_is_damaged_is_asked_anew_and_all_others_are_kept(lab: Lab) -> None:
+    lab.add_texts("sums", 5)
+    before = lab.evaluate("sums").results["results"]
+    with sqlite3.connect(lab.home / "responses.sqlite") as store:
+        store.execute(
+            "UPDATE assay_responses SET payload = 'x' WHERE key = (SELECT min(key) FROM assay_responses)"
+        )
+    store.close()
+    shutil.rmtree(lab.home / "steps")
+    ended = lab.run(tasks="sums")
+    assert "stored answers that are damaged, and count as missing: 1" in ended.errors
+    assert (ended.status, lab.asked, lab.last["results"]) == (0, 6, before)
+    assert lab.run(tasks="sums").errors == ""
 
 
 def test_an_earlier_copy_of_the_store_is_filled_up(lab: Lab, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -293,14 +294,50 @@ def test_a_damaged_file_is_an_error_that_names_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"?", b"j{", b'j{"no_such_field":1}', b"j[]", b"znot zstd"])
-def test_a_damaged_response_is_an_error_that_names_its_key(path: Path, payload: bytes) -> None:
+def test_a_damaged_response_is_missing_and_the_next_takes_its_place(
+    path: Path, payload: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, lost = Response(text="good"), Response(text="lost")
     with ResponseStore.open(path) as store:
-        store.put_many([(key(1), Response(text="good"))], model="m")
+        store.put_many([(key(1), lost), (key(2), kept)], model="m")
         with sqlite3.connect(path) as raw:
-            raw.execute("UPDATE assay_responses SET payload = ?", (payload,))
+            raw.execute("UPDATE assay_responses SET payload = ? WHERE key = ?", (payload, key(1)))
         raw.close()
-        with pytest.raises(BackendError, match=f"{path}.*{key(1)} is damaged"):
-            store.get_many([key(1)])
+        assert store.has_many([key(1), key(2)]) == {key(2)}
+        assert store.get_many([key(1), key(2)]) == {key(2): kept}
+        assert caplog.messages == [f"{path}: stored answers that are damaged, and count as missing: 1"]
+        store.put_many([(key(1), Response(text="again")), (key(2), lost)], model="m")
+        assert store.get_many([key(1), key(2)]) == {key(1): Response(text="again"), key(2): kept}
+
+
+def copied(path: Path, to: Path) -> ResponseStore:
+    """A copy of the one file."""
+    return ResponseStore.open(shutil.copy(path, to))
+
+
+def test_a_closed_store_is_whole_in_its_one_file_though_others_have_it_open(
+    path: Path, tmp_path: Path
+) -> None:
+    with ResponseStore.open(path) as other:
+        assert other.count() == 0
+        with ResponseStore.open(path) as store:
+            store.put_many([(key(1), Response(text="a"))], model="m")
+        with copied(path, tmp_path / "copy") as copy:
+            assert copy.count() == 1
+        other.put_many([(key(2), Response(text="b"))], model="m")
+    assert not path.with_name("responses.sqlite-wal").exists()
+    with copied(path, tmp_path / "later") as copy:
+        assert copy.count() == 2
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path) -> None:
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE flow_run (id TEXT)")
+    raw.close()
+    before = path.read_bytes()
+    with pytest.raises(BackendError, match=f"{path}: .*another program, with the table 'flow_run'"):
+        ResponseStore.open(path)
+    assert path.read_bytes() == before
 
 
 def test_a_store_of_another_schema_is_refused(path: Path) -> None:
