@@ -23,6 +23,13 @@ _CALL_DEFAULTS = [(field.name, field.default) for field in fields(Call) if field
 _WORTH_COMPRESSING = 96
 # A log-likelihood that is not 0 or a negative number, and an empty text; nothing within a JSON text matches.
 _UNFIT = re.compile(rb'"logprob":(?!-\d|0\.0[,}])|"text":""')
+# An answer as plain JSON without the times of a call, as nearly all plain ones are: what is not like that is
+# decoded to see whether it is whole. Those that are compressed have a checksum.
+_FLAT = re.compile(
+    rb'\{(?:"(?:%s)":(?:-?\d[\d.e+-]*|true|false|null|"(?:[^"\\]|\\.)*")(?:,(?!\})|(?=\})))*\}'
+    % b"|".join(name.encode() for name, _ in _DEFAULTS),
+    re.DOTALL,
+)
 # What a damaged size field may make us allocate at most: 1 GiB, far above any answer.
 _LARGEST = 1 << 30
 
@@ -56,7 +63,10 @@ class Codec:
     def looks_unfit(self, payload: bytes) -> bool:
         """Whether `backends.answer_faults.may_not_stand` may be true of its response; at a fifth of the time
         that decoding takes. Raises ValueError as `decode` does."""
-        return _UNFIT.search(self._plain(payload)) is not None
+        plain = self._plain(payload)
+        if payload[:1] == _JSON and not _FLAT.fullmatch(plain):
+            self.decode(payload)
+        return _UNFIT.search(plain) is not None
 
     def _plain(self, payload: bytes) -> bytes:
         kind, body = payload[:1], payload[1:]

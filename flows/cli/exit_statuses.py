@@ -1,5 +1,6 @@
 """What all commands share: how they end, with which messages and exit statuses."""
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -26,6 +27,13 @@ def ended(
         print(f"error: {error}", *([GO_ON] if is_failure and goes_on else []), sep="\n", file=sys.stderr)
         return FAILED if is_failure else WRONG
     except (Exception, KeyboardInterrupt, Terminated) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            name = str(error.filename)
+            print(
+                f"error: a name is longer than file systems take: {name[:60]}... ({len(name)} characters)",
+                file=sys.stderr,
+            )
+            return WRONG
         # Prefect's engine, interrupted as a step begins, fails while it cleans up, and that is what arrives.
         if (stopped := _stopped_by(error)) is None:
             raise

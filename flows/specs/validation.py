@@ -1,5 +1,6 @@
 """From keys to a spec, with errors of a line or two that name the flag."""
 
+import json
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 def validated(spec: type[Spec], keys: Mapping[str, object]) -> Spec:
     """The model of these keys. Raises SpecError, naming the first that is wrong as a flag."""
+    for key, value in keys.items():
+        _check_encodable(key, value)
     try:
         return spec.model_validate(keys)
     except ValidationError as error:
@@ -32,6 +35,18 @@ def yaml_problem(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {without_keys(error.problem or 'it is no YAML')}"
 
 
+def _check_encodable(key: str, value: object) -> None:
+    """Bytes of a shell that are not UTF-8 come as characters that no file, database or endpoint takes."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise SpecError(f"{_flag(key)}: has characters that are not UTF-8") from error
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
 def _explained(error: ValidationError, known: list[str]) -> str:
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
@@ -39,7 +54,7 @@ def _explained(error: ValidationError, known: list[str]) -> str:
         return f"unknown key {shown(name)}{nearest(name, known)}"
     keys = [str(part) for part in first["loc"][:1]]
     message = first["msg"].removeprefix("Value error, ")
-    flag = "--" + keys[0].replace("_", "-") if keys else "the request"
+    flag = _flag(keys[0]) if keys else "the request"
     return f"{flag}: {message}" + (
         f" (got {shown(first['input'])})" if keys and keys[0] not in NOT_SHOWN else ""
     )
