@@ -39,8 +39,8 @@ class StepRecords(WritableFileSystem):
 
     def _read(self, path: str) -> bytes:
         content = (place_of(self.address) / path).read_bytes()
-        named = json.loads(content)["metadata"]["serializer"]
-        if named != {"type": SERIALIZER}:
+        record = json.loads(content)
+        if record["metadata"]["serializer"] != {"type": SERIALIZER} or not isinstance(record["result"], str):
             raise ValueError(f"{self.address}/{path} is no record of a step")
         return content
 

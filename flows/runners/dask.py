@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import dask.config
 import distributed
 from distributed.client import ClosedClientError
 from prefect import State
@@ -11,6 +12,7 @@ from prefect_dask import DaskTaskRunner
 from flows.common.errors import LostShard, SpecError
 from flows.planning.prepared_requests import Piece
 from flows.runners.cluster import InferStep
+from flows.runners.silent_workers import leaving_silent_workers
 from flows.specs.runner_text import Runner
 from flows.steps.records import ShardResult
 from flows.steps.run import RunAddress
@@ -20,6 +22,8 @@ CONNECT_SECONDS = 10
 WORKER_SECONDS = 60
 # Of a cluster for one run: enough to try it, and no more than a laptop stands.
 WORKERS = 2
+# Dask's profiler looks at all threads a hundred times a second, which CPython 3.11 does not always survive.
+CONFIGURATION = {"distributed.worker.profile.enabled": False}
 
 
 class DaskCluster:
@@ -62,7 +66,7 @@ class DaskCluster:
 @contextmanager
 def connect(where: Runner, shards_each: int) -> Iterator[DaskCluster]:
     """Raises SpecError where no scheduler answers, or has no worker."""
-    with _runner(where, shards_each) as runner:
+    with dask.config.set(CONFIGURATION), _runner(where, shards_each) as runner:
         try:
             client = runner.client
         except OSError as error:
@@ -77,7 +81,8 @@ def connect(where: Runner, shards_each: int) -> Iterator[DaskCluster]:
                 f"--runner: the Dask scheduler at {where.address} has no worker: start some "
                 f"with `dask worker {where.address}`"
             ) from error
-        yield DaskCluster(runner, shards_each)
+        with leaving_silent_workers(client):
+            yield DaskCluster(runner, shards_each)
 
 
 def _runner(where: Runner, shards_each: int) -> DaskTaskRunner:

@@ -41,7 +41,7 @@ def infer(
     process that its answers are wanted no more.
     """
     opened = run_at(run) if isinstance(run, RunAddress) else run
-    sign = StopMark(opened.plan.steps, run.start) if isinstance(run, RunAddress) else stop
+    sign = StopMark(opened.plan.steps, run.start, key) if isinstance(run, RunAddress) else stop
     shard = _Shard.read(opened, pieces)
     missing, unanswered, seconds = shard.missing(), dict[str, Response](), 0.0
     if missing:

@@ -1,6 +1,10 @@
 """Runs whose shards Dask's workers ask: the same numbers, and no answer asked for twice."""
 
 import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from unittest.mock import patch
 
@@ -57,6 +61,55 @@ def test_a_killed_workers_shards_are_asked_by_the_others_but_for_what_is_stored(
     # A quarter of the calls, and half as many answers that wait for the next write to disk.
     assert 0 < counts["arrived"] - 600 <= AT_ONCE / 4 * 1.5
     assert counts["distinct_answered"] == 600
+
+
+def test_a_worker_that_hangs_is_a_lost_one_and_asks_nothing_when_it_wakes(
+    lab: Lab,
+    tmp_path: Path,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    monkeypatch.setattr("flows.runners.silent_workers.SILENT_SECONDS", 4.0)
+    monkeypatch.setattr("flows.runners.silent_workers.LOOK_SECONDS", 0.5)
+    lab.add_texts("sums", 256)
+    expected = scores(Lab(tmp_path / "other", beside=lab).evaluate("sums", chat(endpoint)))
+    endpoint.reset()
+    endpoint.change(latency=0.2)
+    model = chat(endpoint, max_concurrency=8, timeout=5)
+    with DaskProcesses(workers=2) as dask, ThreadPoolExecutor(1) as thread:
+        run = thread.submit(copy_context().run, lab.evaluate, "sums", model, runner=dask.runner)
+        assert until(lambda: endpoint.counts()["arrived"] >= 40)
+        dask.workers[0].send_signal(signal.SIGSTOP)
+        found = run.result()
+        arrived = endpoint.counts()["arrived"]
+        dask.workers[0].send_signal(signal.SIGCONT)
+        time.sleep(2)
+        woken = endpoint.counts()["arrived"] - arrived
+    assert scores(found) == expected
+    assert "has said nothing for 4 seconds; its shards go to others" in capfd.readouterr().err
+    in_flight = 8 / 2 * 1.5  # of one worker, and its answers on the way to disk
+    assert endpoint.counts()["distinct_answered"] == 256
+    assert arrived - 256 <= in_flight
+    assert woken <= in_flight
+
+
+def test_workers_of_this_machine_are_not_looked_at_by_dasks_profiler() -> None:
+    pytest.importorskip("prefect_dask", reason="needs the extra dask")
+    from flows.runners.dask import connect
+    from flows.specs.runner_text import Runner
+
+    with connect(Runner.parse("dask:local?workers=1"), 1) as cluster:
+        said = cluster.try_out(profiler_threads)
+    assert list(said.values()) == [""]
+
+
+def profiler_threads() -> str:
+    """Those of this process."""
+    import threading
+
+    return ", ".join(thread.name for thread in threading.enumerate() if "Profile" in thread.name)
 
 
 @pytest.mark.slow
