@@ -1,8 +1,10 @@
 """A plan that may be asked: the request is checked, the store is open, and the model is there."""
 
 import logging
+from threading import Thread
 
 from backends.errors import BackendError
+from backends.files import remove_abandoned
 from flows.common.termination import termination_seconds
 from flows.planning import cache_explanation
 from flows.planning.missing_answers import check_stored
@@ -12,6 +14,7 @@ from flows.results.run_folder import RunFolder
 from flows.runners.registry import check_runner
 from flows.sinks.registry import check_sinks
 from flows.specs.runner_text import Runner
+from flows.storage.home import Home
 
 log = logging.getLogger("assay")
 
@@ -22,6 +25,8 @@ def checked_and_loaded(plan: Plan) -> Plan:
     Weights load here only where they will most likely be asked. Raises TaskError, BackendError or SpecError
     for a request that is wrong, before any model is loaded.
     """
+    # Of runs that were killed. Nobody waits for it: a home may have very many files.
+    Thread(target=_remove_abandoned, args=(plan.home,), name="removing", daemon=True).start()
     plan.check()
     termination_seconds()
     was_finished = _was_finished(plan)
@@ -39,6 +44,11 @@ def checked_and_loaded(plan: Plan) -> Plan:
     if was_finished:
         return plan
     return _loaded(plan)
+
+
+def _remove_abandoned(home: Home) -> None:
+    for folder in home.written_by_runs:
+        remove_abandoned(folder)
 
 
 def _was_finished(plan: Plan) -> bool:

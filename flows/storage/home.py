@@ -34,3 +34,9 @@ class Home:
     def identities(self) -> Path:
         """The identity each task had when it was last asked, for `--explain-cache`."""
         return self.root / "identities"
+
+    @property
+    def written_by_runs(self) -> tuple[Path, ...]:
+        """The folders that are of runs alone, whatever else somebody keeps in the home."""
+        steps, shared, catalog = (self.root / name for name in ("steps", "shared", "catalog"))
+        return (steps, shared, catalog, self.experience, self.parameters, self.identities)

@@ -126,6 +126,16 @@ def test_a_reference_leads_to_no_file_outside_of_the_steps_folder(path: str, tmp
         StepFiles(tmp_path / "steps").fetch({"path": path, "sha256": ""})
 
 
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(lab: Lab) -> None:
+    lab.add_texts("sums", 3)
+    left = [lab.home / "steps" / name / ".x.parquet.0123abcd~" for name in ("prepared", "scored/deep")]
+    for file in left:
+        file.parent.mkdir(parents=True)
+        file.write_text("half")
+    lab.evaluate("sums")
+    assert until(lambda: not any(file.exists() for file in left))
+
+
 def test_a_deleted_store_is_asked_for_anew(lab: Lab) -> None:
     lab.add_texts("sums", 5)
     before = lab.evaluate("sums").results["results"]

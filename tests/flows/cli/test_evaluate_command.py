@@ -1,5 +1,6 @@
 """The command line: what is wrong with a request is said in a line or two, at once, and exit status 2."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +160,35 @@ def test_help_and_import_load_nothing_heavy(how: str) -> None:
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.stderr.splitlines()}
     assert "flows" in imported, "the report of imports was read"
     assert imported & HEAVY == set()
+
+
+@pytest.mark.parametrize("flag", ["--model", "--tasks", "--output", "--system-instruction", "--metadata"])
+def test_bytes_that_are_not_utf_8_are_refused_in_a_line(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = os.fsdecode(b"scripted:\xff")
+    model = [] if flag == "--model" else ["--model", "scripted:hash"]
+    assert main([*model, flag, text]) == 2
+    assert capsys.readouterr().err == f"error: {flag}: has characters that are not UTF-8\n"
+
+
+@pytest.mark.parametrize(
+    "flag", ["--output", "--store", "--data-root", "--include-path", "--answers-from", "--config"]
+)
+def test_a_name_that_no_file_can_have_is_refused_in_a_line(
+    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    arguments = [
+        "--model",
+        "scripted:hash",
+        "--tasks",
+        "starter_choices",
+        "--limit",
+        "1",
+        "--output",
+        str(tmp_path),
+    ]
+    assert main([*arguments, flag, f"{tmp_path}/{'x' * 5000}"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert "xxxx" in line

@@ -1,13 +1,19 @@
 """A file is whole or not there, and nothing is left beside it."""
 
 import errno
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from backends.files import remove_abandoned
 from flows.common.errors import ResultError
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, place_of, write_text
+from tests.support.paths import ROOT
 
 
 def half_written(file: Path, error: BaseException) -> None:
@@ -75,6 +81,35 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
         other.write_text("other")
     assert file.read_text() == "one"
     assert list(tmp_path.iterdir()) == [file]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from backends.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "steps"
+    subprocess.run(
+        [sys.executable, "-c", KILLED, folder / "killed"], env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert len(list(folder.iterdir())) == 1
+    day_before = time.time() - 25 * 3600
+    for name in (".file.0123abcd", "tmp0123.tmp", "file", ".hidden"):  # the first two of earlier versions
+        (folder / name).write_text("old")
+        os.utime(folder / name, (day_before, day_before))
+    (folder / ".new.0123abcd").write_text("maybe of an earlier version that still runs")
+    with atomic_path(folder / "alive") as temporary:
+        temporary.write_text("half")
+        remove_abandoned(folder)
+        left = sorted(path.name for path in folder.iterdir())
+        assert left == sorted([".hidden", ".new.0123abcd", "file", temporary.name])
+    assert (folder / "alive").read_text() == "half"
 
 
 def test_text_is_written_as_utf_8_line_ends_as_they_are(tmp_path: Path) -> None:
