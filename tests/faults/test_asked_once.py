@@ -4,6 +4,7 @@ from threading import Event, Thread
 
 import pytest
 
+from backends.stop_sign import StopSign
 from flows.pipeline.questions_under_way import QuestionsUnderWay, wait_for
 from flows.results.evaluation_result import EvaluationResult
 from tests.faults.test_endpoint_runs import chat
@@ -81,7 +82,7 @@ def test_shards_that_share_questions_both_ways_never_wait_for_each_other() -> No
         with under_way.asking({"a", "b"}) as others:
             assert not others
             has_both.wait(20)
-        wait_for(set(others.values()), Event())
+        wait_for(set(others.values()), StopSign())
         ended.set()
 
     thread = Thread(target=first, daemon=True)
@@ -94,7 +95,7 @@ def test_shards_that_share_questions_both_ways_never_wait_for_each_other() -> No
     with under_way.asking({"c"}) as mine:
         assert not mine
     has_both.set()
-    wait_for(set(others.values()), Event())
+    wait_for(set(others.values()), StopSign())
     assert ended.wait(20)
     with under_way.asking({"a", "b", "c"}) as others:
         assert not others
