@@ -218,6 +218,9 @@ def test_ctrl_c_ends_the_calls_in_flight_soon_and_keeps_all_that_was_answered(
     assert until(lambda: endpoint.counts()["arrived"] >= 60, process)
     endpoint.change(hanging=1.0)
     process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert "paid for; Ctrl-C again ends them" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.status == 130
     assert "Traceback" not in ended.errors
