@@ -10,8 +10,9 @@ from backends.requests import Response
 from flows.planning import task_work
 from flows.planning.task_work import PreparedDocuments, ScoredDocuments, TaskOfRun, ToPrepare, ToScore
 from metrics.processes.call_messages import Ask
-from metrics.processes.call_process import CallProcesses, Origin, WorkEnded
+from metrics.processes.call_process import CallProcesses, Origin
 from metrics.processes.limits import WorkLimits
+from metrics.processes.watch import WorkEnded
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.configuration import check_task
 from tasks_lib.context import TaskContext

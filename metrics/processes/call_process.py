@@ -16,41 +16,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from time import monotonic
 from typing import Any, TypeVar, cast
-
-import psutil
 
 from metrics.processes import child
 from metrics.processes.call_messages import Ask, Asked, Gave, Job, Logged, Raised, Surroundings
 from metrics.processes.limits import WorkLimits
-from metrics.processes.marks import Page, Seen
+from metrics.processes.marks import Page
+from metrics.processes.watch import LOOK_SECONDS, Watch, WorkEnded, ended
 
 CHILD = "metrics.processes.call_child"
-# How often a process at work is looked at.
-LOOK_SECONDS = 0.25
 # A process that has nothing to do any more removes its temporary files, and ends.
 _END_SECONDS = 3.0
 # Processes that stay for the next call.
 _KEPT = 2
-# What a process may be killed by that has nothing to do with its work.
-_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 log = logging.getLogger("assay")
-
-
-class WorkEnded(Exception):
-    """A process ended, or had to be ended, before its work was done; the message says at what it was.
-
-    may_pass: whether the reason may have come from outside, so that another try may help.
-    """
-
-    def __init__(self, message: str, *, may_pass: bool) -> None:
-        super().__init__(message)
-        self.may_pass = may_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +175,7 @@ class _CallProcess:
 
     def result(self, job: Job, answer: Ask | None) -> Gave | Raised:
         """What comes of a job. Raises WorkEnded."""
-        watch = _Watch(self._process.pid, self._page, job.limits)
+        watch = Watch(self._process.pid, job.limits)
         content = pickle.dumps(job)
         try:
             self._connection.send((Surroundings.here(), content))
@@ -200,7 +183,7 @@ class _CallProcess:
                 while not self._connection.poll(LOOK_SECONDS):
                     if not self.is_there:  # and something it has started keeps the connection open
                         raise EOFError
-                    watch.look()
+                    watch.look(self._page.read())
                 match pickle.loads(self._connection.recv_bytes()):
                     case Logged(name, level, text):
                         logging.getLogger(name).log(level, "%s", text)
@@ -209,7 +192,7 @@ class _CallProcess:
                     case Gave() | Raised() as result:
                         return result
         except (EOFError, ConnectionError) as error:
-            raise self._ended(job.limits) from error
+            raise ended(self._process.wait(), self._page.read(), job.limits) from error
 
     def end(self) -> None:
         """Have the process end, and see to it that it does."""
@@ -224,56 +207,6 @@ class _CallProcess:
         """End it at once, with what it has started; whoever waits for its answer is told."""
         with suppress(ProcessLookupError):  # nothing is left of it
             os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _ended(self, limits: WorkLimits) -> WorkEnded:
-        """Why a process is no more that nobody here has ended."""
-        status, at = self._process.wait(), self._page.read()
-        if status == -signal.SIGXCPU:
-            most = limits.processor_seconds(at.is_document)
-            return WorkEnded(at.message(f"took more than {most:g} s of processor time"), may_pass=False)
-        if status >= 0:  # 0: it may have been idle too long just now
-            reason = f"ended its process (exit status {status})"
-            return WorkEnded(at.message(reason), may_pass=status == 0)
-        said = f"its process was killed by {signal.Signals(-status).name}"
-        if status == -signal.SIGKILL:
-            said += ", which the system does where there is no more memory"
-        return WorkEnded(at.message(said), may_pass=-status in _FROM_OUTSIDE)
-
-
-class _Watch:
-    """What no limit of the system ends: work that waits for ever, and work that takes too much memory."""
-
-    def __init__(self, process: int, page: Page, limits: WorkLimits) -> None:
-        self._process, self._page, self._limits = psutil.Process(process), page, limits
-        self._number, self._since = -1, monotonic()
-        self._waited, self._worked = 0.0, -1.0
-
-    def look(self) -> None:
-        """Raise WorkEnded where the process is at one piece of work too long, or has too much memory."""
-        at = self._page.read()
-        if at.number != self._number:
-            self._number, self._since, self._waited = at.number, monotonic(), 0.0
-        with suppress(psutil.Error):  # it has just ended
-            self._check_memory(at, self._process.memory_info().rss)
-            self._check_waiting(at, sum(self._process.cpu_times()[:2]))
-        most = self._limits.clock_seconds(at.is_document)
-        if monotonic() - self._since > most:
-            raise WorkEnded(at.message(f"did not end within {most:g} s"), may_pass=True)
-
-    def _check_waiting(self, at: Seen, worked: float) -> None:
-        """What waits for the processor is not asleep, however busy the machine is."""
-        before, self._worked = self._worked, worked
-        if worked == before and self._process.status() == psutil.STATUS_SLEEPING:
-            self._waited += LOOK_SECONDS
-        most = self._limits.waiting_seconds(at.is_document)
-        if self._waited > most:
-            raise WorkEnded(at.message(f"waited for more than {most:g} s"), may_pass=True)
-
-    def _check_memory(self, at: Seen, now: int) -> None:
-        most = self._limits.bytes_beyond(at.memory, at.is_document)
-        if now > most:
-            taken = (now - at.memory if at.is_document else now) / 2**30
-            raise WorkEnded(at.message(f"took {taken:.1f} GiB of memory, which is too much"), may_pass=False)
 
 
 def _answer(answer: Ask | None, arguments: Sequence[Any], options: Mapping[str, Any]) -> Gave | Raised:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import psutil
 
@@ -76,6 +76,12 @@ class Page:
         self._memory.close()
 
 
+class Marks(Protocol):
+    """Where a process writes what it works on."""
+
+    def write(self, number: int, memory: int, mark: Mark) -> None: ...
+
+
 class Watched:
     """This process, which is watched: each piece of work is written down, and has its processor time.
 
@@ -84,14 +90,14 @@ class Watched:
 
     _current: "Watched | None" = None
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Marks) -> None:
         self._page, self._limits = page, WorkLimits(math.inf, 0)
         self._process = psutil.Process()
         self._number, self._memory, self._mark = 0, 0, Mark()
         self._last_document: int | None = None
 
     @classmethod
-    def by(cls, page: Page) -> Self:
+    def by(cls, page: Marks) -> Self:
         """From now on, marks of this process are written to a page."""
         Watched._current = watched = cls(page)
         return watched

@@ -1,0 +1,1 @@
+"""Functions in a sandbox, of whose work nothing comes out but plain values."""
