@@ -14,6 +14,7 @@ from tests.support.finished_run import finished, other_run
 from tests.support.hub.fixtures import hub
 from tests.support.lab_fixtures import catalog_index, lab, no_installed_catalog, other_lab
 from tests.support.paths import SHARED, STORIES
+from tests.support.sandbox_fixture import bwrap
 from tests.support.servers.fixtures import (
     database,
     llama_cpp_url,
@@ -26,6 +27,7 @@ from tests.support.servers.fixtures import (
 )
 
 __all__ = [
+    "bwrap",
     "catalog_index",
     "database",
     "endpoint",

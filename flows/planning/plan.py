@@ -170,9 +170,8 @@ class Plan:
             options=self.ask_options,
         )
         chat = self.backend.apply_chat_template if spec.apply_chat_template else None
-        files, allows_code = self.selection.tasks, spec.allow_unsafe_code
         limits = WorkLimits(spec.doc_seconds, int(spec.doc_memory * 2**30))
-        return TaskCalls(files, context, chat, limits, allows_code=allows_code)
+        return TaskCalls(self.selection.tasks, context, chat, limits, spec.wanted_sandbox)
 
     @property
     def kinds(self) -> frozenset[RequestKind]:

@@ -1,11 +1,14 @@
 """Whether a backend can do what tasks need; decided before any model is loaded."""
 
+import logging
 from collections.abc import Collection
 
 from backends.protocol import Backend
 from backends.requests import MediaKind, RequestKind
 from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec
+from metrics.errors import MetricError
+from metrics.sandbox.unconfined import Unconfined
 from metrics.scores.metric import OutputType
 from tasks_lib.catalog.selection import Selection
 from tasks_lib.prompts.media import media_of
@@ -16,6 +19,8 @@ NEEDS: dict[OutputType, RequestKind] = {
     "loglikelihood_rolling": "loglikelihood_rolling",
     "generate_until": "generate_until",
 }
+log = logging.getLogger("assay")
+
 MEDIA: dict[MediaKind, str] = {"image": "images", "audio": "sound"}
 
 
@@ -26,15 +31,22 @@ def check_route(selection: Selection, backend: Backend, spec: EvaluationSpec) ->
         kinds = {NEEDS[file.config.output_type]} if file.config.output_type else set()
         if problem := not_offered(name, kinds, media_of(file.config), backend, spec):
             raise SpecError(problem)
-        if file.config.unsafe_code and not spec.allow_unsafe_code:
-            raise SpecError(
-                f"{name} runs code that the model writes: allow it with --allow-unsafe-code, "
-                f"in a container if the model is not trusted"
-            )
+        if file.config.unsafe_code:
+            _check_sandbox(name, spec)
     if spec.apply_chat_template and not (backend.capabilities.chat_template and backend.chat_template()):
         raise SpecError(f"--apply-chat-template: {spec.model} has no chat template")
     if spec.end_of_thinking is not None and not backend.capabilities.thinking:
         raise SpecError(f"--end-of-thinking: {spec.model} does not part thinking from answers")
+
+
+def _check_sandbox(task: str, spec: EvaluationSpec) -> None:
+    """Raise SpecError where the programs of a task have no sandbox and may not run without one."""
+    try:
+        found = spec.wanted_sandbox.found()
+    except MetricError as error:
+        raise SpecError(f"{task} runs code that the model writes: {error}") from error
+    if isinstance(found, Unconfined):
+        log.warning("%s runs code that the model writes, without a sandbox: %s", task, found.because)
 
 
 def not_offered(

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from flows.planning.plan import Plan
 from flows.storage.step_files import File
 
-CODE = {"load_model": 3, "prepare": 9, "infer": 3, "score": 8}
+CODE = {"load_model": 3, "prepare": 9, "infer": 3, "score": 9}
 
 Parts = Mapping[str, object]
 

@@ -13,6 +13,7 @@ from metrics.processes.call_messages import Ask
 from metrics.processes.call_process import CallProcesses, Origin
 from metrics.processes.limits import WorkLimits
 from metrics.processes.watch import WorkEnded
+from metrics.sandbox.pick import Wanted
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.configuration import check_task
 from tasks_lib.context import TaskContext
@@ -38,8 +39,8 @@ class TaskCalls:
     """The tasks of one run, by name.
 
     context: what each is given, without a chat template. chat: the model's, where prompts go through it; it
-    is called here. allows_code: whether what the model has written may run. limits: of work on a document.
-    lacking: why tasks cannot be asked here, once all are checked.
+    is called here. sandbox: of what the model has written. limits: of work on a document. lacking: why tasks
+    cannot be asked here, once all are checked.
     """
 
     def __init__(
@@ -48,11 +49,10 @@ class TaskCalls:
         context: TaskContext,
         chat: ChatRenderer | None,
         limits: WorkLimits,
-        *,
-        allows_code: bool,
+        sandbox: Wanted,
     ) -> None:
         self._files, self.context, self._chat = files, context, chat
-        self._limits, self._allows_code = limits, allows_code
+        self._limits, self._sandbox = limits, sandbox
         self._run = token_hex(8)
         self._digests: dict[str, str] = {}
         self.lacking: Mapping[str, str] = {}
@@ -112,7 +112,7 @@ class TaskCalls:
     def of_run(self, name: str) -> TaskOfRun:
         """What a process needs to open a task."""
         has_chat = self._chat is not None
-        return TaskOfRun(self._run, self._files[name], self.context, has_chat, self._allows_code, KEPT_TASKS)
+        return TaskOfRun(self._run, self._files[name], self.context, has_chat, self._sandbox, KEPT_TASKS)
 
     def _call(self, name: str, function: Callable[[Argument, Ask], Result], argument: Argument) -> Result:
         file = self._files[name]

@@ -21,6 +21,7 @@ from flows.planning.requests_file import Written
 from flows.results.samples_file import check_writable, write_samples
 from metrics.hf_evaluate.code_eval import allowing_code
 from metrics.processes.call_messages import Ask
+from metrics.sandbox.pick import Wanted
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.configuration import check_task
 from tasks_lib.checks.trial import TriedDocuments
@@ -38,15 +39,14 @@ class TaskOfRun:
     """What a process needs to open a task.
 
     run: which run it is for; another one finds its data anew. has_chat: whether the caller has a chat
-    template. allows_code: whether what the model has written may run. kept: how many tasks stay open,
-    with their documents.
+    template. sandbox: of what the model has written. kept: how many tasks stay open, with their documents.
     """
 
     run: str
     file: TaskFile
     context: TaskContext
     has_chat: bool
-    allows_code: bool
+    sandbox: Wanted
     kept: int
 
 
@@ -100,20 +100,20 @@ def begin() -> None:
 
 def check(asked: TaskOfRun, ask: Ask) -> None:
     """Raise what keeps a task from being used, as far as that is seen without a document."""
-    with allowing_code(asked.allows_code):
+    with allowing_code(asked.sandbox):
         check_task(asked.file, asked.context)
 
 
 def digest(asked: TaskOfRun, ask: Ask) -> str:
     """The identity of the content of a task's data."""
-    with allowing_code(asked.allows_code):
+    with allowing_code(asked.sandbox):
         return _OPENED.task(asked, ask).documents.digest()
 
 
 def prepare(asked: ToPrepare, ask: Ask) -> PreparedDocuments:
     """Write the requests of a task, and score made-up answers to some of them, so that what scoring lacks is
     known before anything is asked."""
-    with allowing_code(asked.task.allows_code):
+    with allowing_code(asked.task.sandbox):
         task = _OPENED.task(asked.task, ask)
         task.scorer.check()
         tried = TriedDocuments(task)
@@ -125,7 +125,7 @@ def prepare(asked: ToPrepare, ask: Ask) -> PreparedDocuments:
 
 def score(asked: ToScore, ask: Ask) -> ScoredDocuments:
     """Score the documents that have all their answers, and write their samples."""
-    with allowing_code(asked.task.allows_code):
+    with allowing_code(asked.task.sandbox):
         task = _OPENED.task(asked.task, ask)
         _check_same_documents(task, asked)
         compat = asked.task.context.options.compat

@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,7 @@ from flows.specs.runner_text import LOCAL, Runner
 from flows.specs.store_address import check_store
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, place_of
+from metrics.sandbox.pick import Choice, Wanted
 
 DEFAULT_MODEL = "starter:smollm2-135m-instruct?dtype=float32"
 DEFAULT_TASKS = ("starter_choices", "starter_math", "starter_text")
@@ -235,7 +236,13 @@ class EvaluationSpec(NoKeys):
     )
     allow_unsafe_code: bool = Field(
         default=False,
-        description="run code that the model writes, for tasks that test it; there is no sandbox",
+        description="run programs that the model writes also where no sandbox proves itself, as you",
+    )
+    sandbox: Choice = Field(
+        default="auto",
+        description="where programs that the model writes run, for tasks that test them: bwrap (bubblewrap), "
+        "docker (or Podman), none (only with --allow-unsafe-code), or auto, the first that proves itself "
+        "(docs/security.md)",
     )
     doc_seconds: float = Field(
         default=120,
@@ -329,6 +336,17 @@ class EvaluationSpec(NoKeys):
         for sink in sinks:
             open_sink(sink)
         return sinks
+
+    @model_validator(mode="after")
+    def _no_sandbox_only_where_that_is_allowed(self) -> Self:
+        if self.sandbox == "none" and not self.allow_unsafe_code:
+            raise ValueError("sandbox none runs the model's programs as you: it needs --allow-unsafe-code")
+        return self
+
+    @property
+    def wanted_sandbox(self) -> Wanted:
+        """The sandbox of programs that the model writes."""
+        return Wanted(self.sandbox, self.allow_unsafe_code)
 
     @property
     def steps_folder(self) -> Place:

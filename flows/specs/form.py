@@ -44,6 +44,7 @@ TITLES = {
     "truncate": "Asking: prompts that are too long",
     "min_coverage": "Scoring: least coverage",
     "cluster": "Scoring: cluster",
+    "sandbox": "Scoring: sandbox of the model's programs",
     "allow_unsafe_code": "Scoring: allow unsafe code",
     "doc_seconds": "Scoring: seconds of a document",
     "doc_memory": "Scoring: memory of a document",

@@ -10,6 +10,7 @@ from flows.specs.evaluation import EvaluationSpec, Output, names, paths
 from flows.specs.form import as_form
 from flows.specs.no_keys import NoKeys
 from flows.specs.validation import validated
+from metrics.sandbox.pick import Choice
 
 # What of a run's request is about asking.
 _ASKING = (
@@ -44,7 +45,12 @@ class RescoreSpec(NoKeys):
     )
     allow_unsafe_code: bool = Field(
         default=False,
-        description="run code that the model wrote, for tasks that test it; there is no sandbox",
+        description="run programs that the model wrote also where no sandbox proves itself, as you",
+    )
+    sandbox: Choice = Field(
+        default="auto",
+        description="where programs that the model wrote run: bwrap, docker, none (only with "
+        "--allow-unsafe-code), or auto, the first that proves itself (docs/security.md)",
     )
     cluster: str | None = Field(
         default=None,

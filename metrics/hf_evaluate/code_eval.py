@@ -1,58 +1,36 @@
-"""pass@k of programs that a model wrote: each is run with its tests in a process of its own.
-
-What keeps a program apart - time, memory, a folder of its own, no input, no output, no secrets of the
-environment, dangerous functions switched off - keeps it from doing harm by accident. It is no sandbox: a
-program that means harm can still read and send what the user can. Where that matters, run the whole
-evaluation in a container or a virtual machine.
+"""pass@k of programs that a model wrote: each is run in a sandbox, and its tests are asked of it.
 
 Interface and numbers are those of `code_eval` of Hugging Face's `evaluate`, after Chen et al., Evaluating
 Large Language Models Trained on Code, 2021 (arXiv 2107.03374).
 """
 
-import os
-import select
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-import psutil
 
 from metrics.errors import MetricError
+from metrics.judge.court import PASSED
+from metrics.judge.judged import judged
+from metrics.sandbox.pick import Wanted
 
-_is_allowed: ContextVar[bool] = ContextVar("code_is_allowed", default=False)
-_CHILD = Path(__file__).resolve().parents[1] / "processes" / "code_child.py"
-# A process that starts and waits so long for something else than the processor will not start any more.
-_SECONDS_TO_START = 60.0
-# A program that has neither ended nor had its time after so many times that, by the clock, was not let run.
-PATIENCE = 60
-_LOOK_SECONDS = 0.1
-# All that a program gets to see of the environment.
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
-# Numerical libraries reserve memory for each thread, of which a program may have little.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-PASSED, TIMED_OUT = "passed", "timed out"
+_wanted: ContextVar[Wanted | None] = ContextVar("sandbox_of_code", default=None)
 
 
 @contextmanager
-def allowing_code(is_allowed: bool) -> Iterator[None]:
-    """Within the block, in this thread, what a model wrote may be run, or not. Elsewhere it may not."""
-    token = _is_allowed.set(is_allowed)
+def allowing_code(wanted: Wanted | None) -> Iterator[None]:
+    """Within the block, in this thread, what a model wrote may be run in such a sandbox. Elsewhere, and with
+    None, it may not."""
+    token = _wanted.set(wanted)
     try:
         yield
     finally:
-        _is_allowed.reset(token)
+        _wanted.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +64,24 @@ def compute(
     Returns `pass@k` (mean over the problems) by that name, and by problem pairs of a candidate's position and
     the fields of its `Outcome`.
 
-    Errors: MetricError where running code is not allowed, where the two sequences differ in length, and where
-    the machine does not let a program run.
+    Errors: MetricError where running code is not allowed, where no sandbox proves itself, where the two
+    sequences differ in length, and where the machine does not let a program run.
     """
-    if not _is_allowed.get():
-        raise MetricError("this runs code that the model wrote, which --allow-unsafe-code allows")
+    allowed = _wanted.get()
+    if allowed is None:
+        raise MetricError("this runs code that the model wrote, where none may run")
     if len(references) != len(predictions):
         raise MetricError(f"{len(predictions)} lists of candidates for {len(references)} problems")
+    sandbox = allowed.found()
     programs = [
-        (task, number, f"{candidate}\n{tests}")
+        (task, number, candidate, tests)
         for task, (candidates, tests) in enumerate(zip(predictions, references, strict=True))
         for number, candidate in enumerate(candidates)
     ]
     outcomes: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     with ThreadPoolExecutor(num_workers) as pool:
-        results = pool.map(lambda program: run_program(program[2], timeout), programs)
-        for (task, number, _), result in zip(programs, results, strict=True):
+        results = pool.map(lambda one: judged(sandbox, one[2], one[3], timeout), programs)
+        for (task, number, *_), result in zip(programs, results, strict=True):
             outcome = Outcome(task, result == PASSED, result, number)
             outcomes[task].append((number, asdict(outcome)))
     counts = [
@@ -123,98 +103,6 @@ def pass_at_k(candidates: int, passed: int, k: int) -> float:
 def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> float:
     """`pass_at_k` over problems, each with its numbers of candidates and of those that passed."""
     return float(np.mean([pass_at_k(candidates, passed, k) for candidates, passed in counts]))
-
-
-def run_program(program: str, timeout: float) -> str:
-    """`passed`, `timed out`, or `failed: ` and why; whatever the program started has ended then."""
-    with tempfile.TemporaryDirectory(prefix="candidate-", ignore_cleanup_errors=True) as folder:
-        source, inside = Path(folder, "program.py"), Path(folder, "inside")
-        source.write_bytes(program.encode("utf-8", "surrogatepass"))
-        inside.mkdir()
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-s", str(_CHILD), str(source), str(timeout)],
-            cwd=inside,
-            env=_environment(inside),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            said = _said(process, timeout)
-        finally:
-            _kill(process)
-    if said:
-        return said
-    if process.returncode in (-signal.SIGPROF, -signal.SIGXCPU):
-        return TIMED_OUT
-    return f"failed: the process ended with status {process.returncode}"
-
-
-def _environment(folder: Path) -> Mapping[str, str]:
-    own = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return {**own, **_ONE_THREAD, "HOME": str(folder), "TMPDIR": str(folder), "PYTHONHASHSEED": "0"}
-
-
-def _said(process: "subprocess.Popen[bytes]", timeout: float) -> str:
-    """What `metrics/processes/code_child.py` says: a line break when the program begins, and a line when it
-    has ended.
-
-    "" where the process ended without a word.
-    """
-    assert process.stdout is not None
-    if _line(process, process.stdout, _SECONDS_TO_START) is None:
-        return "failed: the process did not start"
-    line = _line(process, process.stdout, timeout)
-    if line is None:
-        return TIMED_OUT
-    return line[:-1].decode("unicode_escape") if line.endswith(b"\n") else ""
-
-
-def _line(process: "subprocess.Popen[bytes]", pipe: IO[bytes], seconds: float) -> bytes | None:
-    """What is written up to a line break or the end; None where the process waits so long for something else
-    than the processor, or works so long with all that it has started.
-
-    Raises MetricError where nothing comes and it does not wait: the machine does not let it run.
-    """
-    ends, waited = time.monotonic() + PATIENCE * seconds, 0.0
-    own = psutil.Process(process.pid)
-    at_start = worked = _work(own)
-    poll, line = select.poll(), b""
-    poll.register(pipe, select.POLLIN)
-    while not line.endswith(b"\n"):
-        if poll.poll(_LOOK_SECONDS * 1000):
-            piece = os.read(pipe.fileno(), 1)
-            if not piece:
-                break
-            line += piece
-            continue
-        with suppress(psutil.Error):  # it has just ended
-            before, worked = worked, _work(own)
-            waits = own.status() == psutil.STATUS_SLEEPING and worked == before
-            waited += _LOOK_SECONDS if waits else 0.0
-        if max(waited, worked - at_start) >= seconds:
-            return None
-        if time.monotonic() > ends:
-            raise MetricError(f"a program of {seconds:g} s had not ended after {PATIENCE * seconds:g} s")
-    return line
-
-
-def _work(process: psutil.Process) -> float:
-    """The processor time of a process and of those that it has started, in seconds."""
-    taken = 0.0
-    for one in (process, *process.children(recursive=True)):
-        with suppress(psutil.Error):  # it has ended meanwhile
-            taken += sum(one.cpu_times()[:2])
-    return taken
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End the process with all that it started: its group, which is there until the process is waited for."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
 
 
 def _enough(counts: Sequence[tuple[int, int]], k: int) -> bool:

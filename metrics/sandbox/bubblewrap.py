@@ -1,6 +1,7 @@
 """Programs in bubblewrap: of the machine they see /usr, a Python and its packages, and can change nothing.
 
-They have no network, no other processes, no environment, and files in memory only.
+They have no network, no other processes, no environment, and files in memory only. All that a program starts
+ends with it, and with whoever started it.
 """
 
 import os
@@ -30,6 +31,7 @@ class Bubblewrap:
     interpreter: Interpreter
     is_root: bool
     name: str = "bwrap"
+    is_apart: bool = True
     has_filter: bool = True
 
     @property
@@ -61,9 +63,10 @@ class Bubblewrap:
 
     def _user(self) -> list[str]:
         """Root needs no namespace of users, in which it would stay root to the limits of the system; it keeps
-        what it needs to become somebody else."""
+        what it needs to become somebody else. Bubblewrap's own process within, which has the others end, is
+        out of reach of these; without root it would not be, and the program takes its place."""
         if not self.is_root:
-            return ["--unshare-user", "--cap-drop", "ALL"]
+            return ["--unshare-user", "--cap-drop", "ALL", "--as-pid-1"]
         return ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
 
     def _drop(self) -> list[str]:

@@ -3,7 +3,6 @@
 A container has the Python of its image, with the image's packages.
 """
 
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from metrics.sandbox.program import OPEN_FILES, WORKSPACE, Program
 
+# Whether one that is here has a daemon is for the proof to find out.
 CLIENTS = ("docker", "podman")
 # The version of Python that runs this, so that programs mean the same.
 IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
@@ -23,6 +23,7 @@ class Docker:
 
     client: str
     image: str = IMAGE
+    is_apart: bool = True
     has_filter: bool = False
 
     @property
@@ -51,11 +52,6 @@ class Docker:
             self.image,
             *program.argv,
         ]
-
-
-def client_here() -> str | None:
-    """The first of the clients that is here; whether it has a daemon is for the proof to find out."""
-    return next((client for client in CLIENTS if shutil.which(client)), None)
 
 
 def _environment(program: Program) -> Iterator[tuple[str, str]]:

@@ -18,23 +18,23 @@ _HAS_PROC = Path("/proc/self/stat").exists()
 @dataclass(frozen=True, slots=True)
 class Taken:
     """seconds: of processor time, of those that have ended too. memory: bytes that belong to no file.
-    is_at_work: whether one of them is using a processor or waits for one."""
+    is_waiting: whether none of them is using a processor, waits for one, or for a disk."""
 
     seconds: float
     memory: int
-    is_at_work: bool
+    is_waiting: bool
 
     def __add__(self, other: "Taken") -> "Taken":
-        is_at_work = self.is_at_work or other.is_at_work
-        return Taken(self.seconds + other.seconds, self.memory + other.memory, is_at_work)
+        is_waiting = self.is_waiting and other.is_waiting
+        return Taken(self.seconds + other.seconds, self.memory + other.memory, is_waiting)
 
 
-NOTHING = Taken(0.0, 0, False)
+NOTHING = Taken(0.0, 0, True)
 
 
-def taken_by(pid: int) -> Taken:
-    """What a process and its descendants have taken; what ends meanwhile may be left out."""
-    return sum((_taken(one) for one in family(pid)), NOTHING)
+def taken_by(pid: int, *, with_itself: bool = True) -> Taken:
+    """What a process and its descendants have taken, or these alone; what ends meanwhile may be left out."""
+    return sum((_taken(one) for one in family(pid) if with_itself or one != pid), NOTHING)
 
 
 def family(pid: int) -> Iterator[int]:
@@ -66,7 +66,7 @@ def _taken(pid: int) -> Taken:
         return NOTHING
     seconds = sum(map(int, stat[_TIMES])) / os.sysconf("SC_CLK_TCK")
     own_pages = int(pages[_RESIDENT]) - int(pages[_SHARED])
-    return Taken(seconds, own_pages * os.sysconf("SC_PAGE_SIZE"), stat[_STATE] in "RD")
+    return Taken(seconds, own_pages * os.sysconf("SC_PAGE_SIZE"), stat[_STATE] not in "RD")
 
 
 def _children_elsewhere(pid: int) -> list[int]:
@@ -83,6 +83,6 @@ def _taken_elsewhere(pid: int) -> Taken:
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         with process.oneshot():
-            is_at_work = process.status() == psutil.STATUS_RUNNING
-            return Taken(sum(process.cpu_times()[:4]), process.memory_info().rss, is_at_work)
+            is_waiting = process.status() != psutil.STATUS_RUNNING
+            return Taken(sum(process.cpu_times()[:4]), process.memory_info().rss, is_waiting)
     return NOTHING

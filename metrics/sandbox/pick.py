@@ -1,17 +1,17 @@
 """Which sandbox programs run in: the one that was asked for, or the first that proves itself here."""
 
-import logging
 import os
 import platform
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from metrics.errors import MetricError
 from metrics.sandbox import proof
 from metrics.sandbox.bubblewrap import Bubblewrap
-from metrics.sandbox.docker import IMAGE, Docker, client_here
+from metrics.sandbox.docker import CLIENTS, IMAGE, Docker
 from metrics.sandbox.interpreter import own_interpreter, system_interpreter
 from metrics.sandbox.program import Sandbox
 from metrics.sandbox.system_calls import FILTER
@@ -25,7 +25,21 @@ WAY_OUT = (
     "programs run with --allow-unsafe-code alone"
 )
 
-log = logging.getLogger("assay")
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The sandbox that somebody wants for a model's programs. allows_none: whether it may be none."""
+
+    choice: Choice = "auto"
+    allows_none: bool = False
+
+    def found(self) -> Sandbox:
+        """The sandbox that there is. Raises MetricError."""
+        return sandbox_of(self.choice, allows_none=self.allows_none)
+
+
+# For code that no model has written.
+NONE = Wanted("none", allows_none=True)
 
 
 @cache
@@ -38,7 +52,7 @@ def sandbox_of(choice: Choice, *, allows_none: bool) -> Sandbox:
     if choice == "none":
         if not allows_none:
             raise MetricError("--sandbox none runs a model's programs as you: it needs --allow-unsafe-code")
-        return Unconfined()
+        return Unconfined("--sandbox none")
     reasons: list[str] = []
     for candidate in _candidates(choice, reasons):
         try:
@@ -48,8 +62,7 @@ def sandbox_of(choice: Choice, *, allows_none: bool) -> Sandbox:
             continue
         return candidate
     if choice == "auto" and allows_none:
-        log.warning("programs run without a sandbox: %s", "; ".join(reasons))
-        return Unconfined()
+        return Unconfined("; ".join(reasons))
     raise MetricError(f"{'; '.join(reasons)}. {WAY_OUT}")
 
 
@@ -58,9 +71,9 @@ def _candidates(choice: Choice, reasons: list[str]) -> Iterator[Sandbox]:
     if choice in ("auto", "bwrap"):
         yield from _bubblewraps(reasons)
     if choice in ("auto", "docker"):
-        if client := client_here():
-            yield Docker(client, os.environ.get(IMAGE_VARIABLE) or IMAGE)
-        else:
+        clients = [client for client in CLIENTS if shutil.which(client)]
+        yield from (Docker(client, os.environ.get(IMAGE_VARIABLE) or IMAGE) for client in clients)
+        if not clients:
             reasons.append("docker and podman are not installed")
 
 

@@ -66,6 +66,11 @@ class Sandbox(Protocol):
         ...
 
     @property
+    def is_apart(self) -> bool:
+        """Whether it keeps anything apart."""
+        ...
+
+    @property
     def has_filter(self) -> bool:
         """Whether the command reads a filter of system calls (`system_calls.FILTER`) from the descriptor that
         stands in it as `FILTER_DESCRIPTOR`."""

@@ -6,14 +6,16 @@ memory that is counted to no process.
 
 import errno
 import platform
+import signal
 import struct
 from dataclasses import dataclass
 
 _NEW_USER_NAMESPACE = 0x10000000  # CLONE_NEWUSER
+_STOP = signal.SIGSTOP  # which has a process neither work nor wait: it would never be out of time
 _X32 = 0x40000000  # x86-64's second set of numbers begins there
 
 # The fields of what a filter sees of a call.
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32)
 # Operations of the kernel's filter machine.
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
@@ -21,12 +23,15 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """architecture: its number. clone, clone3, unshare: numbers of calls that are looked at more closely.
-    refused: of those that nobody has."""
+    """architecture: its number. clone, clone3, unshare, kill, tkill, tgkill: numbers of calls that are looked
+    at more closely. refused: of those that nobody has."""
 
     architecture: int
     clone: int
     unshare: int
+    kill: int
+    tkill: int
+    tgkill: int
     refused: dict[str, int]
     clone3: int = 435
 
@@ -42,6 +47,7 @@ _NEW = {
     "fsconfig": 431,
     "fsmount": 432,
     "fspick": 433,
+    "pidfd_send_signal": 424,
     "pidfd_getfd": 438,
     "mount_setattr": 442,
     "memfd_secret": 447,
@@ -51,6 +57,8 @@ _X86 = {
     "shmget": 29,
     "msgget": 68,
     "ptrace": 101,
+    "rt_sigqueueinfo": 129,
+    "rt_tgsigqueueinfo": 297,
     "pivot_root": 155,
     "chroot": 161,
     "mount": 165,
@@ -82,6 +90,8 @@ _ARM = {
     "init_module": 105,
     "delete_module": 106,
     "ptrace": 117,
+    "rt_sigqueueinfo": 138,
+    "rt_tgsigqueueinfo": 240,
     "msgget": 186,
     "shmget": 194,
     "add_key": 217,
@@ -100,8 +110,8 @@ _ARM = {
 }
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, clone=56, unshare=272, refused=_X86 | _NEW),
-    "aarch64": _Machine(0xC00000B7, clone=220, unshare=97, refused=_ARM | _NEW),
+    "x86_64": _Machine(0xC000003E, 56, 272, 62, 200, 234, _X86 | _NEW),
+    "aarch64": _Machine(0xC00000B7, 220, 97, 129, 130, 131, _ARM | _NEW),
 }
 
 
@@ -126,17 +136,22 @@ def _filter(machine: _Machine) -> bytes:
     ]
     for number in machine.refused.values():
         rules += [_rule(_EQUAL, number, 0, 1), _rule(_RETURN, refuse)]
-    return b"".join(
-        [
-            *rules,
-            _rule(_EQUAL, machine.clone, 1, 0),
-            _rule(_EQUAL, machine.unshare, 0, 3),
-            _rule(_LOAD, _FIRST_ARGUMENT),
-            _rule(_ANY_BIT, _NEW_USER_NAMESPACE, 0, 1),
+    looked_at = (
+        (machine.clone, 0, _ANY_BIT, _NEW_USER_NAMESPACE),
+        (machine.unshare, 0, _ANY_BIT, _NEW_USER_NAMESPACE),
+        (machine.kill, 1, _EQUAL, _STOP),
+        (machine.tkill, 1, _EQUAL, _STOP),
+        (machine.tgkill, 2, _EQUAL, _STOP),
+    )
+    for number, argument, operation, value in looked_at:
+        rules += [
+            _rule(_EQUAL, number, 0, 4),
+            _rule(_LOAD, _ARGUMENTS[argument]),
+            _rule(operation, value, 0, 1),
             _rule(_RETURN, refuse),
             _rule(_RETURN, _ALLOW),
         ]
-    )
+    return b"".join([*rules, _rule(_RETURN, _ALLOW)])
 
 
 def _rule(operation: int, value: int, holds: int = 0, else_: int = 0) -> bytes:

@@ -10,9 +10,11 @@ from metrics.sandbox.program import Program
 
 @dataclass(frozen=True, slots=True)
 class Unconfined:
-    """A sandbox that keeps nothing apart; programs set their own limits."""
+    """A sandbox that keeps nothing apart; programs set their own limits. because: why there is no other."""
 
+    because: str = ""
     name: str = "none"
+    is_apart: bool = False
     has_filter: bool = False
 
     @property

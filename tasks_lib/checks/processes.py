@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from metrics.hf_evaluate.code_eval import allowing_code
+from metrics.sandbox.pick import NONE
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.checks.checker import Checker, Finding
 from tasks_lib.checks.importer import TaskCode
@@ -149,6 +150,6 @@ def _work(connection: Connection, setup: CheckSetup, unusable: dict[str, str]) -
     code = TaskCode(setup.trusted, unusable, importing=connection.send, unreachable=go_offline())
     checker = Checker(setup.catalog, setup.trusted, code, setup.roots)
     # Some task code tries its metric when imported, on a program of its own; no model has written anything.
-    with allowing_code(True), suppress(EOFError):  # the other side has no more names
+    with allowing_code(NONE), suppress(EOFError):  # the other side has no more names
         while True:
             connection.send(checker.check(connection.recv()))

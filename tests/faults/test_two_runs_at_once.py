@@ -7,6 +7,8 @@ from pathlib import Path
 from threading import Barrier
 from unittest.mock import patch
 
+import pytest
+
 from flows import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
@@ -43,9 +45,16 @@ def add_tasks(lab: Lab) -> None:
 def specs(lab: Lab, endpoint: Endpoint, output: Path) -> tuple[EvaluationSpec, EvaluationSpec]:
     """Runs that differ in model, permission, budget and output."""
     model = chat(endpoint, max_concurrency=1, timeout=20)
-    one = lab.spec("coded,sums", allow_unsafe_code=True, output=output / "one", trust_task_code=True)
+    one = lab.spec(
+        "coded,sums", allow_unsafe_code=True, sandbox="none", output=output / "one", trust_task_code=True
+    )
     other = lab.spec(
-        "coded,sums", model, task_budget_tokens=400, output=output / "other", trust_task_code=True
+        "coded,sums",
+        model,
+        task_budget_tokens=400,
+        output=output / "other",
+        trust_task_code=True,
+        sandbox="docker",
     )
     return one, other
 
@@ -61,7 +70,14 @@ def taken(result: EvaluationResult) -> object:
     return facts.requests_asked, facts.requests_reused, facts.cost and facts.cost.run
 
 
-def test_runs_of_one_process_see_nothing_of_each_other(lab: Lab, tmp_path: Path, endpoint: Endpoint) -> None:
+def test_runs_of_one_process_see_nothing_of_each_other(
+    lab: Lab, tmp_path: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker.parent), prepend=os.pathsep)
     add_tasks(lab)
     endpoint.change(latency=0.05)
     with patch.dict(os.environ, ASSAY_HOME=str(tmp_path / "alone")):
@@ -82,6 +98,6 @@ def test_runs_of_one_process_see_nothing_of_each_other(lab: Lab, tmp_path: Path,
     one, other = together
     assert taken(one) == taken(alone[0])
     assert one.results["results"]["coded"]["passed,none"] == 1.0
-    assert "--allow-unsafe-code" in other.failures["coded"]
+    assert "docker does not run programs here" in other.failures["coded"]
     assert "budget" in other.failures["sums"]
     assert [result.folder.parts[-3] for result in together] == ["one", "other"]  # type: ignore[union-attr]

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from backends.requests import Request
 from flows.storage.home import Home
 from metrics.hf_evaluate.code_eval import allowing_code
+from metrics.sandbox.pick import NONE
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.catalog import Catalog
 from tasks_lib.catalog.selection import TaskFile
@@ -90,7 +91,7 @@ def look(name: str, schemas: dict[str, Field], *, forget: bool = False) -> Looke
     if reason := next((why for pattern, why in NEVER.items() if re.fullmatch(pattern, name)), None):
         return Outcome(name, "not compared", reason)
     try:
-        with quietly(), time_limit(), allowing_code(True):
+        with quietly(), time_limit(), allowing_code(NONE):
             file = catalog().select([name]).tasks[name]
             _refuse_other_kinds(file)
             schema = _schema(file, schemas)

@@ -11,6 +11,7 @@ from flows.common.errors import SpecError
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
+from metrics.sandbox.pick import sandbox_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
@@ -43,14 +44,32 @@ def _every_second(data: Path) -> Mapping[str, str]:
     return {row["prompt"]: row["canonical_solution"] for row in rows[::2]} | {"*": "    pass"}
 
 
-def test_code_is_refused_before_anything_is_loaded_or_asked(run: Any, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"^humaneval runs code that the model writes: .*--allow-unsafe-code"):
+def test_without_a_sandbox_code_is_refused_before_anything_is_loaded_or_asked(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox_of.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        SpecError, match=r"^humaneval runs code that the model writes: .*apt install bubblewrap"
+    ):
         run()
     assert not (tmp_path / "results").exists()
+    sandbox_of.cache_clear()
+
+
+def test_no_sandbox_has_to_be_allowed(run: Any) -> None:
+    with pytest.raises(ValueError, match="it needs --allow-unsafe-code"):
+        run(sandbox="none")
+
+
+def test_humaneval_needs_no_flag_where_there_is_a_sandbox(bwrap: object, run: Any) -> None:
+    result = run()
+    assert result.failures == {}
+    assert list(result.samples("humaneval")["pass@1"]) == [1.0, 0.0] * 3
 
 
 def test_humaneval_counts_the_programs_that_pass_their_tests(run: Any) -> None:
-    result = run(allow_unsafe_code=True)
+    result = run(allow_unsafe_code=True, sandbox="none")
     assert result.failures == {}
     assert result.results["results"]["humaneval"]["pass@1,create_test"] == 0.5
     assert list(result.samples("humaneval")["pass@1"]) == [1.0, 0.0] * 3

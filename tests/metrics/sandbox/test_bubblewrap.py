@@ -42,6 +42,7 @@ def said(sandbox: Sandbox, source: str, *arguments: object) -> str:
         ("os.chroot('/w')", "PermissionError"),
         ("call('unshare', 0x10000000)", "PermissionError"),
         ("call('memfd_create', b'kept', 0)", "PermissionError"),
+        ("os.kill(os.getpid(), 19)", "PermissionError"),
         ("call('ptrace', 16, os.getppid(), 0, 0)", "PermissionError"),
         ("call('mount', b'none', b'/w', b'tmpfs', 0, 0)", "PermissionError"),
     ],
@@ -163,7 +164,8 @@ def test_processor_time_is_bounded(bwrap: Sandbox) -> None:
 
 def test_whoever_started_it_is_killed_and_nothing_is_left(bwrap: Sandbox, tmp_path: Path) -> None:
     mark = f"left behind by {os.getpid()}"
-    source = f"import os, time; os.fork(); os.setsid(); os.fork(); time.sleep(600) # {mark}"
+    leave = "os.getpid() == os.getsid(0) or os.setsid()"
+    source = f"import os, time; os.fork(); os.fork(); {leave}; time.sleep(600) # {mark}"
     harness = subprocess.Popen(
         [
             sys.executable,
