@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flows.checking.changes import Change, changes
 from flows.common.errors import ResultError, SpecError
 from flows.results.evaluation_result import EvaluationResult
-from flows.results.run_folder import RunFolder
+from flows.results.reading import reading
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, place_of
 
@@ -47,9 +47,12 @@ class Checked:
         return "\n\n".join([*(one.text() for one in self.changed), *self.unread, counted])
 
 
-def check(folder: str | Place) -> Checked:
-    """Look through the finished runs below a folder, on disk or in a bucket. Raises SpecError where there is
-    none."""
+def check(folder: str | Place, store: str | None = None) -> Checked:
+    """Look through the finished runs below a folder, on disk or in a bucket.
+
+    store: where the answers are of runs that this home did not write, or an earlier version. Raises SpecError
+    where there is none.
+    """
     changed: list[ChangedRun] = []
     unread: list[str] = []
     runs = list(_runs(place_of(folder)))
@@ -59,9 +62,10 @@ def check(folder: str | Place) -> Checked:
         )
     for run in runs:
         try:
-            found = list(changes(RunFolder(run), EvaluationResult.open(run).record))
+            with reading(run):
+                found = list(changes(EvaluationResult.open(run), store))
         except ResultError as error:
-            unread.append(f"{run}: {error}")
+            unread.append(str(error) if str(run) in str(error) else f"{run}: {error}")
             continue
         if found:
             changed.append(ChangedRun(run, found))

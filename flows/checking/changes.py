@@ -1,7 +1,7 @@
 """Why numbers of a finished run are other ones by the rules of now, as far as what is stored with it says."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Literal
 from backends.store.responses import ResponseStore
 from flows.checking.task_samples import TaskSamples
 from flows.common.errors import SpecError
+from flows.results.evaluation_result import EvaluationResult
+from flows.results.own_requests import is_own
 from flows.results.results_json import RULES, RunRecord
 from flows.results.run_folder import RunFolder
 from flows.specs.store_address import store_place
@@ -32,13 +34,17 @@ class Change:
     mend: Mend
 
 
-def changes(folder: RunFolder, record: RunRecord) -> Iterator[Change]:
-    """What of a run's tasks the rules of now change. Raises ResultError."""
+def changes(run: EvaluationResult, store: str | None = None) -> Iterator[Change]:
+    """What of a run's tasks the rules of now change.
+
+    store: where its answers are; else its own where this home wrote it, and the home's. Raises ResultError.
+    """
+    folder, record = RunFolder(run.folder), run.record
     spec = folder.spec_keys()
-    stands = _stands(record, spec)
+    stands = _stands(record, store or (spec.get("store") if is_own(Home.from_environment(), spec) else None))
     include = tuple(Path(path) for path in spec.get("include_path") or ())
     for task in record.tasks:
-        samples = TaskSamples.read(folder, task)
+        samples = TaskSamples.read(run, task)
         for why in _refused(samples):
             yield Change(task, why, "ask")
         if not stands:
@@ -95,9 +101,8 @@ def _has_python(task: Path) -> bool:
     return "!function" in task.read_text("utf-8", "replace") or any(task.parent.glob("*_template*yaml"))
 
 
-def _stands(record: RunRecord, spec: Mapping[str, object]) -> bool:
-    """Whether nothing in the run's store says that the model's answers were wrong."""
-    place = spec.get("store")
+def _stands(record: RunRecord, place: object) -> bool:
+    """Whether nothing in a store says that the model's answers were wrong; place: None for the home's."""
     try:
         where = store_place(str(place)) if place else Home.from_environment().store
     except SpecError:

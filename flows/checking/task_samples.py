@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pyarrow import parquet
+
 from backends.answer_faults import logprob_fault
 from flows.common.json_object import JsonObject
+from flows.results.evaluation_result import EvaluationResult
+from flows.results.reading import reading
 from flows.results.run_folder import RunFolder
-from flows.results.samples_file import as_json, read_samples
+from flows.results.samples_file import as_json, sample_rows
 
 
 @dataclass(frozen=True)
@@ -20,15 +24,19 @@ class TaskSamples:
     asked: Mapping[tuple[int, int, int], str]
 
     @classmethod
-    def read(cls, folder: RunFolder, task: str) -> "TaskSamples":
-        """What is in a run's folder; nothing where it has no samples."""
+    def read(cls, run: EvaluationResult, task: str) -> "TaskSamples":
+        """What is in a run's folder; nothing where it has no samples. Raises ResultError."""
+        folder = RunFolder(run.folder)
         if not folder.samples(task).exists():
             return cls([], {})
-        rows = {row["doc_id"]: row for row in read_samples(folder.samples(task))}
+        with run.open_samples(task) as file, reading(folder.samples(task)):
+            rows = {row["doc_id"]: row for row in sample_rows(file)}
         asked = {}
         if folder.calls(task).exists():
             names = ["doc_id", "index", "repeat", "asked"]
-            columns = [folder.read_calls(task, names)[name].to_pylist() for name in names]
+            with run.open_calls(task) as file, reading(folder.calls(task)):
+                table = parquet.read_table(file, columns=names)
+                columns = [table[name].to_pylist() for name in names]
             asked = {(doc, index, repeat): by or "" for doc, index, repeat, by in zip(*columns, strict=True)}
         return cls(list(rows.values()), asked)
 

@@ -10,6 +10,7 @@ from flows.cli.exit_statuses import DONE, FAILED, ended
 from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import ResultError, SpecError
 from flows.specs.rescoring import RescoreSpec
+from flows.specs.store_address import check_store
 from flows.specs.validation import validated
 
 
@@ -32,11 +33,11 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _check(known: Namespace) -> int:
     """Say which finished runs are changed by newer rules: 1 where there are any, or some cannot be read."""
-    if known.run is not None or given(RescoreSpec, known):
-        raise SpecError("--check FOLDER stands alone: it scores nothing")
+    if known.run is not None or given(RescoreSpec, known).keys() - {"store"}:
+        raise SpecError("--check FOLDER stands alone, or with --store: it scores nothing")
     from flows.checking.changed_runs import check
 
-    checked = check(known.check)
+    checked = check(known.check, known.store and check_store(known.store))
     print(checked.text())
     return FAILED if checked.changed or checked.unread else DONE
 

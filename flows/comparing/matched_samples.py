@@ -8,10 +8,10 @@ from typing import Literal
 import pandas as pd
 from pyarrow import parquet
 
-from flows.common.errors import ResultError
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.reading import reading
 from flows.results.run_folder import RunFolder
-from flows.results.samples_file import NESTED, read_samples, score_column
+from flows.results.samples_file import COLUMNS, NESTED, check_columns, sample_rows, score_column
 from tasks_lib.error_context import ErrorContext
 from tasks_lib.scoring.scorer import Clusters
 
@@ -125,14 +125,18 @@ def _cluster_key(run: EvaluationResult, task: str) -> str | None:
 
 
 def _read(run: EvaluationResult, task: str, clusters: str | None) -> pd.DataFrame:
-    path = RunFolder(run.folder).samples(task)
-    if not path.exists():
-        raise ResultError(f"{run.folder} has no samples of {task!r}")
-    with path.open("rb") as file:
-        names = [name for name in parquet.read_schema(file).names if name not in NESTED]
+    where = f"the samples of {task!r} in {run.folder}"
+    with run.open_samples(task) as file, reading(where):
+        schema = parquet.read_schema(file)
+        check_columns(schema)
         file.seek(0)
+        names = [name for name in schema.names if name not in NESTED]
         table: pd.DataFrame = parquet.read_table(file, columns=names).to_pandas()
+        for name in set(table.columns) - COLUMNS:
+            _values(table[name])  # all but numbers is JSON
     if clusters is not None:
-        own = Clusters(clusters, ErrorContext(task, str(path)))
-        table[_CLUSTER] = [own.of(row["doc_id"], row["doc"]) for row in read_samples(path)]
+        own = Clusters(clusters, ErrorContext(task, str(RunFolder(run.folder).samples(task))))
+        with run.open_samples(task) as file, reading(where):
+            rows = sample_rows(file)
+        table[_CLUSTER] = [own.of(row["doc_id"], row["doc"]) for row in rows]
     return table

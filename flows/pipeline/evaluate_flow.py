@@ -29,6 +29,7 @@ from flows.reporting import run_log
 from flows.reporting.logged_lines import logging_to
 from flows.reporting.prefect_artifacts import showing
 from flows.reporting.reporter import Reporter
+from flows.results import own_requests
 from flows.results.run_folder import RunFolder
 from flows.runners.threads import threads
 from flows.runners.workers import workers_of
@@ -63,7 +64,9 @@ def evaluate_flow(spec: EvaluationSpec) -> Any:
 
 
 def _evaluate(plan: Plan, reporter: Reporter) -> Any:
-    folder = RunFolder.create(plan.spec.output, plan.spec.model, plan.spec.written())
+    request = plan.spec.written()
+    own_requests.remember(plan.home, request)
+    folder = RunFolder.create(plan.spec.output, plan.spec.model, request)
     run_log.note_start(reporter, plan, folder)
     with showing(plan, reporter) as shown:
         run = Run(plan, shown)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from flows.common.errors import ResultError
 from flows.common.json_object import JsonObject
 from flows.results import remarks, score_table
+from flows.results.reading import reading
 from flows.results.results_json import RunRecord
 from flows.results.run_folder import RunFolder
-from flows.results.samples_file import read_samples
+from flows.results.samples_file import sample_rows
 from flows.storage.files import Place
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class EvaluationResult:
         """
         run = RunFolder.at(folder)
         result = cls(run.path, run.read_results())
-        _ = result.record
+        with reading(run.results):
+            _ = result.record
         return result
 
     @cached_property
@@ -67,11 +69,22 @@ class EvaluationResult:
         """The calls of a task: a row per request, with its times, tokens, cost and who answered."""
         import pandas as pd
 
-        path = RunFolder(self.folder).calls(task)
-        if not path.exists():
-            raise ResultError(f"{self.folder} has no calls of {task!r}")
-        with path.open("rb") as file:
+        with self.open_calls(task) as file, reading(f"the calls of {task!r} in {self.folder}"):
             return pd.read_parquet(file)
+
+    def open_calls(self, task: str) -> BinaryIO:
+        """The file of a task's calls. Raises ResultError where there is none, or not this run's."""
+        run = RunFolder(self.folder)
+        if not run.calls(task).exists():
+            raise ResultError(f"{self.folder} has no calls of {task!r}")
+        return run.open_calls(task, self.record.assay.calls_sha256.get(task))
+
+    def open_samples(self, task: str) -> BinaryIO:
+        """The file of a task's samples; as `open_calls`."""
+        run = RunFolder(self.folder)
+        if not run.samples(task).exists():
+            raise ResultError(f"{self.folder} has no samples of {task!r}")
+        return run.open_samples(task, self.record.assay.samples_sha256.get(task))
 
     def frame(self) -> "pd.DataFrame":
         """The scores as a data frame: a row per task or group, filter and metric."""
@@ -83,7 +96,5 @@ class EvaluationResult:
         """The samples of a task: a row per document and filter, its nested columns decoded."""
         import pandas as pd
 
-        path = RunFolder(self.folder).samples(task)
-        if not path.exists():
-            raise ResultError(f"{self.folder} has no samples of {task!r}")
-        return pd.DataFrame(read_samples(path))
+        with self.open_samples(task) as file, reading(f"the samples of {task!r} in {self.folder}"):
+            return pd.DataFrame(sample_rows(file))

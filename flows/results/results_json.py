@@ -6,8 +6,9 @@ lm-evaluation-harness 0.4.13, `lm_eval/result_schema.py` and `evaluator_utils.py
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from flows.common.errors import ResultError
 from flows.common.json_object import JsonObject
@@ -21,6 +22,8 @@ FORMAT = 2
 # they would be, so that these can be found (`flows.checking`). 0 had no number.
 RULES = 1
 NO_STDERR = "N/A"
+_ROW_KEYS: Mapping[str, tuple[type, ...]] = {"alias": (str,), "sample_len": (int, type(None))}
+_MOST_BITS = 1000  # of a whole number that is a number of floating point, too
 
 
 class _Part(BaseModel):
@@ -67,8 +70,8 @@ class Assay(_Part):
     task's texts are generated with, its `value` and what it is `from` (`flows.results.generation_record`).
     answers_from: the folder of the run whose answers were scored anew. seconds: from the run's start to its
     end; seconds_asking: those in which the model was asked. intervals: the 95 % confidence interval of each
-    number that has one. notices: what is odd about its prompts. resources: see
-    `flows.reporting.machine_usage`.
+    number that has one. notices: what is odd about its prompts. samples_sha256, calls_sha256: of the files of
+    these. resources: see `flows.reporting.machine_usage`.
     """
 
     format: int = 1
@@ -88,6 +91,8 @@ class Assay(_Part):
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     aggregations: dict[str, dict[str, Aggregation]] = {}
     notices: list[str] = []
+    samples_sha256: dict[str, str] = {}
+    calls_sha256: dict[str, str] = {}
     started: str = ""
     seconds: float = 0.0
     seconds_asking: float = 0.0
@@ -146,6 +151,20 @@ class Dataset:
     split: str | None
 
 
+def _checked_row(row: JsonObject) -> JsonObject:
+    """The numbers of a task or group, if they are numbers."""
+    for key, value in row.items():
+        metric, comma, _ = key.partition(",")
+        is_value = comma and not metric.endswith("_stderr")
+        wanted: tuple[type, ...] = (int, float) if is_value else _ROW_KEYS.get(key, (object,))
+        if not isinstance(value, wanted) or (isinstance(value, int) and value.bit_length() > _MOST_BITS):
+            raise ValueError(f"{key!r} is of another type")
+    return row
+
+
+Numbers = Annotated[JsonObject, AfterValidator(_checked_row)]
+
+
 class RunRecord(_Part):
     """The content of `results.json`. A section that is not there is empty.
 
@@ -153,7 +172,7 @@ class RunRecord(_Part):
     asked. config: the model, and how the run asked.
     """
 
-    results: dict[str, JsonObject] = {}
+    results: dict[str, Numbers] = {}
     groups: dict[str, JsonObject] = {}
     group_subtasks: dict[str, list[str]] = {}
     configs: dict[str, JsonObject] = {}

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import yaml
 
@@ -23,6 +23,7 @@ from backends.money.prices import Price
 from flows.common.errors import ResultError, SpecError
 from flows.common.json_object import JsonObject
 from flows.results import strict_json
+from flows.results.reading import opened, reading, sha256_of
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, atomic_path, place_of, write_text
 
@@ -79,8 +80,9 @@ class RunFolder:
         """The keys and values of `spec.yaml`, whatever version wrote them. Raises ResultError."""
         try:
             content = yaml.safe_load((self.path / "spec.yaml").read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ResultError(f"{self.path} is not the folder of a run: {error}") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+            said = " ".join(str(error).split())
+            raise ResultError(f"{self.path} is not the folder of a run: {said}") from error
         if not isinstance(content, dict):
             raise ResultError(f"{self.path / 'spec.yaml'} does not hold keys and values")
         return content
@@ -110,11 +112,23 @@ class RunFolder:
         with atomic_path(self.calls(task)) as temporary:
             parquet.write_table(table, temporary, compression="zstd")
 
+    def open_calls(self, task: str, digest: str | None = None) -> BinaryIO:
+        """What `add_calls` put there; see `flows.results.reading.opened`."""
+        return opened(self.calls(task), digest)
+
+    def calls_sha256(self, task: str) -> str:
+        with self.open_calls(task) as file:
+            return sha256_of(file)
+
+    def open_samples(self, task: str, digest: str | None = None) -> BinaryIO:
+        """What `add_samples` put there; as `open_calls`."""
+        return opened(self.samples(task), digest)
+
     def read_calls(self, task: str, columns: list[str] | None = None) -> "pa.Table":
         """What `add_calls` put there, or only these columns of it."""
         from pyarrow import parquet
 
-        with self.calls(task).open("rb") as file:
+        with self.open_calls(task) as file, reading(self.calls(task)):
             return parquet.read_table(file, columns=columns)
 
     def write_results(self, results: Mapping[str, object]) -> None:
@@ -124,11 +138,17 @@ class RunFolder:
 
     def read_results(self) -> JsonObject:
         """What `results.json` says. Raises ResultError where the run has not come to its end."""
+        if isinstance(self.results, Path) and self.results.exists() and not self.results.is_file():
+            raise ResultError(f"{self.results} is no file")
         try:
-            content: JsonObject = json.loads(self.results.read_text(encoding="utf-8"))
+            text = self.results.read_bytes()
         except FileNotFoundError as error:
             raise ResultError(f"{self.path} has no results.json: the run did not come to its end") from error
-        return strict_json.restored(content)
+        except OSError as error:
+            raise ResultError(f"{self.results} cannot be read: {error.strerror or error}") from error
+        with reading(self.results):
+            content: JsonObject = json.loads(text)
+            return strict_json.restored(content)
 
     def read_model(self) -> ModelSpec:
         """The model of `spec.yaml`. Raises ResultError where this version does not read it."""

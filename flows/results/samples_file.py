@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -74,10 +75,31 @@ def score_column(metric: str) -> str:
 def read_samples(path: Place) -> list[JsonObject]:
     """The rows of a samples file, its JSON columns decoded."""
     with path.open("rb") as file:
-        table = parquet.read_table(file)
+        return sample_rows(file)
+
+
+def sample_rows(file: BinaryIO) -> list[JsonObject]:
+    """As `read_samples`, of a file that is open. Raises what damage raises (`flows.results.reading`)."""
+    table = parquet.read_table(file)
+    check_columns(table.schema)
     rows: list[JsonObject] = table.to_pylist()
     nested = [name for name in NESTED if name in table.column_names]
     return [{**row, **{name: json.loads(row[name]) for name in nested}} for row in rows]
+
+
+def check_columns(schema: pa.Schema) -> None:
+    """Raise ValueError where a file has not the columns of samples."""
+    for name in ("doc_id", *_TEXTS, "target_hash"):
+        if name not in schema.names:
+            raise ValueError(f"it has no column {name!r}")
+        kind = schema.field(name).type
+        fits = pa.types.is_integer if name == "doc_id" else _is_text
+        if not fits(kind):
+            raise ValueError(f"its column {name!r} is of {kind}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return kind in (pa.string(), pa.large_string())
 
 
 def as_json(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from backends.model_string import ModelSpec
 from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.reading import check_within, reading
 from flows.results.results_json import with_model_options
 from flows.results.run_folder import RunFolder
 from flows.results.score_table import numbers
@@ -50,16 +51,19 @@ def metrics(result: EvaluationResult) -> dict[str, float]:
 
 def spec(result: EvaluationResult) -> JsonObject:
     """The run's `spec.yaml`."""
-    content = RunFolder(result.folder).spec_keys()
-    models: JsonObject = {"model": _model(content["model"])}
-    if "fallback" in content:
-        models["fallback"] = [_model(one) for one in content["fallback"]]
+    run = RunFolder(result.folder)
+    content = run.spec_keys()
+    with reading(run.path / "spec.yaml"):
+        models: JsonObject = {"model": _model(content["model"])}
+        if "fallback" in content:
+            models["fallback"] = [_model(one) for one in content["fallback"]]
     return {**content, **models}
 
 
 def results(result: EvaluationResult) -> JsonObject:
     """The content of the run's `results.json`."""
-    return strict(with_model_options(result.results, _options))
+    with reading(RunFolder(result.folder).results):
+        return strict(with_model_options(result.results, _options))
 
 
 def samples(result: EvaluationResult) -> Iterator[tuple[str, Path | bytes]]:
@@ -67,7 +71,9 @@ def samples(result: EvaluationResult) -> Iterator[tuple[str, Path | bytes]]:
     not on disk."""
     for task in result.record.tasks:
         place = RunFolder(result.folder).samples(task)
-        yield task, place if isinstance(place, Path) else place.read_bytes()
+        check_within(place, result.folder)
+        with result.open_samples(task) as file:
+            yield task, place if isinstance(place, Path) else file.read()
 
 
 def frame(file: Path | bytes) -> "pd.DataFrame":
@@ -79,7 +85,8 @@ def frame(file: Path | bytes) -> "pd.DataFrame":
 
 def started(result: EvaluationResult) -> float:
     """Seconds since 1970."""
-    return datetime.fromisoformat(result.record.date).timestamp()
+    with reading(RunFolder(result.folder).results):
+        return datetime.fromisoformat(result.record.date).timestamp()
 
 
 def columns(file: Path | bytes) -> "pa.Schema":

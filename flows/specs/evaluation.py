@@ -51,7 +51,7 @@ def _models(value: object) -> object:
     return [model.strip() for model in value.split("|")] if isinstance(value, str) else value
 
 
-def _mapping(value: object) -> object:
+def mapping(value: object) -> object:
     """A JSON object, or `k=v,k=v` as a mapping, each value a boolean, null, number, list or text as lm-eval
     reads it."""
     if not isinstance(value, str):
@@ -103,7 +103,7 @@ def _scalar(text: str) -> object:
     return text
 
 
-def _default_data_roots() -> list[Path]:
+def default_data_roots() -> list[Path]:
     return [Path(root) for root in os.environ.get("ASSAY_DATA_ROOT", "").split(os.pathsep) if root]
 
 
@@ -161,13 +161,13 @@ class EvaluationSpec(NoKeys):
     system_instruction: str | None = Field(
         default=None, description="text put before each task's description"
     )
-    gen_kwargs: Annotated[JsonObject, BeforeValidator(_mapping)] = Field(
+    gen_kwargs: Annotated[JsonObject, BeforeValidator(mapping)] = Field(
         default_factory=dict, description="generation parameters for all tasks that generate: JSON or k=v,k=v"
     )
     repeats: int | None = Field(
         default=None, ge=1, description="how often each request of tasks that generate is asked"
     )
-    metadata: Annotated[dict[str, JsonValue], BeforeValidator(_mapping)] = Field(
+    metadata: Annotated[dict[str, JsonValue], BeforeValidator(mapping)] = Field(
         default_factory=dict,
         description="added to the tasks' metadata, for those that make their data: JSON or k=v,k=v",
     )
@@ -186,7 +186,7 @@ class EvaluationSpec(NoKeys):
         default="auto", description="requests a batch, or auto; changes the speed, not the answers"
     )
     data_root: Annotated[list[Path], BeforeValidator(paths)] = Field(
-        default_factory=_default_data_roots,
+        default_factory=default_data_roots,
         description="folders with local datasets, <dataset>/<configuration>/<split>.parquet|jsonl, "
         "separated by ':' (default: ASSAY_DATA_ROOT)",
     )
@@ -219,7 +219,7 @@ class EvaluationSpec(NoKeys):
         min_length=1,
         description="global concurrency limit of Prefect that all runs of an account share; a slot a call",
     )
-    price: Annotated[dict[str, float], BeforeValidator(_mapping)] = Field(
+    price: Annotated[dict[str, float], BeforeValidator(mapping)] = Field(
         default_factory=dict,
         description="in=..,out=..,cached=.. in USD per million tokens, and hour=.. in USD per hour of a "
         "local model's time; without it the public price list counts",

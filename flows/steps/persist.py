@@ -78,6 +78,8 @@ def persist(
             cost=cost,
             answers=_origins(plan, run_folder, asked, facts),
             notices=list(plan.notices),
+            samples_sha256={name: one.files["samples"]["sha256"] for name, one in scored.items()},
+            calls_sha256={one.task: run_folder.calls_sha256(one.task) for one in prepared},
             intervals=sections.intervals(),
             aggregations=sections.aggregations(),
             started=facts.started,

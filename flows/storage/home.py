@@ -40,3 +40,8 @@ class Home:
         """The folders that are of runs alone, whatever else somebody keeps in the home."""
         steps, shared, catalog = (self.root / name for name in ("steps", "shared", "catalog"))
         return (steps, shared, catalog, self.experience, self.parameters, self.identities)
+
+    @property
+    def requests(self) -> Path:
+        """Which rights and places runs were given (`flows.results.own_requests`)."""
+        return self.root / "requests"

@@ -21,7 +21,7 @@ BUILDERS = frozenset(
 # Where `datasets` writes, whom it says it is and how it connects is the user's to say.
 REFUSED_OPTIONS = frozenset({"cache_dir", "download_config", "storage_options", "token", "use_auth_token"})
 _HUB = "hf://"
-_WAY_OUT = "read the task file, then allow it with --trust-task-code"
+WAY_OUT = "read the task file, then allow it with --trust-task-code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class AllowedFiles:
         for name in options:
             if name in REFUSED_OPTIONS:
                 raise TaskError(
-                    f"{self.task}: dataset_kwargs: `{name}` is not for a task file to say; {_WAY_OUT}"
+                    f"{self.task}: dataset_kwargs: `{name}` is not for a task file to say; {WAY_OUT}"
                 )
         named = [*self._texts(options.get("data_dir")), *self._texts(options.get("data_files"))]
         if path in BUILDERS:
@@ -44,7 +44,7 @@ class AllowedFiles:
                 raise TaskError(f"{self.task}: dataset_path {path!r} wants `data_files` in dataset_kwargs")
             base = str(options.get("data_dir") or "")
         elif is_builder(path):
-            raise TaskError(f"{self.task}: dataset_path {path!r} is no builder of plain files; {_WAY_OUT}")
+            raise TaskError(f"{self.task}: dataset_path {path!r} is no builder of plain files; {WAY_OUT}")
         elif Path(path).exists():
             self.check(path)
             base = path
@@ -69,7 +69,7 @@ class AllowedFiles:
         if _is_address(files[0]) or not all(any(map(_real(one).is_relative_to, own)) for one in files):
             raise TaskError(
                 f"{self.task}: {files[0]} is neither of the hub nor below the task file's folder or a data "
-                f"root (--data-root); {_WAY_OUT}"
+                f"root (--data-root); {WAY_OUT}"
             )
 
     def _texts(self, value: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tasks_lib.code.random_state import seeded
+from tasks_lib.data.allowed_data import WAY_OUT
 from tasks_lib.data.datasets import FunctionSource, LocalSource, Source, find_source
 from tasks_lib.data.media_documents import MediaDoc, documents
 from tasks_lib.doc import Doc
@@ -33,6 +34,8 @@ class Documents:
                 return find_source(self._config, self._roots, self._own_folder)
         options = {**self._config.metadata, **(self._config.dataset_kwargs or {})}
         with self._errors.on("custom_dataset"):
+            if self._own_folder is not None:  # whose arguments could have it load anything
+                raise TaskError(f"makes data by Python with what this file says; {WAY_OUT}")
             make = self._resolve(function)
             with seeded(make):
                 splits = make(**options)

@@ -9,7 +9,7 @@ import pytest
 from tasks_lib.code.random_state import NUMPY_SEED, RANDOM_SEED
 from tasks_lib.data.documents import Documents
 from tasks_lib.errors import TaskError
-from tasks_lib.files.config import FunctionRef
+from tasks_lib.files.config import FunctionRef, TaskConfig
 from tests.support.task_maker import TaskMaker
 
 SPLITS = ("train", "validation", "test", "shots")
@@ -147,6 +147,16 @@ def test_a_custom_dataset_gets_metadata_and_dataset_kwargs(maker: TaskMaker) -> 
     metadata, more = {"size": 3, "word": "a", "version": 1}, {"word": "b"}
     task = maker.task(custom_dataset=make, metadata=metadata, dataset_kwargs=more, dataset_path=None)
     assert task.documents.evaluated.docs == [{"word": "b", "rest": {"version": 1}}] * 3
+
+
+def test_a_task_file_that_is_not_trusted_gives_no_arguments_to_python_of_others(maker: TaskMaker) -> None:
+    make = maker.function("def made(**options):\n    return {'test': [options]}")
+    config = TaskConfig(
+        task="made", test_split="test", doc_to_text="q", doc_to_target="a", custom_dataset=make
+    )
+    scope = maker.context().scope(config, maker.folder.parent / "theirs" / "task.yaml")
+    with pytest.raises(TaskError, match=r"custom_dataset: makes data by Python .*--trust-task-code"):
+        _ = Documents(scope).source
 
 
 def test_a_custom_dataset_that_fails_is_an_error_of_that_key(maker: TaskMaker) -> None:
