@@ -5,15 +5,12 @@ Plain values cross as what they are; all else stays where it is, and the other s
 it is read nothing is called but what is named in `_MADE`.
 """
 
+import importlib
 import io
 import pickle
 import sys
-from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Protocol
 
 # Kinds of elements of arrays that are plain numbers, texts and times.
@@ -137,6 +134,12 @@ def _array_of_numpy(elements: str, shape: Any, content: bytes) -> Any:
     return np.frombuffer(content, kind).reshape(shape).copy()[()]
 
 
+def _of_library(module: str, name: str, *parts: Any) -> Any:
+    if (module, name) not in _OF_LIBRARY:
+        raise pickle.UnpicklingError(f"{module}.{name}")
+    return getattr(importlib.import_module(module), name)(*parts)
+
+
 # How values are made, by their kind, of plain parts.
 _MADE: Mapping[str, Callable[..., Any]] = {
     "same": lambda of: of,
@@ -149,17 +152,11 @@ _MADE: Mapping[str, Callable[..., Any]] = {
     "items": lambda items: dict(items).items(),
     "ellipsis": lambda: ...,
     "not implemented": lambda: NotImplemented,
-    "array": array,
     "deque": deque,
     "counter": Counter,
     "ordered": OrderedDict,
     "default": lambda of: defaultdict(None, of),
-    "fraction": Fraction,
-    "decimal": Decimal,
-    "date": date,
-    "time": time,
-    "datetime": datetime,
-    "timedelta": timedelta,
+    "library": _of_library,
     "numpy": _array_of_numpy,
 }
 
@@ -174,20 +171,21 @@ _EXACTLY: Mapping[type, Callable[[Any], tuple[Any, ...]]] = {
     type({}.items()): lambda it: ("items", list(it)),
     type(...): lambda it: ("ellipsis",),
     type(NotImplemented): lambda it: ("not implemented",),
-    array: lambda it: ("array", it.typecode, list(it)),
     deque: lambda it: ("deque", list(it), it.maxlen),
     Counter: lambda it: ("counter", dict(it)),
     OrderedDict: lambda it: ("ordered", list(it.items())),
     defaultdict: lambda it: ("default", dict(it)),
-    Fraction: lambda it: ("fraction", it.numerator, it.denominator),
-    Decimal: lambda it: ("decimal", str(it)),
-    date: lambda it: ("date", it.year, it.month, it.day),
-    timedelta: lambda it: ("timedelta", it.days, it.seconds, it.microseconds),
-    time: lambda it: ("time", it.hour, it.minute, it.second, it.microsecond),
-    datetime: lambda it: (
-        *("datetime", it.year, it.month, it.day),
-        *(it.hour, it.minute, it.second, it.microsecond),
-    ),
+}
+
+# Those of classes whose modules are imported where one is needed: each program waits for what is imported.
+_OF_LIBRARY: Mapping[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
+    ("array", "array"): lambda it: (it.typecode, list(it)),
+    ("fractions", "Fraction"): lambda it: (it.numerator, it.denominator),
+    ("decimal", "Decimal"): lambda it: (str(it),),
+    ("datetime", "date"): lambda it: (it.year, it.month, it.day),
+    ("datetime", "time"): lambda it: (it.hour, it.minute, it.second, it.microsecond),
+    ("datetime", "datetime"): lambda it: (*it.timetuple()[:6], it.microsecond),
+    ("datetime", "timedelta"): lambda it: (it.days, it.seconds, it.microseconds),
 }
 
 # Those of classes of a program's own cross as what they are made of: named tuples, enumerations of numbers.
@@ -207,8 +205,11 @@ _AS: Mapping[type, Callable[[Any], Any]] = {
 def _parts(value: Any) -> tuple[Any, ...] | None:
     """The kind of a value and what it is made of; None where it stays on its side."""
     own = type(value)
-    if own in _EXACTLY and getattr(value, "tzinfo", None) is None:
+    if own in _EXACTLY:
         return _EXACTLY[own](value)
+    name = (own.__module__, own.__qualname__)
+    if name in _OF_LIBRARY and getattr(value, "tzinfo", None) is None:
+        return "library", *name, *_OF_LIBRARY[name](value)
     if issubclass(own, tuple(_AS)):
         base = next(base for base in own.__mro__ if base in _AS)
         return "same", _AS[base](value)

@@ -81,7 +81,9 @@ def _judged(sandbox: Sandbox, program: str, tests: str, seconds: float) -> str:
 def _workplace(sandbox: Sandbox) -> Iterator[tuple[Program, dict[str, Any]]]:
     """What is started, and where: a sandbox has a folder of its own."""
     paths = [str(ROOT), *map(str, sandbox.packages)]
-    argv = ["python", "-P", "-s", "-c", _RUN, *paths]
+    # Where its packages are known, a start does not wait for what they have done at each.
+    lean = ["-S"] if sandbox.packages else []
+    argv = ["python", "-P", "-s", *lean, "-c", _RUN, *paths]
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     if sandbox.is_apart:
         yield Program(argv, readable=[ROOT / "metrics"]), pipes

@@ -5,12 +5,11 @@ something without the program keep their meaning, so that it cannot decide what 
 take such a name only where tests use no other one of its own.
 """
 
-import ast
 import builtins
 import importlib
 import sys
-from collections.abc import Mapping
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from types import CodeType, ModuleType
 from typing import Any
 
 MODULES = (
@@ -58,10 +57,18 @@ def _meaning(name: str, value: Any) -> tuple[Any, ...]:
 
 def names_for(tests: str, names: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
     """The names with which tests begin. Whatever was sent for names is none where it cannot be."""
-    used = {node.id for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.Name)}
+    used = set(_names_in(compile(tests, "<tests>", "exec")))
     own = {name: value for name, value in names.items() if name in used}
     given = {name: value for name, value in own.items() if not _is_taken(name, value)}
     return {name: _found(name, *value) for name, value in (given or own).items()}
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """The names that code uses which are none of its functions' own."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
 
 
 def _is_taken(name: str, meaning: tuple[Any, ...]) -> bool:

@@ -1,28 +1,28 @@
-"""What a process has taken together with all that it has started. Of the standard library alone on Linux, as
-it is also used within sandboxes."""
+"""What a process has taken together with all that it has started.
+
+It is used within sandboxes too, where each program waits for what is imported here: the least, and on Linux
+of the standard library alone.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
-_PROC = Path("/proc")
 # Fields of /proc/PID/stat after the name, from "state" on.
 _STATE, _TIMES = 0, slice(11, 15)
 # Of /proc/PID/statm, in pages.
 _RESIDENT, _SHARED = 1, 2
-_HAS_PROC = Path("/proc/self/stat").exists()
+_HAS_PROC = os.path.exists("/proc/self/stat")
 
 
-@dataclass(frozen=True, slots=True)
 class Taken:
     """seconds: of processor time, of those that have ended too. memory: bytes that belong to no file.
     is_waiting: whether none of them is using a processor, waits for one, or for a disk."""
 
-    seconds: float
-    memory: int
-    is_waiting: bool
+    __slots__ = ("is_waiting", "memory", "seconds")
+
+    def __init__(self, seconds: float, memory: int, is_waiting: bool) -> None:
+        self.seconds, self.memory, self.is_waiting = seconds, memory, is_waiting
 
     def __add__(self, other: "Taken") -> "Taken":
         is_waiting = self.is_waiting and other.is_waiting
@@ -51,8 +51,8 @@ def _children(pid: int) -> list[int]:
         return _children_elsewhere(pid)
     found: list[int] = []
     with suppress(OSError):  # it has ended
-        for thread in os.listdir(_PROC / str(pid) / "task"):
-            found += map(int, (_PROC / str(pid) / "task" / thread / "children").read_text().split())
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
     return found
 
 
@@ -60,13 +60,18 @@ def _taken(pid: int) -> Taken:
     if not _HAS_PROC:
         return _taken_elsewhere(pid)
     try:
-        stat = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        pages = (_PROC / str(pid) / "statm").read_text().split()
+        stat = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        pages = _read(f"/proc/{pid}/statm").split()
     except OSError:  # it has ended
         return NOTHING
     seconds = sum(map(int, stat[_TIMES])) / os.sysconf("SC_CLK_TCK")
     own_pages = int(pages[_RESIDENT]) - int(pages[_SHARED])
     return Taken(seconds, own_pages * os.sysconf("SC_PAGE_SIZE"), stat[_STATE] not in "RD")
+
+
+def _read(file: str) -> str:
+    with open(file, encoding="utf-8", errors="replace") as opened:
+        return opened.read()
 
 
 def _children_elsewhere(pid: int) -> list[int]:

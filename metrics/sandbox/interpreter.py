@@ -13,8 +13,8 @@ SYSTEM = Path("/usr")
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """executable: a file, no link. packages: what it can import beside its library. folders: what has to be
-    seen of it."""
+    """executable: a file, no link. packages: folders of what it can import beside its library. folders: what
+    has to be seen of it."""
 
     executable: Path
     packages: tuple[Path, ...]
@@ -30,7 +30,7 @@ def own_interpreter() -> Interpreter:
     seen = [folder for folder in (library, *beside) if not folder.is_relative_to(SYSTEM)]
     # What Nix installs is linked to all else that it has installed.
     folders = [Path("/nix/store") if folder.is_relative_to("/nix/store") else folder for folder in seen]
-    return Interpreter(Path(os.path.realpath(_base_executable())), beside, tuple(dict.fromkeys(folders)))
+    return Interpreter(Path(os.path.realpath(_base_executable())), packages, tuple(dict.fromkeys(folders)))
 
 
 def system_interpreter() -> Interpreter:

@@ -1,5 +1,6 @@
 """No sandbox: programs run as everything else of this user does."""
 
+import site
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class Unconfined:
 
     @property
     def packages(self) -> Sequence[Path]:
-        return ()
+        return [Path(folder) for folder in site.getsitepackages()]
 
     def command(self, program: Program) -> list[str]:
         first, *others = program.argv

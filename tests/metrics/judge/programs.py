@@ -144,6 +144,15 @@ a.append(a)
 def f(): return a
     --
 assert f()[1][1][0] == 0
+    ====
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from array import array
+def f(): return date(2020, 1, 2), datetime(2020, 1, 2, 3), timedelta(1), Decimal("1.5"), array("i", [1])
+    --
+day, moment, length, number, numbers = f()
+assert day.year == 2020 and moment - length == moment.replace(day=1)
+assert number == 1.5 and list(numbers) == [1]
 """
 # Programs and their tests.
 TALKS = [tuple(talk.split("\n    --\n")) for talk in _TALKS.strip("\n").split("\n    ====\n")]
