@@ -22,7 +22,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def with_limit(lab: Lab, file_bytes: int, tasks: str, *flags: str) -> Finished:
-    """The command where no file may grow over so many bytes."""
+    """The command where no file may grow over so many bytes; the index of the catalog, which is larger, is
+    there."""
+    assert lab.run("--list-tasks=sums").status == 0
     return lab.run(*flags, tasks=tasks, through=[sys.executable, "-c", LIMITED, str(file_bytes)])
 
 
