@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from backends.calls.key_hosts import is_providers_own
 from backends.calls.secrets import is_reference, looked_up
 from backends.errors import BackendError
 from backends.keys import is_secret_header
@@ -99,8 +101,18 @@ class EndpointOptions(BaseModel):
         return self
 
 
-def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: str) -> str | None:
-    """The key that the options name, else the one in the usual variable of the environment.
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, or none. kept_back: what is to be said of one that is in the usual variable and not for this
+    address."""
+
+    value: str | None = None
+    kept_back: str = ""
+
+
+def api_key(options: EndpointOptions, usual: str, address: str, *, required: bool, backend: str) -> Key:
+    """The key that the options name; else, at its provider's own hosts, the one in the usual variable of the
+    environment.
 
     Raises BackendError where a named or required one is not there.
     """
@@ -108,9 +120,16 @@ def api_key(options: EndpointOptions, usual: str, *, required: bool, backend: st
     if variable and variable not in os.environ and not _VARIABLE_NAME.fullmatch(variable):
         raise BackendError(f"{backend}: api_key_env names no variable of the environment: is it the key?")
     named = options.api_key or (f"env:{variable}" if variable else None)
-    if named is None and not required and not os.environ.get(usual, "").strip():
-        return None
-    return looked_up(named or f"env:{usual}", backend)
+    is_there = bool(os.environ.get(usual, "").strip())
+    if named is None and not (required or is_there):
+        return Key()
+    if named is not None or is_providers_own(address, usual):
+        return Key(looked_up(named or f"env:{usual}", backend))
+    host = urlsplit(address).hostname
+    kept_back = f"{usual} is not sent to {host}: where it is meant for it, say api_key=env:{usual}"
+    if required:
+        raise BackendError(f"{backend}: {kept_back}")
+    return Key(kept_back=kept_back)
 
 
 def resolved_headers(options: EndpointOptions, backend: str) -> Mapping[str, str]:

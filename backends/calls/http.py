@@ -56,7 +56,7 @@ class Http:
 
     base_url: what paths are appended to. headers: of every request. verify: whether certificates are checked,
     or a file of authorities. secrets: what must be in no message, such as the key. is_here: whether it is a
-    server of our own, to which no proxy leads.
+    server of our own, to which no proxy leads. if_refused: the way out where it lets nobody in.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Http:
         verify: bool | str = True,
         secrets: Iterable[str | None] = (),
         is_here: bool = False,
+        if_refused: str = "",
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._headers = dict(headers)
@@ -74,6 +75,7 @@ class Http:
         self._secrets = [secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET]
         self._said = set[str]()
         self._is_here = is_here
+        self._if_refused = if_refused
 
     async def post(self, path: str, body: Mapping[str, Any], *, timeout: float) -> Reply:
         """The answer to a JSON body. Raises CallFailed."""
@@ -212,7 +214,8 @@ class Http:
             message = f"moved to {response.headers.get('location')}; that may be the address to give"
         wait = retry_after(response.headers, time.time())
         kind = failure_kind(status, code, message)
-        said = f"HTTP {status}: {message}"
+        way_out = f" ({self._if_refused})" if self._if_refused and status in (401, 403) else ""
+        said = f"HTTP {status}: {message}{way_out}"
         param = param_of(content)
         return self.failed(kind, said, retry_after=wait, status=status, code=code, param=param)
 

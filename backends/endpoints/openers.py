@@ -6,8 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from backends.calls.endpoint_options import EndpointOptions, api_key, resolved_headers, secret_headers
+from backends.calls.endpoint_options import EndpointOptions, Key, api_key, resolved_headers, secret_headers
 from backends.calls.http import Http
+from backends.calls.key_hosts import goes_in_the_open, is_loopback, is_providers_own
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.dialect import Dialect
 from backends.endpoints.endpoint_model import Remote
@@ -17,6 +18,8 @@ from backends.errors import BackendError
 from backends.model_files.tokens import tokens_of
 
 _OPENAI = "https://api.openai.com/v1"
+# Said where a key is.
+OPEN = "a key goes there over http, and whoever is on the way can read it: use https"
 
 
 def open_chat(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
@@ -39,8 +42,13 @@ def openai_remote(dialect: Dialect, options: EndpointOptions, home: Path) -> Rem
     """A model at OpenAI, or at a server that speaks like it."""
     address = _address(options)
     where = f"{dialect.name}:{dialect.model}"
-    key = api_key(options, "OPENAI_API_KEY", required=_is_openai(address), backend=where)
-    return remote(dialect, options, address, home, {"authorization": f"Bearer {key}"} if key else {}, key)
+    key = api_key(options, "OPENAI_API_KEY", address, required=_is_openai(address), backend=where)
+    return remote(dialect, options, address, home, bearer(key), key)
+
+
+def bearer(key: Key) -> dict[str, str]:
+    """The header that most endpoints want a key in."""
+    return {"authorization": f"Bearer {key.value}"} if key.value else {}
 
 
 def _address(options: EndpointOptions) -> str:
@@ -49,8 +57,7 @@ def _address(options: EndpointOptions) -> str:
 
 def _is_openai(address: str) -> bool:
     """Whether it is OpenAI's own, of all the world or of a region (`eu.api.openai.com`)."""
-    host, own = urlsplit(address).hostname or "", urlsplit(_OPENAI).hostname or ""
-    return host == own or host.endswith(f".{own}")
+    return is_providers_own(address, "OPENAI_API_KEY")
 
 
 def remote(
@@ -59,7 +66,7 @@ def remote(
     address: str,
     home: Path,
     headers: Mapping[str, str],
-    key: str | None,
+    key: Key,
 ) -> Remote:
     """A model of a dialect at an address. headers: of the dialect, with the key in them; the user's come
     after."""
@@ -67,11 +74,14 @@ def remote(
     if dialect.takes_chats:
         refuse_tokens(where, options)
     own = resolved_headers(options, where)
-    http = Http(
-        address, {**headers, **own}, verify=options.verify, secrets=[key, *secret_headers(options, own)]
-    )
+    secrets = [one for one in (key.value, *secret_headers(options, own)) if one]
+    http = Http(address, {**headers, **own}, verify=options.verify, secrets=secrets, if_refused=key.kept_back)
+    if key.kept_back and not is_loopback(urlsplit(address).hostname or ""):
+        http.say(key.kept_back)
+    if secrets and goes_in_the_open(address):
+        http.say(OPEN)
     tokens = tokens_of(options.tokenizer, options.max_length, home)
-    return Remote(dialect, http, options, account_of(key, own), tokens)
+    return Remote(dialect, http, options, account_of(key.value, own), tokens)
 
 
 def required_address(options: EndpointOptions, where: str, example: str, usual: str | None = None) -> str:

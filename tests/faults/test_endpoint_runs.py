@@ -128,7 +128,7 @@ def test_a_wrong_key_stops_the_run_at_once_and_is_shown_nowhere(
 ) -> None:
     lab.add_texts("sums", 50)
     endpoint.change(api_key="another")
-    ended = lab.run(tasks="sums", model=chat(endpoint), OPENAI_API_KEY=KEY)
+    ended = lab.run(tasks="sums", model=chat(endpoint, api_key="env:OPENAI_API_KEY"), OPENAI_API_KEY=KEY)
     assert ended.status == 2
     assert "401" in ended.errors
     assert endpoint.counts()["arrived"] <= 1
@@ -139,7 +139,12 @@ def test_a_wrong_key_stops_the_run_at_once_and_is_shown_nowhere(
 def test_the_key_is_in_no_file_of_a_run(lab: Lab, tmp_path: Path, endpoint: Endpoint) -> None:
     lab.add_texts("sums", 20)
     endpoint.change(api_key=KEY, server_error=0.2)
-    ended = lab.run(tasks="sums", model=chat(endpoint), OPENAI_API_KEY=KEY, PREFECT_LOGGING_LEVEL="DEBUG")
+    ended = lab.run(
+        tasks="sums",
+        model=chat(endpoint, api_key="env:OPENAI_API_KEY"),
+        OPENAI_API_KEY=KEY,
+        PREFECT_LOGGING_LEVEL="DEBUG",
+    )
     assert ended.status == 0, ended.errors
     assert KEY not in ended.out + ended.errors
     assert not _files_with(KEY, tmp_path)

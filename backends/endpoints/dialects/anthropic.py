@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.calls.endpoint_options import EndpointOptions, api_key
+from backends.calls.key_hosts import is_providers_own
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endings import ending_of
 from backends.endpoints.message_reading import said_in
@@ -43,9 +44,10 @@ def open_anthropic(name: str, *, options: EndpointOptions, home: Path) -> Endpoi
     """A model of Anthropic's, or of any server that speaks like it at `base_url`."""
     dialect = Anthropic(name)
     address = options.base_url or os.environ.get("ANTHROPIC_BASE_URL") or _ANTHROPIC
-    is_required = address.startswith(_ANTHROPIC)
-    key = api_key(options, "ANTHROPIC_API_KEY", required=is_required, backend=f"{dialect.name}:{name}")
-    headers = {"anthropic-version": _VERSION, **({"x-api-key": key} if key else {})}
+    where, variable = f"{dialect.name}:{name}", "ANTHROPIC_API_KEY"
+    is_required = is_providers_own(address, variable)
+    key = api_key(options, variable, address, required=is_required, backend=where)
+    headers = {"anthropic-version": _VERSION, **({"x-api-key": key.value} if key.value else {})}
     return EndpointBackend(remote(dialect, options, address, home, headers, key))
 
 

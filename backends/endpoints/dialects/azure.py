@@ -23,8 +23,8 @@ def open_azure(
     where = f"{dialect.name}:{name}"
     usual = os.environ.get("AZURE_OPENAI_ENDPOINT")
     resource = required_address(options, where, "https://RESOURCE.openai.azure.com", usual)
-    key = api_key(options, "AZURE_OPENAI_API_KEY", required=not options.headers, backend=where)
-    headers = {"api-key": key} if key else {}
+    key = api_key(options, "AZURE_OPENAI_API_KEY", resource, required=not options.headers, backend=where)
+    headers = {"api-key": key.value} if key.value else {}
     deployment = remote(dialect, options, f"{resource}/openai", home, headers, key)
     version = "" if api_version == _API_VERSION else api_version
     return EndpointBackend(replace(deployment, version=version))

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from backends.calls.endpoint_options import EndpointOptions, api_key
+from backends.calls.endpoint_options import EndpointOptions, Key, api_key
+from backends.calls.key_hosts import is_providers_own
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.openai_chat import OpenAIChat
-from backends.endpoints.openers import remote
+from backends.endpoints.openers import bearer, remote
 from backends.errors import BackendError
 
 _ROUTER = "https://router.huggingface.co/v1"
+_VARIABLE = "HF_TOKEN"
 
 
 def open_hf_endpoint(name: str, *, options: EndpointOptions, home: Path) -> EndpointBackend:
@@ -18,14 +20,16 @@ def open_hf_endpoint(name: str, *, options: EndpointOptions, home: Path) -> Endp
     """
     dialect = OpenAIChat(name, name="hf-endpoint")
     where = f"{dialect.name}:{name}"
-    key = api_key(options, "HF_TOKEN", required=False, backend=where) or _kept_token()
-    if key is None and options.base_url in (None, _ROUTER):
+    address = options.base_url or _ROUTER
+    key = api_key(options, _VARIABLE, address, required=False, backend=where)
+    if key.value is None and is_providers_own(address, _VARIABLE):
+        key = _kept_token()
+    if key.value is None and address == _ROUTER:
         raise BackendError(f"{where}: set HF_TOKEN, or log in with `hf auth login`")
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    return EndpointBackend(remote(dialect, options, options.base_url or _ROUTER, home, headers, key))
+    return EndpointBackend(remote(dialect, options, address, home, bearer(key), key))
 
 
-def _kept_token() -> str | None:
+def _kept_token() -> Key:
     from huggingface_hub import get_token
 
-    return get_token()
+    return Key(get_token())

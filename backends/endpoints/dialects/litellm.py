@@ -16,17 +16,19 @@ from typing import Any
 from backends.calls.endpoint_options import EndpointOptions, api_key, resolved_headers
 from backends.calls.failure import CallFailed
 from backends.calls.http import Http, Reply
+from backends.calls.key_hosts import goes_in_the_open
 from backends.calls.loop import engine_loop, loop_time
 from backends.calls.refusals import CONTENT_FILTER, failure_kind, retry_after
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endpoint_model import Remote
 from backends.endpoints.openai_chat import OpenAIChat
-from backends.endpoints.openers import account_of, refuse_options, refuse_tokens
+from backends.endpoints.openers import OPEN, account_of, refuse_options, refuse_tokens
 
 # litellm finds keys in the environment by itself; whatever may be one is kept out of messages. Shorter values
 # are no keys, and would blank out words.
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _SHORTEST_SECRET = 8
+_NO_KEY = "none"
 _ONE_TRY = {"caching": False, "num_retries": 0, "max_retries": 0, "drop_params": False}
 
 
@@ -39,9 +41,13 @@ def open_litellm(name: str, *, options: EndpointOptions, home: Path) -> Endpoint
     where = f"{dialect.name}:{name}"
     refuse_options(where, options, verify="litellm has SSL_VERIFY and SSL_CERT_FILE in the environment")
     refuse_tokens(where, options)
-    key = api_key(options, "", required=False, backend=where)
+    key = api_key(options, "", options.base_url or "", required=False, backend=where).value
     headers = resolved_headers(options, where)
-    transport = LiteLLM(name, options.base_url, key, headers)
+    # Without one litellm sends what it finds in the environment, to whatever address.
+    used = _NO_KEY if options.base_url and key is None else key
+    transport = LiteLLM(name, options.base_url, used, headers)
+    if options.base_url and (key or headers) and goes_in_the_open(options.base_url):
+        transport.say(OPEN)
     return EndpointBackend(Remote(dialect, transport, options, account_of(key, headers)))
 
 

@@ -14,7 +14,7 @@ from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.echo import possible
 from backends.endpoints.endings import Ending, ending_of
-from backends.endpoints.openers import refuse_options, remote, required_address
+from backends.endpoints.openers import bearer, refuse_options, remote, required_address
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import (
     Content,
@@ -45,9 +45,8 @@ def open_sglang(name: str, *, options: EndpointOptions, home: Path) -> EndpointB
     where = f"{dialect.name}:{name}"
     refuse_options(where, options, stream="openai-completions at the same server's /v1 streams")
     address = required_address(options, where, "http://127.0.0.1:30000")
-    key = api_key(options, "SGLANG_API_KEY", required=False, backend=where)
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    return EndpointBackend(remote(dialect, options, address, home, headers, key))
+    key = api_key(options, "SGLANG_API_KEY", address, required=False, backend=where)
+    return EndpointBackend(remote(dialect, options, address, home, bearer(key), key))
 
 
 @dataclass(frozen=True, slots=True)

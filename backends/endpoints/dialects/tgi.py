@@ -12,7 +12,7 @@ from backends.calls.endpoint_options import EndpointOptions, api_key
 from backends.endpoints.backend import EndpointBackend
 from backends.endpoints.endings import ending_of
 from backends.endpoints.openai_body import MAX_STOPS
-from backends.endpoints.openers import refuse_options, remote, required_address
+from backends.endpoints.openers import bearer, refuse_options, remote, required_address
 from backends.endpoints.prompt import Generation, Prompt
 from backends.endpoints.question import Content, Question, Say, text_at, unsaid
 from backends.endpoints.response_reading import Written, text_response
@@ -31,9 +31,8 @@ def open_tgi(name: str, *, options: EndpointOptions, home: Path) -> EndpointBack
     texts = f"it takes texts only; for chats, {chat}"
     refuse_options(where, options, stream=f"{chat} streams", tokenizer=texts)
     address = required_address(options, where, "http://127.0.0.1:8080")
-    key = api_key(options, "HF_TOKEN", required=False, backend=where)
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    return EndpointBackend(remote(dialect, options, address, home, headers, key))
+    key = api_key(options, "HF_TOKEN", address, required=False, backend=where)
+    return EndpointBackend(remote(dialect, options, address, home, bearer(key), key))
 
 
 @dataclass(frozen=True, slots=True)

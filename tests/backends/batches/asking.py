@@ -22,7 +22,13 @@ KEY = "sk-very-secret"
 
 
 def opened(endpoint: Endpoint, home: Path, **options: Any) -> Backend:
-    quick: dict[str, Any] = {"base_url": endpoint.url, "poll": 0.02, "backoff": 0.005, **options}
+    quick: dict[str, Any] = {
+        "base_url": endpoint.url,
+        "api_key": "env:OPENAI_API_KEY",
+        "poll": 0.02,
+        "backoff": 0.005,
+        **options,
+    }
     return open_backend(
         ModelSpec(backend="openai-batch", name="gpt-4o-mini", options=quick), BackendContext(home)
     )

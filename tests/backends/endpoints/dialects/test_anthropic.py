@@ -30,7 +30,10 @@ def address(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(params=["false", "true"], ids=["whole", "streamed"])
 def backend(request: pytest.FixtureRequest, address: str, tmp_path: Path) -> Backend:
-    return opened(f"anthropic:m?base_url={address}&backoff=0.001&stream={request.param}", tmp_path)
+    return opened(
+        f"anthropic:m?base_url={address}&api_key=env:ANTHROPIC_API_KEY&backoff=0.001&stream={request.param}",
+        tmp_path,
+    )
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_a_wrong_key_is_said_before_the_run_and_not_shown(
     address: str, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     endpoint.change(api_key="another")
-    backend = opened(f"anthropic:m?base_url={address}", tmp_path)
+    backend = opened(f"anthropic:m?base_url={address}&api_key=env:ANTHROPIC_API_KEY", tmp_path)
     with pytest.raises(BackendError) as raised:
         backend.load({"generate_until"})
     assert "401" in str(raised.value)
@@ -90,7 +93,7 @@ def test_the_key_is_sent_as_anthropic_wants_it(tmp_path: Path, monkeypatch: pyte
     """With a listener of its own: the stand-in takes a key in `authorization` as well."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     with http_stub(status=404) as listener:
-        opened(f"anthropic:m?base_url={listener.url}", tmp_path).load(set())
+        opened(f"anthropic:m?base_url={listener.url}&api_key=env:ANTHROPIC_API_KEY", tmp_path).load(set())
     (asked,) = listener.asked
     assert (asked.headers["x-api-key"], asked.headers["authorization"]) == (SECRET, None)
 

@@ -20,7 +20,8 @@ def backend(
 ) -> Backend:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", SECRET)
     endpoint.change(dialect="azure", api_key=SECRET, models=["my-deployment"])
-    address = f"base_url={endpoint.root}&stream={request.param}&api_version=2024-10-21"
+    key = "api_key=env:AZURE_OPENAI_API_KEY"
+    address = f"base_url={endpoint.root}&{key}&stream={request.param}&api_version=2024-10-21"
     return opened(f"azure:my-deployment?{address}", tmp_path)
 
 

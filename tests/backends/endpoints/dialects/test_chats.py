@@ -25,4 +25,4 @@ def test_options_of_tokens_are_refused(
         pytest.importorskip("litellm")
     monkeypatch.setenv(CHATS[backend], "a-key-for-nobody")
     with pytest.raises(BackendError, match=rf"has no option {option.partition('=')[0]}"):
-        opened(f"{backend}:m?base_url=http://127.0.0.1:1&{option}", tmp_path)
+        opened(f"{backend}:m?base_url=http://127.0.0.1:1&api_key=env:{CHATS[backend]}&{option}", tmp_path)

@@ -5,6 +5,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
+from backends.calls.key_hosts import PROVIDERS_HOSTS
 from backends.errors import BackendError
 from tests.backends.endpoints.dialects.asking import SECRET, generated, opened, shown
 from tests.support.endpoints.answers import chat_prompt, text_for
@@ -17,6 +18,7 @@ QUESTION = "How many?"
 def no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Nobody is logged in; the file where a token would be kept."""
     kept = tmp_path / "token"
+    monkeypatch.setitem(PROVIDERS_HOSTS, "HF_TOKEN", ("huggingface.co", "127.0.0.1"))  # where the stand-in is
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(kept))

@@ -21,7 +21,7 @@ SAID = text_for(ASKED)
 def model(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     endpoint.change(api_key=SECRET)
-    return f"litellm:openai/m?base_url={endpoint.url}&backoff=0.001&max_tries=3"
+    return f"litellm:openai/m?base_url={endpoint.url}&api_key=env:OPENAI_API_KEY&backoff=0.001&max_tries=3"
 
 
 @pytest.fixture(params=["false", "true"], ids=["whole", "streamed"])

@@ -68,6 +68,6 @@ def test_a_key_is_sent_and_never_shown(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
     endpoint.change(dialect="tgi", api_key=SECRET)
-    backend = opened(f"tgi:m?base_url={endpoint.root}", tmp_path)
+    backend = opened(f"tgi:m?base_url={endpoint.root}&api_key=env:HF_TOKEN", tmp_path)
     assert generated(backend, PROMPT).status == "answer"
     assert SECRET not in shown(backend)
