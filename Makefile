@@ -37,8 +37,10 @@ deploy: install
 		$(PREFECT) work-pool create $$pool --type process || exit 1; done
 	$(PREFECT) deploy --all --prefect-file deployments/prefect.yaml
 
+# What runs may do on this machine (docs/deploying.md); POLICY= starts a worker without one.
+POLICY ?= deployments/policy.yaml
 worker: install
-	$(PREFECT) worker start --pool $(POOL)
+	ASSAY_POLICY=$(abspath $(POLICY)) $(PREFECT) worker start --pool $(POOL)
 
 lint: install
 	$(BIN)/ruff check .

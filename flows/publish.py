@@ -14,8 +14,10 @@ def publish(run: str | Path, to: str) -> str:
     package, ResultError for a folder without a finished run, and PublishError where the sink fails.
     """
     from flows.common.event_loops import outside_event_loop
+    from flows.policy.check import check_publishing
     from flows.sinks.registry import publish_run
 
+    check_publishing(run, to)
     with outside_event_loop():
         return publish_run(run, to)
 

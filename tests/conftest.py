@@ -108,7 +108,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    server = TemporaryServer()
+    server = TemporaryServer(login="")
     server.wait()
     os.environ["PREFECT_API_URL"] = server.url
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings

@@ -7,6 +7,7 @@ from functools import partial
 from flows.cli.exit_statuses import DONE, WRONG, ended
 from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import SpecError
+from flows.policy.check import check_runs
 from flows.specs.comparison import ComparisonSpec
 from flows.specs.validation import validated
 
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     spec = _read_spec(arguments)
+    check_runs(spec)
     from flows.comparing.comparison import compare_all
     from flows.comparing.comparison_file import write
 

@@ -19,9 +19,11 @@ from flows.cli.exit_statuses import DONE, FAILED, ended
 from flows.cli.flags_from_specs import Parser, add_flags, given, parse
 from flows.common.errors import ResultError, SpecError
 from flows.common.json_object import JsonObject
+from flows.policy.check import check_evaluation
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.form import TITLES
 from flows.specs.validation import validated, yaml_problem
+from flows.storage.home import Home
 from metrics.errors import nearest
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:
 def _run(arguments: Sequence[str]) -> int:
     known = read_arguments(arguments)
     spec = read_spec(known)
+    check_evaluation(spec, Home.from_environment())
     if known.list_tasks is not None:
         return _list_tasks(spec, known.list_tasks)
     if known.check_tasks is not None:
@@ -106,7 +109,6 @@ def _estimate(spec: EvaluationSpec) -> int:
 
 
 def _list_tasks(spec: EvaluationSpec, pattern: str) -> int:
-    from flows.storage.home import Home
     from tasks_lib.catalog.catalog import Catalog
 
     entries = Catalog.standard(spec.include_path, Home.from_environment().root).entries(pattern)

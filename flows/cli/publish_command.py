@@ -22,8 +22,11 @@ def _run(arguments: Sequence[str]) -> int:
     known = parse(parser, arguments)
     if known.run is None or not known.to:
         raise SpecError("name the folder of a run and a sink: publish.py RUN --to hub:org/name")
+    from flows.policy.check import check_publishing
     from flows.sinks.registry import publish_run
 
+    for sink in known.to:
+        check_publishing(known.run, sink)
     for sink in known.to:
         print(f"published: {publish_run(known.run, sink)}")
     return DONE

@@ -7,6 +7,7 @@ from prefect.states import Failed
 from flows.common.json_object import JsonObject
 from flows.comparing.comparison import Comparison, compare_all
 from flows.comparing.comparison_file import write
+from flows.policy.check import check_runs
 from flows.specs.comparison import ComparisonSpec
 
 COLUMNS = (
@@ -30,6 +31,7 @@ def compare_flow(spec: ComparisonSpec) -> list[JsonObject] | State[list[JsonObje
 
     Raises what `flows.comparing.comparison.compare` raises.
     """
+    check_runs(spec)
     comparisons = compare_all(spec.runs, tasks=spec.tasks)
     for one in comparisons:
         _show(one, spec.flips)

@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow
 
 from flows.pipeline.evaluate_flow import evaluate_flow
+from flows.policy.check import check_run
 from flows.prefect_api.large_parameters import by_reference
 from flows.specs.rescoring import RescoreSpec
 
@@ -16,4 +17,5 @@ def rescore_flow(spec: RescoreSpec) -> Any:
 
     Raises what `RescoreSpec.evaluation` and `flows.pipeline.readiness.checked_and_loaded` raise.
     """
+    check_run(spec.run)
     return evaluate_flow.fn(spec.evaluation())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.common.errors import ONLY_DEPLOYED, ResultError, SpecError
 from flows.common.termination import Terminated
+from flows.policy.check import check_run
 from flows.prefect_api.temporary_server import PrefectApi
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.rescoring import RescoreSpec
@@ -98,4 +99,5 @@ def run_rescoring(spec: RescoreSpec, *, show_progress: bool) -> "EvaluationResul
 
         return partial(rescore_flow, spec=spec, return_state=True)
 
+    check_run(spec.run)
     return run(spec.evaluation(), show_progress=show_progress, flow_call=flow_call)

@@ -25,6 +25,7 @@ from flows.planning.route_check import NEEDS, check_route
 from flows.planning.shard_sizes import cut_bundles
 from flows.planning.stored_model import StoredModel
 from flows.planning.task_calls import TaskCalls
+from flows.policy.check import check_evaluation
 from flows.prefect_api.secret_blocks import block_secret
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.store_address import is_empty, store_place
@@ -50,8 +51,14 @@ class Plan:
 
     @classmethod
     def of(cls, spec: EvaluationSpec) -> Self:
-        """A new plan, of a run in this process's home."""
-        return cls(spec, Home.from_environment())
+        """A new plan, of a run in this process's home. Raises what `Plan.allowed` raises."""
+        return cls.allowed(spec, Home.from_environment())
+
+    @classmethod
+    def allowed(cls, spec: EvaluationSpec, home: Home) -> Self:
+        """A new plan. Raises SpecError where the policy of this machine does not allow the run."""
+        check_evaluation(spec, home)
+        return cls(spec, home)
 
     @cached_property
     def selection(self) -> Selection:

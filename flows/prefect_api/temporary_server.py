@@ -6,6 +6,7 @@ Prefect can start such a server itself, but one whose parent is killed with -9 s
 import gc
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -44,14 +45,21 @@ _is_temporary: ContextVar[bool] = ContextVar("is_temporary", default=False)
 
 
 class TemporaryServer:
-    """A server process on a free port of this machine; it starts at once and is waited for when needed."""
+    """A server process on a free port of this machine; it starts at once and is waited for when needed.
 
-    def __init__(self) -> None:
+    login: what it wants to hear, `name:password`; a new one of its own, so that no other user of the machine
+    reads or ends runs. "" is none. It is in the environment of the server and of the run's own processes.
+    """
+
+    def __init__(self, login: str | None = None) -> None:
+        self.login = f"assay:{secrets.token_urlsafe(32)}" if login is None else login
         self._socket = socket.create_server(("127.0.0.1", 0))
         # Kept, since the socket may be closed by whoever sees the server end.
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/api"
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
-        environment = {**os.environ, **SERVER_ONLY}
+        environment = {**os.environ, **SERVER_ONLY, "PREFECT_SERVER_API_AUTH_STRING": self.login}
+        if not self.login:
+            del environment["PREFECT_SERVER_API_AUTH_STRING"]
         descriptor = self._socket.fileno()
         self._process = child.start(
             __name__,
@@ -136,7 +144,12 @@ class PrefectApi:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """Within the block Prefect talks to the API."""
-        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+        from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
+            PREFECT_API_URL,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            temporary_settings,
+        )
 
         if self._server is None:
             yield
@@ -150,7 +163,11 @@ class PrefectApi:
         self._server.wait()
         self._is_used = True
         # Nobody on this server waits for heartbeats, whose thread would hold up each run's end for a second.
-        temporary = {PREFECT_API_URL: self._server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        temporary = {
+            PREFECT_API_URL: self._server.url,
+            PREFECT_API_AUTH_STRING: self._server.login,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        }
         token = _is_temporary.set(True)
         try:
             with temporary_settings(temporary):

@@ -104,6 +104,7 @@ def _scalar(text: str) -> object:
 
 
 def default_data_roots() -> list[Path]:
+    """Those of the environment."""
     return [Path(root) for root in os.environ.get("ASSAY_DATA_ROOT", "").split(os.pathsep) if root]
 
 

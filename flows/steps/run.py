@@ -56,7 +56,7 @@ class RunAddress:
 
     def check_shared(self) -> None:
         """Raise, at once, what keeps this process from what it shares with the run: bucket and store."""
-        plan = Plan(self.spec, self.home_here)
+        plan = Plan.allowed(self.spec, self.home_here)
         plan.steps.check()
         with plan.store:
             self.check_store(plan)
@@ -81,7 +81,7 @@ class _OpenRuns:
     def at(self, address: RunAddress) -> Run:
         key = (address.start, address.spec.model_dump_json())
         with self._opening:
-            run = self._runs.pop(key, None) or Run(Plan(address.spec, address.home_here), Reporter())
+            run = self._runs.pop(key, None) or Run(Plan.allowed(address.spec, address.home_here), Reporter())
             self._runs[key] = run
             while len(self._runs) > self._most:
                 self._runs.popitem(last=False)

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 
 from flows.common.errors import SpecError
+from flows.policy.check import check_suite, check_suite_file
 from flows.prefect_api.large_parameters import by_reference
 from flows.prefect_api.temporary_server import is_lasting
 from flows.reporting.reporter import reporter
@@ -33,7 +34,10 @@ def benchmark_flow(suite: SuiteSpec | str) -> str | State[str]:
     Ends in the state `Regression`, of type Failed, where a score is significantly worse than before, and as
     `Failed` where a model or task failed. Raises SpecError, and TaskError for a task that is not there.
     """
+    if isinstance(suite, str):
+        check_suite_file(Path(suite))
     spec = read_suite(Path(suite)) if isinstance(suite, str) else suite
+    check_suite(spec)
     hook = Hook.find(spec.webhook) if spec.webhook else None
     _check_tasks(spec)
     run = SuiteRun.create(spec)

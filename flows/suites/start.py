@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from flows.policy.check import check_suite
 from flows.prefect_api.temporary_server import PrefectApi
 from flows.specs.suite import SuiteSpec
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 def run_suite(spec: SuiteSpec, *, show_progress: bool) -> "SuiteResult":
     """See `flows.benchmark.benchmark`."""
+    check_suite(spec)
     with PrefectApi() as api:  # its server gets ready while all else is; hence the late imports
         from flows.reporting.progress_bar import reporting
         from flows.suites.benchmark_flow import benchmark_flow

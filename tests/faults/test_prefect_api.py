@@ -31,7 +31,7 @@ SLOW_MODEL = "scripted:hash?batch_size=2&delay=0.2"
 @pytest.fixture
 def server(prefect_server: str) -> Iterator[TemporaryServer]:
     """One of a test's own."""
-    server = TemporaryServer()
+    server = TemporaryServer(login="")
     server.wait()
     yield server
     server.kill()
