@@ -1,5 +1,6 @@
 """The database under the response store: how it is opened, created by one of many, and explained."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -113,6 +114,7 @@ def initialise(
     writer = engine.execution_options(assay_begin="BEGIN IMMEDIATE")
 
     def create() -> None:
+        _make_private(engine)
         _use_write_ahead_log(engine)
         with writer.begin() as connection:
             _wait_for_turn(connection)
@@ -198,6 +200,15 @@ def _set_up(connection: Any, _record: Any) -> None:
 def _begin(connection: sa.Connection) -> None:
     if statement := connection.get_execution_options().get("assay_begin", "BEGIN"):
         connection.exec_driver_sql(statement)
+
+
+def _make_private(engine: sa.Engine) -> None:
+    """Make a new SQLite file for its owner alone, whose log then is so, too; one that is there stays."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return
+    with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _use_write_ahead_log(engine: sa.Engine) -> None:

@@ -83,7 +83,9 @@ def show(result: "EvaluationResult", *, with_performance: bool = False) -> int:
 def _run(arguments: Sequence[str]) -> int:
     known = read_arguments(arguments)
     spec = read_spec(known)
-    check_evaluation(spec, Home.from_environment())
+    home = Home.from_environment()
+    check_evaluation(spec, home)
+    home.make()
     if known.list_tasks is not None:
         return _list_tasks(spec, known.list_tasks)
     if known.check_tasks is not None:

@@ -58,6 +58,7 @@ class Plan:
     def allowed(cls, spec: EvaluationSpec, home: Home) -> Self:
         """A new plan. Raises SpecError where the policy of this machine does not allow the run."""
         check_evaluation(spec, home)
+        home.make()
         return cls(spec, home)
 
     @cached_property

@@ -1,6 +1,7 @@
 """Where what outlives a run is kept: `ASSAY_HOME`, by default `assay` in the user's cache folder."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,13 @@ class Home:
     def from_environment(cls) -> "Home":
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return cls(Path(os.environ.get("ASSAY_HOME") or cache / "assay").expanduser().absolute())
+
+    def make(self) -> None:
+        """Make the folder, for its owner alone; one that is there stays as it is. What cannot be made is said
+        by whoever writes there."""
+        with suppress(OSError):
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700)
 
     @property
     def store(self) -> Path:

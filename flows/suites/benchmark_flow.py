@@ -38,6 +38,7 @@ def benchmark_flow(suite: SuiteSpec | str) -> str | State[str]:
         check_suite_file(Path(suite))
     spec = read_suite(Path(suite)) if isinstance(suite, str) else suite
     check_suite(spec)
+    Home.from_environment().make()
     hook = Hook.find(spec.webhook) if spec.webhook else None
     _check_tasks(spec)
     run = SuiteRun.create(spec)
