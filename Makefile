@@ -45,6 +45,7 @@ worker: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml backends flows metrics tasks_lib
 
 types: install
 	$(BIN)/mypy

@@ -14,7 +14,7 @@ _GRACE = 10.0  # seconds
 
 def main() -> None:
     """Run the command that the arguments are."""
-    server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+    server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)  # nosec B603  # our own parent's command
     when_parent_ends(partial(_end, server))
     server.wait()
     _end_group()

@@ -51,7 +51,7 @@ def _work() -> None:
 
 def _result(watched: Watched, content: bytes) -> dict[str, Any]:
     try:
-        job: Job = pickle.loads(content)
+        job: Job = pickle.loads(content)  # nosec B301  # from the process that started this one
         with watched.limited(job.limits):
             gave = {"gave": job.function(job.argument, _nobody_to_ask)}
             json.dumps(gave)  # what cannot be said is an error like another

@@ -46,7 +46,7 @@ def _result(watched: Watched, caller: "_Caller", surroundings: Surroundings, job
     """What comes of a job; its modules are looked for where the caller has them."""
     try:
         surroundings.take()
-        asked: Job = pickle.loads(job)
+        asked: Job = pickle.loads(job)  # nosec B301  # from the process that started this one
         with watched.limited(asked.limits):
             return Gave(asked.function(asked.argument, caller.ask))
     except BaseException as error:  # noqa: BLE001 - it is the caller's
@@ -87,7 +87,7 @@ def _portable(error: BaseException) -> Exception:
     """The error as another process can have it, with where it was raised."""
     portable: Exception = RuntimeError(f"{type(error).__name__}: {error}")
     with contextlib.suppress(Exception):  # whatever an error of task code does when it is pickled
-        same = pickle.loads(pickle.dumps(error))
+        same = pickle.loads(pickle.dumps(error))  # nosec B301  # what was made here
         if isinstance(same, Exception) and str(same) == str(error):
             portable = same
     portable.add_note("".join(traceback.format_exception(error)))

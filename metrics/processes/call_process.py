@@ -184,7 +184,7 @@ class _CallProcess:
                     if not self.is_there:  # and something it has started keeps the connection open
                         raise EOFError
                     watch.look(self._page.read())
-                match pickle.loads(self._connection.recv_bytes()):
+                match pickle.loads(self._connection.recv_bytes()):  # nosec B301  # of our child
                     case Logged(name, level, text):
                         logging.getLogger(name).log(level, "%s", text)
                     case Asked(arguments, options):

@@ -24,7 +24,7 @@ _RUN = (
 def start(module: str, *arguments: str, **how: Any) -> "subprocess.Popen[bytes]":
     """Run the `main` of a module of the project, which finds the arguments in `sys.argv`, in a process of its
     own that ends when its standard input does (`when_parent_ends`). how: more for `subprocess.Popen`."""
-    return subprocess.Popen(
+    return subprocess.Popen(  # nosec B603  # our own interpreter, modules of the project
         [sys.executable, "-P", "-c", _RUN, str(ROOT), module, *arguments],
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C on the terminal is for the run, which ends its children

@@ -50,7 +50,7 @@ class Bubblewrap:
             *("--clearenv", *_environment(program)),
             *("--ro-bind", str(SYSTEM), str(SYSTEM), *_system()),
             *("--proc", "/proc", "--dev", "/dev"),
-            *_room(_SHARED_MEMORY, "/dev/shm"),
+            *_room(_SHARED_MEMORY, "/dev/shm"),  # nosec B108  # a folder of the sandbox
             *_room(program.files - _SHARED_MEMORY, WORKSPACE),
             *_read_only([*filter(Path.exists, _SYSTEM_FILES), *self.interpreter.folders, *program.readable]),
             *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORKSPACE),

@@ -118,5 +118,7 @@ def test_loopback_is_this_machine() -> None:
 def test_a_redirect_does_not_carry_the_key_elsewhere(tmp_path: Path) -> None:
     with http_stub(status=200) as elsewhere, http_stub(status=307) as listener:
         listener.headers = {"location": f"{elsewhere.url}/x"}
-        sent_by("openai-chat", listener.url, "&api_key=env:OPENAI_API_KEY", tmp_path)
+        model = f"openai-chat:m?base_url={listener.url}&api_key=env:OPENAI_API_KEY"
+        opened(model, tmp_path).load(frozenset())
+    assert listener.asked
     assert not elsewhere.asked

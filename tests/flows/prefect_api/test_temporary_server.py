@@ -63,7 +63,11 @@ def test_within_its_block_prefect_has_the_password(
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     monkeypatch.delenv("PREFECT_API_URL")
-    with temporary_settings(restore_defaults={PREFECT_API_URL}), PrefectApi() as api:
-        with api.connected(), get_client(sync_client=True) as client:
-            assert client.read_flow_runs(limit=1) is not None
-            assert str(client.api_url) != prefect_server
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        PrefectApi() as api,
+        api.connected(),
+        get_client(sync_client=True) as client,
+    ):
+        assert client.read_flow_runs(limit=1) is not None
+        assert str(client.api_url) != prefect_server
