@@ -104,6 +104,15 @@ def _within(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         return work(connection)
 
 
+def make_private(engine: sa.Engine) -> None:
+    """Make a new SQLite file for its owner alone, whose log then is so, too; one that is there stays."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return
+    with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def initialise(
     engine: sa.Engine, tables: sa.MetaData, insert: sa.Insert, rows: Sequence[Mapping[str, str]]
 ) -> None:
@@ -114,7 +123,6 @@ def initialise(
     writer = engine.execution_options(assay_begin="BEGIN IMMEDIATE")
 
     def create() -> None:
-        _make_private(engine)
         _use_write_ahead_log(engine)
         with writer.begin() as connection:
             _wait_for_turn(connection)
@@ -200,15 +208,6 @@ def _set_up(connection: Any, _record: Any) -> None:
 def _begin(connection: sa.Connection) -> None:
     if statement := connection.get_execution_options().get("assay_begin", "BEGIN"):
         connection.exec_driver_sql(statement)
-
-
-def _make_private(engine: sa.Engine) -> None:
-    """Make a new SQLite file for its owner alone, whose log then is so, too; one that is there stays."""
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
-        return
-    with suppress(OSError):  # it is there, or SQLite will say why it cannot be
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _use_write_ahead_log(engine: sa.Engine) -> None:

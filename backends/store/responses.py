@@ -26,7 +26,15 @@ from backends.errors import BackendError
 from backends.requests import Response
 from backends.retrying import PATIENT, Patience
 from backends.store.answerers import Answerer, PendingCounts, answerers_of
-from backends.store.database import Database, check_not_anothers, connect, explained, initialise, shown
+from backends.store.database import (
+    Database,
+    check_not_anothers,
+    connect,
+    explained,
+    initialise,
+    make_private,
+    shown,
+)
 from backends.store.leases import Leases
 from backends.store.payload import Codec
 from backends.store.statements import ADDITIONS, INSERTS, chunks, rows_of
@@ -240,6 +248,7 @@ class ResponseStore:
 
 def _identity(engine: sa.Engine) -> str:
     first = [{"name": "schema", "value": SCHEMA_VERSION}, {"name": "identity", "value": str(uuid.uuid4())}]
+    make_private(engine)
     check_not_anothers(engine, META)
     initialise(engine, METADATA, INSERTS[engine.dialect.name](META), first)
     with explained(shown(engine.url)), engine.begin() as connection:

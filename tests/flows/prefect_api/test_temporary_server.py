@@ -52,7 +52,7 @@ def test_a_run_with_its_own_server_asks_with_the_password_and_says_it_nowhere(
         PREFECT_LOGGING_LEVEL="DEBUG",
     )
     assert ended.status == 0, ended.errors
-    assert "401" not in ended.errors
+    assert "401 Unauthorized" not in ended.errors
     assert "assay:" not in ended.out + ended.errors
 
 
