@@ -44,7 +44,8 @@ class RescoreSpec(NoKeys):
 
     model_config = ConfigDict(json_schema_extra=as_form)
 
-    places = ("run", "output", "include_path")
+    places = ("run", "output", "include_path", "data_root")
+    own = ("store",)
 
     run: Output = Field(description="folder of the finished run whose stored answers are scored")
     tasks: Annotated[list[str] | None, BeforeValidator(names)] = Field(
