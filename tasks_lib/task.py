@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.class_tasks.task import ClassTask
 from tasks_lib.context import TaskContext
-from tasks_lib.data.documents import Documents, Split
+from tasks_lib.data.documents import Documents, HandedDocuments, Split
 from tasks_lib.doc import Doc
 from tasks_lib.files.config import ClassConfig, TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests, RequestBuilder
@@ -96,6 +96,18 @@ class ConfiguredTask:
     @property
     def version(self) -> Any:
         return self._scope.config.version
+
+
+class HandedTask(ConfiguredTask):
+    """A task whose documents were loaded elsewhere: it scores, and has nothing to ask."""
+
+    def __init__(self, scope: TaskScope[TaskConfig], split: Split) -> None:
+        super().__init__(scope)
+        self._split = split
+
+    @cached_property
+    def documents(self) -> Documents:
+        return HandedDocuments(self._scope, self._split)
 
 
 def open_task(file: TaskFile, context: TaskContext) -> Task:

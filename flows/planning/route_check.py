@@ -11,6 +11,7 @@ from metrics.errors import MetricError
 from metrics.sandbox.unconfined import Unconfined
 from metrics.scores.metric import OutputType
 from tasks_lib.catalog.selection import Selection
+from tasks_lib.code.answers_as_code import AnswersAsCode, RunBy
 from tasks_lib.prompts.media import media_of
 
 NEEDS: dict[OutputType, RequestKind] = {
@@ -27,20 +28,30 @@ MEDIA: dict[MediaKind, str] = {"image": "images", "audio": "sound"}
 def check_route(selection: Selection, backend: Backend, spec: EvaluationSpec) -> None:
     """Raise SpecError where the model cannot be asked what a task asks, or as the spec wants it asked, or
     would have its code run without leave."""
+    code = AnswersAsCode()
     for name, file in selection.tasks.items():
         kinds = {NEEDS[file.config.output_type]} if file.config.output_type else set()
         if problem := not_offered(name, kinds, media_of(file.config), backend, spec):
             raise SpecError(problem)
-        if file.config.unsafe_code:
-            _check_sandbox(name, spec)
+        _check_sandbox(name, code.run_by(file.config), spec)
     if spec.apply_chat_template and not (backend.capabilities.chat_template and backend.chat_template()):
         raise SpecError(f"--apply-chat-template: {spec.model} has no chat template")
     if spec.end_of_thinking is not None and not backend.capabilities.thinking:
         raise SpecError(f"--end-of-thinking: {spec.model} does not part thinking from answers")
 
 
-def _check_sandbox(task: str, spec: EvaluationSpec) -> None:
-    """Raise SpecError where the programs of a task have no sandbox and may not run without one."""
+def _check_sandbox(task: str, run_by: RunBy, spec: EvaluationSpec) -> None:
+    """Raise SpecError where answers to a task are run as code, have no sandbox, and may not be without."""
+    if run_by == "nothing":
+        return
+    if run_by == "what cannot be held":
+        if not spec.allow_unsafe_code:
+            raise SpecError(
+                f"{task} runs code that the model writes, with what no sandbox here has (docs/security.md): "
+                "allow it with --allow-unsafe-code, in a container if the model is not trusted"
+            )
+        log.warning("%s runs code that the model writes, without a sandbox", task)
+        return
     try:
         found = spec.wanted_sandbox.found()
     except MetricError as error:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from backends.requests import Response
 from flows.planning import task_work
+from flows.planning.contained_tasks import ContainedTasks
 from flows.planning.task_work import PreparedDocuments, ScoredDocuments, TaskOfRun, ToPrepare, ToScore
 from metrics.processes.call_messages import Ask
 from metrics.processes.call_process import CallProcesses, Origin
@@ -16,6 +17,7 @@ from metrics.processes.watch import WorkEnded
 from metrics.sandbox.pick import Wanted
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.configuration import check_task
+from tasks_lib.code.answers_as_code import AnswersAsCode
 from tasks_lib.context import TaskContext
 from tasks_lib.errors import MissingPackage, MissingResource, TaskError
 from tasks_lib.files.config import function_refs
@@ -53,7 +55,8 @@ class TaskCalls:
     ) -> None:
         self._files, self.context, self._chat = files, context, chat
         self._limits, self._sandbox = limits, sandbox
-        self._run = token_hex(8)
+        self._contained = ContainedTasks(sandbox, limits)
+        self._code, self._run = AnswersAsCode(), token_hex(8)
         self._digests: dict[str, str] = {}
         self.lacking: Mapping[str, str] = {}
 
@@ -87,20 +90,26 @@ class TaskCalls:
         self.lacking = {name: str(error) for name, error in lacking.items()}
 
     def prepare(self, name: str, path: Path) -> PreparedDocuments:
-        """Write the requests of a task to a file. Raises TaskError."""
-        return self._call(name, task_work.prepare, ToPrepare(self.of_run(name), path))
+        """Write the requests of a task to a file, and score made-up answers to some. Raises TaskError."""
+        tries = not self._is_contained(name)
+        prepared = self._call(name, task_work.prepare, ToPrepare(self.of_run(name), path, tries))
+        if prepared.to_try:
+            self._contained.try_made_up(name, prepared.to_try)
+        return prepared
 
     def score(
         self, name: str, requests: Path, responses: Sequence[Response], made: str, samples: Path
     ) -> ScoredDocuments:
         """Score a task and write its samples; see `ToScore`. Raises TaskError and MetricError."""
-        return self._call(
-            name, task_work.score, ToScore(self.of_run(name), requests, responses, made, samples)
-        )
+        asked = ToScore(self.of_run(name), requests, responses, made, samples)
+        if self._is_contained(name):
+            return self._contained.score(name, self._call(name, task_work.hand, asked), samples)
+        return self._call(name, task_work.score, asked)
 
     def stop(self) -> None:
         """End what is under way: the run is stopped."""
         processes().stop(self._run)
+        self._contained.stop()
 
     def _digest(self, name: str) -> str:
         task = open_task(self._files[name], self.context)
@@ -108,6 +117,11 @@ class TaskCalls:
         if isinstance(task, ConfiguredTask) and task.documents.are_local:
             return task.documents.digest()
         return self._call(name, task_work.digest, self.of_run(name))
+
+    def _is_contained(self, name: str) -> bool:
+        """Whether a task is scored in a sandbox."""
+        runs_answers = self._code.run_by(self._files[name].config) == "its Python"
+        return runs_answers and self._sandbox.found().is_apart
 
     def of_run(self, name: str) -> TaskOfRun:
         """What a process needs to open a task."""

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -17,6 +18,7 @@ from backends.requests import Request, Response
 from backends.text.stop_sequences import cut_at_stops, stops_of
 from backends.text.thinking import thinking_as_answer
 from flows.planning import requests_file
+from flows.planning.contained_work import Handed, ToScoreHanded, ToTry, scored
 from flows.planning.requests_file import Written
 from flows.results.samples_file import check_writable, write_samples
 from metrics.hf_evaluate.code_eval import allowing_code
@@ -26,9 +28,9 @@ from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.configuration import check_task
 from tasks_lib.checks.trial import TriedDocuments
 from tasks_lib.code.dataset_cache import make_datasets_anew
-from tasks_lib.code.random_state import seeded
 from tasks_lib.context import TaskContext
 from tasks_lib.errors import TaskError
+from tasks_lib.files.config import TaskConfig
 from tasks_lib.prompts.request_builder import DocRequests
 from tasks_lib.scoring.scorer import Answered, MetricScore
 from tasks_lib.task import Task, open_task
@@ -52,21 +54,23 @@ class TaskOfRun:
 
 @dataclass(frozen=True, slots=True)
 class ToPrepare:
-    """path: of the requests file."""
+    """path: of the requests file. tries: whether made-up answers are scored."""
 
     task: TaskOfRun
     path: Path
+    tries: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDocuments:
     """written: what the requests file has. original: documents of the task, without a limit. made: the
-    identity of documents that its own Python made."""
+    identity of documents that its own Python made. to_try: what is to be tried elsewhere."""
 
     written: Written
     original: int
     made: str
     num_fewshot: int
+    to_try: ToTry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,18 @@ class ScoredDocuments:
 
     scores: list[MetricScore]
     higher_is_better: dict[str, bool | None]
+    version: JsonValue
+    repeats: int
+    repeats_scored: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandedAnswers:
+    """What is to be scored elsewhere. targets: what is right for each document. The others are as in
+    `ScoredDocuments`."""
+
+    to_score: ToScoreHanded
+    targets: Sequence[Any]
     version: JsonValue
     repeats: int
     repeats_scored: int
@@ -118,9 +134,13 @@ def prepare(asked: ToPrepare, ask: Ask) -> PreparedDocuments:
         task.scorer.check()
         tried = TriedDocuments(task)
         written = requests_file.write(asked.path, tried, task.builder.repeats)
-        check_writable(asked.task.file.config.task, tried.score(compat=asked.task.context.options.compat))
-        documents = task.documents.evaluated
-        return PreparedDocuments(written, len(documents.docs), documents.made, task.builder.num_fewshot)
+        to_try = None
+        if asked.tries:
+            check_writable(asked.task.file.config.task, tried.score(compat=asked.task.context.options.compat))
+        else:
+            to_try = ToTry(_handed(task, asked.task), tried.kept)
+        documents, shots = task.documents.evaluated, task.builder.num_fewshot
+        return PreparedDocuments(written, len(documents.docs), documents.made, shots, to_try)
 
 
 def score(asked: ToScore, ask: Ask) -> ScoredDocuments:
@@ -128,16 +148,26 @@ def score(asked: ToScore, ask: Ask) -> ScoredDocuments:
     with allowing_code(asked.task.sandbox):
         task = _OPENED.task(asked.task, ask)
         _check_same_documents(task, asked)
-        compat = asked.task.context.options.compat
         answered = list(_answered(task, asked))
-        task.scorer.check()  # importing a task's Python may seed the generators too
-        with seeded():  # some tasks guess where an answer cannot be read
-            samples = list(task.scorer.samples(list(map(_as_lm_eval, answered)) if compat else answered))
-            scores = task.scorer.aggregate(samples, compat=compat)
+        samples, scores, better = scored(task, answered, compat=asked.task.context.options.compat)
         write_samples(asked.samples, samples)
-        better = {key: metric.higher_is_better for key, metric in task.scorer.metrics.items()}
         repeats = task.builder.repeats
         return ScoredDocuments(scores, better, task.version, repeats, task.scorer.answers_read(repeats))
+
+
+def hand(asked: ToScore, ask: Ask) -> HandedAnswers:
+    """What is to be scored elsewhere: the documents that have all their answers, and those."""
+    task = _OPENED.task(asked.task, ask)
+    _check_same_documents(task, asked)
+    answered, repeats = list(_answered(task, asked)), task.builder.repeats
+    to_score = ToScoreHanded(_handed(task, asked.task), answered)
+    targets = [task.scorer.target(one.asked.doc_id, one.asked.doc) for one in answered]
+    return HandedAnswers(to_score, targets, task.version, repeats, task.scorer.answers_read(repeats))
+
+
+def _handed(task: Task, asked: TaskOfRun) -> Handed:
+    assert isinstance(asked.file.config, TaskConfig), "a class loads its documents where it scores"
+    return Handed(asked.file.config, asked.file.path, asked.context, task.documents.evaluated)
 
 
 def _check_same_documents(task: Task, asked: ToScore) -> None:
@@ -149,7 +179,7 @@ def _check_same_documents(task: Task, asked: ToScore) -> None:
 
 
 def _answered(task: Task, asked: ToScore) -> Iterator[Answered]:
-    """The documents all of whose requests have answers."""
+    """The documents all of whose requests have answers, as they are scored."""
     rows = zip(requests_file.read(asked.requests), asked.responses, strict=True)
     calls = ((doc_id, index, request, said) for (doc_id, index, _, request), said in rows)
     docs = task.builder.selected
@@ -160,7 +190,8 @@ def _answered(task: Task, asked: ToScore) -> Iterator[Answered]:
         repeats = [list(same) for _, same in groupby(own, key=itemgetter(1))]
         requests = [same[0][2] for same in repeats]
         responses = [[said for *_, said in same] for same in repeats]
-        yield Answered(DocRequests(doc_id, docs[doc_id], requests), responses)
+        one = Answered(DocRequests(doc_id, docs[doc_id], requests), responses)
+        yield _as_lm_eval(one) if asked.task.context.options.compat else one
 
 
 def _as_lm_eval(one: Answered) -> Answered:

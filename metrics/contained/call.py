@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from metrics.contained.child import BY_SIGNAL, LENGTH
 from metrics.contained.messages import (
     At,
@@ -38,7 +36,7 @@ from metrics.processes.limits import WorkLimits
 from metrics.processes.marks import Seen
 from metrics.processes.watch import LOOK_SECONDS, Watch, WorkEnded, ended
 from metrics.sandbox.docker import CLIENTS
-from metrics.sandbox.family import family, taken_by
+from metrics.sandbox.family import taken_by
 from metrics.sandbox.program import Program, Sandbox
 from metrics.sandbox.running import end, start
 
@@ -240,7 +238,7 @@ class _FamilyWatch(Watch):
         return taken_by(self.pid).seconds
 
     def is_asleep(self) -> bool:
-        return all(psutil.Process(one).status() == psutil.STATUS_SLEEPING for one in family(self.pid))
+        return taken_by(self.pid).is_waiting
 
 
 class _UnseenWatch(Watch):

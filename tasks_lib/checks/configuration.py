@@ -1,14 +1,13 @@
 """Whether what a task's file says can be used: all of it is read and resolved, and no document looked at."""
 
 from dataclasses import replace
-from functools import cached_property
 
 from tasks_lib.ask_options import AskOptions
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.resources import check_resources
 from tasks_lib.context import TaskContext
 from tasks_lib.data.datasets import LocalSource
-from tasks_lib.data.documents import Documents, Split
+from tasks_lib.data.documents import Documents, HandedDocuments, Split
 from tasks_lib.errors import TaskError
 from tasks_lib.files.config import TaskConfig, function_refs
 from tasks_lib.prompts.request_builder import RequestBuilder
@@ -49,7 +48,8 @@ def check_configuration(scope: TaskScope[TaskConfig]) -> None:
         compat=scope.options.compat,
     )
     without_documents = replace(scope, options=own)
-    builder = RequestBuilder(without_documents, _NoDocuments(without_documents))
+    # There are no columns, so that a field's name is read as a template, which it is too.
+    builder = RequestBuilder(without_documents, HandedDocuments(without_documents, Split([], ())))
     builder.check()
     Scorer(without_documents, builder).check()
 
@@ -72,12 +72,3 @@ def _check_splits(scope: TaskScope[TaskConfig]) -> None:
         with scope.errors.on(key):
             if source.file(split) is None:
                 raise TaskError(source.no_split(split))
-
-
-class _NoDocuments(Documents):
-    """Stands for the documents of a task where none is looked at: there are no columns, so that a field's
-    name is read as a template, which it is too."""
-
-    @cached_property
-    def evaluated(self) -> Split:
-        return Split([], ())

@@ -152,6 +152,18 @@ class Split:
     made: str = ""
 
 
+class HandedDocuments(Documents):
+    """Documents that were loaded elsewhere: nothing but the evaluated split."""
+
+    def __init__(self, scope: TaskScope[TaskConfig], split: Split) -> None:
+        super().__init__(scope)
+        self._split = split
+
+    @cached_property
+    def evaluated(self) -> Split:
+        return self._split
+
+
 def docs_digest(docs: Iterable[Doc]) -> str:
     """The identity of documents; of a value that JSON does not know, its type."""
     sha = hashlib.sha256()
