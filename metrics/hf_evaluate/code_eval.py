@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from metrics.errors import MetricError
-from metrics.judge.court import PASSED
-from metrics.judge.judged import judged
+from metrics.program_tests.tests_process import PASSED
+from metrics.program_tests.verdict import verdict_of
 from metrics.sandbox.pick import Wanted
 
 _wanted: ContextVar[Wanted | None] = ContextVar("sandbox_of_code", default=None)
@@ -80,7 +80,7 @@ def compute(
     ]
     outcomes: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     with ThreadPoolExecutor(num_workers) as pool:
-        results = pool.map(lambda one: judged(sandbox, one[2], one[3], timeout), programs)
+        results = pool.map(lambda one: verdict_of(sandbox, one[2], one[3], timeout), programs)
         for (task, number, *_), result in zip(programs, results, strict=True):
             outcome = Outcome(task, result == PASSED, result, number)
             outcomes[task].append((number, asdict(outcome)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metrics.judge.judged import judged
+from metrics.program_tests.verdict import verdict_of
 from metrics.sandbox.program import Sandbox
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def problems(shared_data: Path) -> list[dict[str, Any]]:
 def results(sandbox: Sandbox, problems: list[dict[str, Any]], bodies: list[str]) -> dict[str, str]:
     def result(problem: dict[str, Any], body: str) -> str:
         tests = f"{problem['test']}\ncheck({problem['entry_point']})"
-        return judged(sandbox, problem["prompt"] + body, tests, 3.0)
+        return verdict_of(sandbox, problem["prompt"] + body, tests, 3.0)
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(result, problems, bodies))

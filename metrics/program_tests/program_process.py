@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from metrics.judge.names import names_of
-from metrics.judge.side import OF_PROGRAM, Gone, Side
+from metrics.program_tests.exchange import OF_PROGRAM, Gone, Side
+from metrics.program_tests.names import names_of
 
 ADDRESS_SPACE = 2 * 2**30  # bytes
 FILE = 64 * 2**20  # bytes of each file that is written

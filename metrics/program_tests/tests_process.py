@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from metrics.judge import defendant
-from metrics.judge.names import names_for
-from metrics.judge.side import OF_TESTS, Gone, OutOfTurn, Side, said_by
+from metrics.program_tests import program_process
+from metrics.program_tests.exchange import OF_TESTS, Gone, OutOfTurn, Side, said_by
+from metrics.program_tests.names import names_for
 from metrics.sandbox.family import family, taken_by
 
 PASSED, TIMED_OUT, OUT_OF_TURN = "passed", "timed out", "failed: it wrote what nobody had asked it for"
@@ -43,11 +43,11 @@ def main() -> None:
     if program == 0:
         os.close(reading)
         os.close(writing)
-        defendant.main(others_reading, others_writing)
+        program_process.main(others_reading, others_writing)
     os.close(others_reading)
     os.close(others_writing)
     _keep_to_oneself()
-    Court(program, reading, writing, os.dup(1)).judge(json.loads(_line()))
+    TestsProcess(program, reading, writing, os.dup(1)).run(json.loads(_line()))
 
 
 def _keep_to_oneself() -> None:
@@ -70,7 +70,7 @@ def _line() -> bytes:
     return line
 
 
-class Court:
+class TestsProcess:
     """program: its process. reading, writing: descriptors from and to it. saying: the harness's."""
 
     def __init__(self, program: int, reading: int, writing: int, saying: int) -> None:
@@ -80,7 +80,7 @@ class Court:
         self._token, self._seconds = "", math.inf
         self._at_start = self._worked = self._waited = 0.0
 
-    def judge(self, case: Mapping[str, Any]) -> NoReturn:
+    def run(self, case: Mapping[str, Any]) -> NoReturn:
         """Run a program, then its tests; say what came of it, and end."""
         self._token = case["token"]
         threading.Thread(target=_end_with_parent, daemon=True).start()

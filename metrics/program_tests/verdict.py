@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from metrics.errors import MetricError
-from metrics.judge.court import PASSED, TIMED_OUT
+from metrics.program_tests.tests_process import PASSED, TIMED_OUT
 from metrics.sandbox import running
 from metrics.sandbox.family import taken_by
 from metrics.sandbox.program import ENVIRONMENT, Program, Sandbox
@@ -31,7 +31,7 @@ _LONGEST = 8192  # bytes of a verdict
 _SURE = (PASSED, TIMED_OUT)
 _RUN = (
     "import sys; sys.path[:0], sys.path[len(sys.path):] = sys.argv[1:2], sys.argv[2:]; "
-    "from metrics.judge.court import main; main()"
+    "from metrics.program_tests.tests_process import main; main()"
 )
 OUT_OF_MEMORY = "failed: it took too much memory"
 
@@ -44,7 +44,7 @@ class _NotLetRun(Exception):
     """Nothing came of a program, and it was not its doing."""
 
 
-def judged(sandbox: Sandbox, program: str, tests: str, seconds: float) -> str:
+def verdict_of(sandbox: Sandbox, program: str, tests: str, seconds: float) -> str:
     """`passed`, `timed out`, or `failed: ` and why; whatever the program started has ended then.
 
     seconds: of processor time, for program and tests together, and, apart from that, of waiting.
@@ -53,16 +53,16 @@ def judged(sandbox: Sandbox, program: str, tests: str, seconds: float) -> str:
     """
     for _ in range(_TRIES - 1):
         try:
-            return _judged(sandbox, program, tests, seconds)
+            return _tried(sandbox, program, tests, seconds)
         except _NotLetRun:
             continue
     try:
-        return _judged(sandbox, program, tests, seconds)
+        return _tried(sandbox, program, tests, seconds)
     except _NotLetRun as error:
         raise MetricError(f"a program {error}, {_TRIES} times; is the machine too busy?") from error
 
 
-def _judged(sandbox: Sandbox, program: str, tests: str, seconds: float) -> str:
+def _tried(sandbox: Sandbox, program: str, tests: str, seconds: float) -> str:
     token = secrets.token_hex(16)
     case = json.dumps({"token": token, "program": program, "tests": tests, "seconds": seconds})
     with _workplace(sandbox) as (run, how):

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from metrics.judge.judged import judged
+from metrics.program_tests.verdict import verdict_of
 from metrics.sandbox.family import family
 from metrics.sandbox.pick import NONE
 from metrics.sandbox.program import Sandbox
-from tests.metrics.judge.programs import CHEATS, TALKS, TESTS_OF_CHEATS
+from tests.metrics.program_tests.programs import CHEATS, TALKS, TESTS_OF_CHEATS
 from tests.support.waiting import until
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -31,7 +31,7 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 
 def unconfined(program: str, seconds: float) -> str:
-    return judged(NONE.found(), program, "", seconds)
+    return verdict_of(NONE.found(), program, "", seconds)
 
 
 def are_gone(mark: str) -> bool:
@@ -66,14 +66,14 @@ def processes_with(mark: str) -> list[int]:
     ],
 )
 def test_a_program_passes_if_it_comes_to_its_end(sandbox: Sandbox, program: str) -> None:
-    assert judged(sandbox, program, "", 5.0) == "passed"
+    assert verdict_of(sandbox, program, "", 5.0) == "passed"
 
 
 @pytest.mark.parametrize(("program", "tests"), TALKS)
 def test_tests_are_asked_of_a_program_as_if_they_were_in_it(
     sandbox: Sandbox, program: str, tests: str
 ) -> None:
-    assert judged(sandbox, program, tests, 5.0) == "passed"
+    assert verdict_of(sandbox, program, tests, 5.0) == "passed"
 
 
 # What does not
@@ -102,7 +102,7 @@ def test_tests_are_asked_of_a_program_as_if_they_were_in_it(
     ],
 )
 def test_a_program_that_does_not_has_failed(sandbox: Sandbox, program: str, why: str) -> None:
-    result = judged(sandbox, program, "", 5.0)
+    result = verdict_of(sandbox, program, "", 5.0)
     assert result.startswith(why)
     assert len(result) <= 600
 
@@ -119,13 +119,13 @@ def test_a_program_that_does_not_has_failed(sandbox: Sandbox, program: str, why:
 )
 def test_a_program_without_an_end_is_ended(sandbox: Sandbox, program: str) -> None:
     started = time.monotonic()
-    assert judged(sandbox, program, "", 0.5) == "timed out"
+    assert verdict_of(sandbox, program, "", 0.5) == "timed out"
     assert time.monotonic() - started < 60
 
 
 def test_tests_without_an_end_are_ended(sandbox: Sandbox) -> None:
-    assert judged(sandbox, ADD, "while add(1, 1): pass", 0.5) == "timed out"
-    assert judged(sandbox, ADD, "while True: pass", 0.5) == "timed out"
+    assert verdict_of(sandbox, ADD, "while add(1, 1): pass", 0.5) == "timed out"
+    assert verdict_of(sandbox, ADD, "while True: pass", 0.5) == "timed out"
 
 
 @linux
@@ -134,7 +134,7 @@ def test_time_in_which_a_program_is_not_let_run_does_not_count(sandbox: Sandbox)
     program = f"import time\nmark = {mark!r}\nfor _ in range(10): time.sleep(0.02)"
     with ThreadPoolExecutor() as pool:
         before = set(family(os.getpid()))
-        result = pool.submit(judged, sandbox, program, "", 0.5)
+        result = pool.submit(verdict_of, sandbox, program, "", 0.5)
         assert until(lambda: len(set(family(os.getpid())) - before) >= 2, seconds=60, every=0.001)
         own = [psutil.Process(pid) for pid in set(family(os.getpid())) - before]
         for one in own:
@@ -147,7 +147,7 @@ def test_time_in_which_a_program_is_not_let_run_does_not_count(sandbox: Sandbox)
 
 def test_a_program_that_eats_memory_is_stopped_before_it_has_all(sandbox: Sandbox) -> None:
     hungry = "kept = []\nwhile True: kept.append(b'x' * 2**28)"
-    assert judged(sandbox, hungry, "", 30.0) in ("failed: it took too much memory", "failed: ")
+    assert verdict_of(sandbox, hungry, "", 30.0) in ("failed: it took too much memory", "failed: ")
 
 
 def test_memory_of_all_its_processes_counts(sandbox: Sandbox) -> None:
@@ -155,7 +155,7 @@ def test_memory_of_all_its_processes_counts(sandbox: Sandbox) -> None:
         "import posix, time\nfor _ in range(3):\n    if not posix.fork():\n"
         "        kept = b'x' * (600 * 2**20); time.sleep(60)\ntime.sleep(60)"
     )
-    assert judged(sandbox, several, "", 30.0) == "failed: it took too much memory"
+    assert verdict_of(sandbox, several, "", 30.0) == "failed: it took too much memory"
 
 
 @linux
@@ -191,14 +191,14 @@ def test_a_program_that_starts_programs_without_end_is_ended_with_them(tmp_path:
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_a_program_that_cheats_does_not_pass(bwrap: Sandbox, cheat: str) -> None:
     started = time.monotonic()
-    result = judged(bwrap, CHEATS[cheat], TESTS_OF_CHEATS, 1.0)
+    result = verdict_of(bwrap, CHEATS[cheat], TESTS_OF_CHEATS, 1.0)
     assert result == "timed out" or result.startswith("failed: ")
     assert time.monotonic() - started < 60
 
 
 def test_what_passes_without_cheating_passes(bwrap: Sandbox) -> None:
     honest = "def solve(x):\n    return [solve(one) for one in x] if isinstance(x, list) else x * x"
-    assert judged(bwrap, honest, TESTS_OF_CHEATS, 1.0) == "passed"
+    assert verdict_of(bwrap, honest, TESTS_OF_CHEATS, 1.0) == "passed"
 
 
 # What it sees
@@ -226,7 +226,7 @@ def test_a_program_sees_no_secrets_and_an_empty_folder_of_its_own(
 
 
 def test_hashes_are_the_same_in_every_run(sandbox: Sandbox) -> None:
-    assert judged(sandbox, "def f(): return hash('a')", f"assert f() == {hash_of_a()}", 5.0) == "passed"
+    assert verdict_of(sandbox, "def f(): return hash('a')", f"assert f() == {hash_of_a()}", 5.0) == "passed"
 
 
 def hash_of_a() -> int:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from metrics.judge.crossing import Receiver, Remote, Sender
+from metrics.program_tests.exchanged_values import Receiver, Remote, Sender
 
 _HEAD = struct.Struct("=I")
 _MOST = 64 * 2**20  # bytes of one message

@@ -1,4 +1,4 @@
-"""Programs for `test_judged`: what tests do with one, and what one does to pass without solving anything."""
+"""Programs for `test_verdict`: what tests do with one, and what one does to pass without solving anything."""
 
 import re
 
@@ -309,18 +309,18 @@ for file in glob.glob('/proc/[0-9]*/fd/*'):
     try:
         with open(file, 'wb', buffering=0) as opened: opened.write(b'\npassed\n')
     except OSError: pass
-### writes into the memory of its judge
+### writes into the memory of its tests
 import os
 for pid in ('1', str(os.getppid())):
     try:
         open(f'/proc/{pid}/mem', 'r+b').close()
         solve = lambda x: [1, 4] if x == [1, 2] else x * x
     except OSError: pass
-### kills its judge
+### kills its tests
 import posix, signal
 for pid in (1, posix.getppid()): posix.kill(pid, signal.SIGKILL)
 posix._exit(0)
-### stops its judge
+### stops its tests
 import posix, signal, time
 for pid in (1, posix.getppid()): posix.kill(pid, signal.SIGSTOP)
 time.sleep(60)
