@@ -47,7 +47,7 @@ CHOICES, TEXT, LIKELIHOOD = (
     "metrics/scores/text.py",
     "metrics/scores/likelihood.py",
 )
-TOKENS = "backends/model_files/tokenization.py"
+GENERATION, TOKENS = "tasks_lib/prompts/generation_checks.py", "backends/model_files/tokenization.py"
 A_FIELD = """    if value in columns:
         return _field(value)
     template = compile_template(value)
@@ -155,7 +155,7 @@ BREAKS = (
     ),
     Break(
         "generation parameters where a task names none",
-        BUILDER,
+        GENERATION,
         '"max_gen_toks": 256}',
         '"max_gen_toks": 128}',
         AS_THEY_ARE,
@@ -163,7 +163,7 @@ BREAKS = (
     ),
     Break(
         "the stop sequence where a task names none",
-        BUILDER,
+        GENERATION,
         '{"until": [config.fewshot_delimiter], **own}',
         '{"until": ["\\n"], **own}',
         AS_THEY_ARE,
