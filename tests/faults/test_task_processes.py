@@ -177,7 +177,8 @@ def test_task_code_ends_with_its_run(signal_sent: signal.Signals, tmp_path: Path
         "    time.sleep(900)\n"
     )
     add(lab, "waits", process_results="code.scores", metric_list=[METRIC])
-    process = lab.start("--trust-task-code", tasks="waits")
+    # Python that starts processes is scored in a sandbox, where there is nothing of the lab to write to.
+    process = lab.start("--trust-task-code", "--sandbox=none", "--allow-unsafe-code", tasks="waits")
     assert until(at_work.exists, seconds=PATIENCE)
     process.send_signal(signal_sent)
     process.communicate(timeout=PATIENCE)

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from flows.common.errors import SpecError
@@ -17,6 +18,7 @@ from metrics.errors import MetricError
 from metrics.sandbox.pick import sandbox_of
 from tasks_lib.code.answers_as_code import AnswersAsCode
 from tests.support.lab import Lab
+from tests.support.waiting import PATIENCE, until
 
 METRICS = [{"metric": name, "aggregation": "mean"} for name in ("score", "length")]
 CODE = """
@@ -211,6 +213,22 @@ def test_an_answer_that_ends_its_process_is_named(evals: Lab) -> None:
         "evals: scoring, document 2: ended its process (exit status 3) (in "
     )
     assert list(result.failures) == ["evals"]
+
+
+def test_what_an_answer_has_started_ends_with_a_run_that_is_killed(evals: Lab) -> None:
+    (evals.home / "answers.json").write_text(
+        json.dumps({"*": "!import subprocess\nsubprocess.run(['/usr/bin/sleep', '7654.4321'])"})
+    )
+    run = evals.start("--trust-task-code", tasks="evals", model=f"scripted:{evals.home / 'answers.json'}")
+    assert until(lambda: is_running("7654.4321"), seconds=PATIENCE)
+    run.kill()
+    run.communicate(timeout=PATIENCE)
+    assert until(lambda: not is_running("7654.4321"), seconds=30)
+
+
+def is_running(word: str) -> bool:
+    """Whether a process has this among its arguments."""
+    return any(word in (one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
 
 
 def test_it_is_refused_before_anything_is_asked_where_no_sandbox_holds(
