@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("assay")
 
+_LOCKED_OUT = (401, 403)
+
 
 def evaluate_call(spec: EvaluationSpec) -> Callable[[], Any]:
     """What calls the flow; its final state."""
@@ -85,6 +87,11 @@ def _called(call_flow: Callable[[], Any], given: "HandedOver") -> Any:
         if isinstance(error.__cause__, TerminationSignal):
             raise Terminated from error
         server = f"Prefect's server at {PREFECT_API_URL.value()}"
+        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _LOCKED_OUT:
+            raise SpecError(
+                f"{server} does not let this run in (HTTP {error.response.status_code}): give what it wants "
+                "to hear in PREFECT_API_AUTH_STRING, or a key in PREFECT_API_KEY"
+            ) from error
         if given.ended_in is None:
             raise error.__cause__ or ResultError(f"{server} does not answer any more") from error
         log.warning("%s does not answer; it does not show that this run ended", server)

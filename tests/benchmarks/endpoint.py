@@ -74,7 +74,7 @@ def _environment(home: Path) -> dict[str, str]:
 def prefect_server(home: Path) -> Iterator[dict[str, str]]:
     """A Prefect server that was there before; the settings that lead a run to it."""
     os.environ["PREFECT_HOME"] = _environment(home)["PREFECT_HOME"]
-    server = TemporaryServer()
+    server = TemporaryServer(login="")
     server.wait()
     try:
         yield {"PREFECT_API_URL": server.url}

@@ -51,6 +51,19 @@ def test_an_address_at_which_nobody_answers_is_said_in_a_line(lab: Lab, kind: st
     assert not lab.results.exists()
 
 
+def test_a_server_that_wants_to_hear_something_else_is_said_in_a_line(lab: Lab) -> None:
+    lab.add_texts("sums", 2)
+    server = TemporaryServer(login="admin:secret")
+    server.wait()
+    ended = lab.run(tasks="sums", PREFECT_API_URL=server.url)
+    heard = lab.run(tasks="sums", PREFECT_API_URL=server.url, PREFECT_API_AUTH_STRING="admin:secret")
+    server.kill()
+    assert ended.status == 2
+    (line,) = ended.errors.strip().splitlines()
+    assert line.startswith(f"error: Prefect's server at {server.url} does not let this run in (HTTP 401)")
+    assert heard.status == 0
+
+
 def test_the_address_of_a_profile_is_named_as_such(lab: Lab, tmp_path: Path) -> None:
     lab.add_texts("sums", 2)
     profile = 'active = "cluster"\n[profiles.cluster]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n'

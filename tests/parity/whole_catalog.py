@@ -309,7 +309,7 @@ def surroundings() -> Iterator[None]:
         os.environ |= {**DEFAULTS, "PREFECT_HOME": f"{folder}/prefect", "ASSAY_HOME": f"{folder}/home"}
         # As in the processes of runs, for task code that goes through a set.
         os.environ["PYTHONHASHSEED"] = "0"
-        server = TemporaryServer()
+        server = TemporaryServer(login="")
         server.wait()
         os.environ["PREFECT_API_URL"] = server.url
         try:
