@@ -22,6 +22,7 @@ from backends.calls.loop import engine_loop, loop_time
 from backends.calls.proxies import proxy_for
 from backends.calls.refusals import error_of, failure_kind, param_of, parsed, retry_after, tells_error
 from backends.errors import BackendError
+from metrics.shown_text import in_one_line
 
 log = logging.getLogger("assay")
 
@@ -157,7 +158,7 @@ class Http:
 
         came: as much of an answer as could be read, where one had begun to come.
         """
-        said = " ".join(self.without_secrets(message).split())[:_LONGEST_MESSAGE]
+        said = in_one_line(" ".join(self.without_secrets(message).split()))[:_LONGEST_MESSAGE]
         return CallFailed(Failure(kind, f"{self.base_url}: {said}", retry_after, status, code, param), came)
 
     def say(self, message: str) -> None:

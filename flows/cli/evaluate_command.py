@@ -25,6 +25,7 @@ from flows.specs.form import TITLES
 from flows.specs.validation import validated, yaml_problem
 from flows.storage.home import Home
 from metrics.errors import nearest
+from metrics.shown_text import in_lines
 
 if TYPE_CHECKING:
     from flows.results.evaluation_result import EvaluationResult
@@ -124,7 +125,7 @@ def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
     from flows.cli.check_tasks import check_tasks
 
     report = check_tasks(spec, pattern, progress=sys.stderr.isatty())
-    print(report.text())
+    print(in_lines(report.text()))
     return FAILED if report.is_broken else DONE
 
 

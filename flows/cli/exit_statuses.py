@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from flows.common.errors import USER_ERRORS
 from flows.common.termination import Terminated, raising_terminated
+from metrics.shown_text import in_lines
 
 DONE, FAILED, WRONG, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 GO_ON = "What was answered is kept; the same command goes on from here."
@@ -24,7 +25,12 @@ def ended(
             return work()
     except USER_ERRORS as error:
         is_failure = isinstance(error, failures)
-        print(f"error: {error}", *([GO_ON] if is_failure and goes_on else []), sep="\n", file=sys.stderr)
+        print(
+            f"error: {in_lines(str(error))}",
+            *([GO_ON] if is_failure and goes_on else []),
+            sep="\n",
+            file=sys.stderr,
+        )
         return FAILED if is_failure else WRONG
     except (Exception, KeyboardInterrupt, Terminated) as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:

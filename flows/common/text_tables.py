@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
+from metrics.shown_text import in_one_line
+
 Row = Sequence[str]
 
 # A column of longer texts is padded to its title alone: of lines that wrap nothing stands under each other.
@@ -11,15 +13,16 @@ _LONGEST_PADDED = 60
 def aligned(header: Row, body: Sequence[Row], right: Collection[str]) -> str:
     """A line for the header, a rule, and a line for each row. right: the columns whose cells end, and not
     start, under each other."""
-    widths = [max(len(line[i]) for line in (header, *body)) for i in range(len(header))]
+    rows = [[in_one_line(cell) for cell in row] for row in body]
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     rule = ["-" * width for width in widths]
     ends = [title in right for title in header]
-    return "\n".join("  ".join(_padded(cells, widths, ends)).rstrip() for cells in (header, rule, *body))
+    return "\n".join("  ".join(_padded(cells, widths, ends)).rstrip() for cells in (header, rule, *rows))
 
 
 def markdown(header: Row, body: Sequence[Row], right: Collection[str] = ()) -> str:
     """The same as a Markdown table; a `|` in a cell is one of its text."""
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in body]
+    rows = [[in_one_line(cell).replace("|", "\\|") for cell in row] for row in body]
     widest = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     widths = [
         max(len(title), 3) if width > _LONGEST_PADDED else max(width, 3)

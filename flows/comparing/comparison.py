@@ -14,6 +14,7 @@ from flows.comparing.two_runs import TwoRuns
 from flows.results.evaluation_result import EvaluationResult
 from flows.results.score_table import ARROWS, indented
 from flows.storage.files import Place
+from metrics.shown_text import in_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,8 @@ def _table(comparison: Comparison, flips: int = 0) -> str:
     body = [_cells(one) for one in comparison.differences]
     below = [*_below(comparison), *_flips(comparison, flips)]
     heading = [f"First:  {comparison.first}", f"Second: {comparison.second}", ""]
-    return "\n".join([*heading, aligned(HEADER, body, RIGHT), *(["", *below] if below else [])])
+    lines = [*heading, aligned(HEADER, body, RIGHT), *(["", *below] if below else [])]
+    return in_lines("\n".join(lines))
 
 
 def _cells(one: Difference) -> Row:

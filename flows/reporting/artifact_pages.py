@@ -12,6 +12,7 @@ from flows.results.evaluation_result import EvaluationResult
 from flows.results.results_json import RunRecord, Score, TaskOrGroup
 from flows.results.score_table import interval_text, numbers
 from flows.storage.files import Place
+from metrics.shown_text import in_one_line
 
 # Rows of a table that are shown: beyond them a page is slow to open, and the run's folder has all.
 MOST_ROWS = 300
@@ -45,9 +46,12 @@ def summary(result: EvaluationResult) -> str:
             f"in {timedelta(seconds=round(assay.seconds))}. Run folder: {_link(result.folder)}",
             "",
             score_table.markdown(result.record, MOST_ROWS),
-            *(f"- **{name}** failed: {reason}" for name, reason in sorted(result.failures.items())),
+            *(
+                f"- **{name}** failed: {in_one_line(reason)}"
+                for name, reason in sorted(result.failures.items())
+            ),
             "",
-            *(f"- {line}" for line in result.remarks()),
+            *(f"- {in_one_line(line)}" for line in result.remarks()),
             "",
             "```",
             result.performance(),
@@ -57,7 +61,7 @@ def summary(result: EvaluationResult) -> str:
 
 
 def _cells(one: TaskOrGroup, score: Score) -> Iterator[object]:
-    yield "  " * one.depth + one.alias
+    yield "  " * one.depth + in_one_line(one.alias)
     yield score.filter
     yield score.metric
     yield round(score.value, 4)

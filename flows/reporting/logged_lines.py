@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from flows.reporting.reporter import Reporter, as_current, current
+from metrics.shown_text import in_lines
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -23,7 +24,7 @@ class LogReporter(Reporter):
         self._log = log
 
     def say(self, line: str, level: int = logging.INFO) -> None:
-        self._log.log(level, line)
+        self._log.log(level, "%s", in_lines(line))
 
     note = say
 

@@ -6,6 +6,7 @@ from time import monotonic
 
 from flows.reporting.artifact_pages import progress
 from flows.reporting.reporter import Reporter
+from metrics.shown_text import in_lines
 
 # Each change goes through the kernel to a browser, which shows no more.
 _EVERY_SECONDS = 0.5
@@ -27,7 +28,7 @@ class NotebookReporter(Reporter):
         self._show()
 
     def say(self, line: str, level: int = logging.INFO) -> None:
-        print(line, flush=True)
+        print(in_lines(line), flush=True)
 
     def close(self) -> None:
         """Show how far it came."""

@@ -13,6 +13,7 @@ from rich.text import Text
 from flows.reporting.logged_lines import saying_what_is_logged
 from flows.reporting.notebook_line import NotebookReporter
 from flows.reporting.reporter import Reporter, as_current
+from metrics.shown_text import in_lines
 
 
 class _TimeLeft(ProgressColumn):
@@ -38,7 +39,7 @@ class BarReporter(Reporter):
         self._bar.update(self._id, description=what)
 
     def say(self, line: str, level: int = logging.INFO) -> None:
-        self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._bar.console.print(in_lines(line), highlight=False, markup=False, soft_wrap=True)
 
     def _show(self) -> None:
         self._bar.update(

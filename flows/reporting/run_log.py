@@ -15,6 +15,7 @@ from flows.results.remarks import about_earlier_runs, about_scores
 from flows.results.run_folder import RunFolder
 from flows.results.task_scores import TaskScores
 from flows.specs.evaluation import EvaluationSpec
+from metrics.shown_text import in_one_line
 
 _SHOWN_NAMES = 5
 _LONGEST_REASON = 300
@@ -60,7 +61,7 @@ def failure(failed: Mapping[str, str]) -> str:
     reason = next(iter(failed.values()))
     if len(reason) > _LONGEST_REASON:
         reason = f"{reason[:_LONGEST_REASON]}..."
-    return f"failed tasks: {_names(list(failed))}. {reason}"
+    return in_one_line(f"failed tasks: {_names(list(failed))}. {reason}")
 
 
 def _scored(name: str, found: TaskScores) -> str:

@@ -12,6 +12,7 @@ from flows.results.results_json import RunRecord
 from flows.results.run_folder import RunFolder
 from flows.results.samples_file import sample_rows
 from flows.storage.files import Place
+from metrics.shown_text import in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ class EvaluationResult:
 
     def table(self) -> str:
         """The scores as a text table; under it what of them is not whole, and what they cost."""
-        below = self.remarks()
+        below = [in_one_line(line) for line in self.remarks()]
         return "\n".join([score_table.render(self.record), *(["", *below] if below else [])])
 
     def remarks(self) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from flows.common.json_object import JsonObject
 from flows.results.results_json import RunRecord
 from flows.results.score_table import ARROWS
+from metrics.shown_text import in_one_line
 
 _LARGE = 1e6  # as perplexities of models that know nothing; digits after the point say nothing there
 
@@ -44,10 +45,10 @@ class ModelRow:
     def reasons(self) -> Iterator[str]:
         """What failed, a line each."""
         if self.error is not None:
-            yield f"{self.name}: {self.error}"
+            yield in_one_line(f"{self.name}: {self.error}")
         for task, reason in self.failures.items():
             said = reason if reason.startswith(task) else f"{task}: {reason}"
-            yield f"{self.name}: {said}"
+            yield in_one_line(f"{self.name}: {said}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from metrics.shown_text import in_one_line
+
 # Lines that are logged of what one process says.
 _LOGGED = 20
 _TEXT = 2000  # characters
@@ -88,7 +90,7 @@ class Reader:
 
 def harmless(text: str) -> str:
     """A text in one line, without what a terminal would do something about, and not too long."""
-    shown = "".join(one if one.isprintable() else " " for one in text[: _TEXT + 1])
+    shown = in_one_line(text[: _TEXT + 1])
     return shown if len(shown) <= _TEXT else f"{shown[:_TEXT]}..."
 
 
