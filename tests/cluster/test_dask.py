@@ -63,6 +63,7 @@ def test_a_killed_workers_shards_are_asked_by_the_others_but_for_what_is_stored(
     assert counts["distinct_answered"] == 600
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_a_lost_one_and_asks_nothing_when_it_wakes(
     lab: Lab,
     tmp_path: Path,
