@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -36,6 +37,15 @@ def asking(lab: Lab, endpoint: Endpoint, latency: float, **env: str) -> Process:
     return process
 
 
+@pytest.fixture
+def hangups_are_heard() -> Iterator[None]:
+    """By what a test starts, also where tests are started with `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups_are_heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_calls_in_flight_are_waited_for_and_paid_once(
     lab: Lab, endpoint: Endpoint, number: signal.Signals
