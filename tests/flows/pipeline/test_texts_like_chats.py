@@ -39,7 +39,7 @@ def of_user(body: Any) -> str:
 # The answer of each kind of endpoint, and the text that it was sent.
 ENDPOINTS: dict[str, tuple[Any, Callable[[Any], str]]] = {
     "openai-chat:m?base_url={}/v1": (CHAT, of_user),
-    "azure:m?base_url={}&api_version=2024-10-21": (CHAT, of_user),
+    "azure:m?base_url={}&api_version=2024-10-21&api_key_env=AZURE_OPENAI_API_KEY": (CHAT, of_user),
     "hf-endpoint:m?base_url={}/v1": (CHAT, of_user),
     "anthropic:m?base_url={}/v1": (CLAUDE, of_user),
     "litellm:openai/m?base_url={}/v1": (CHAT, of_user),
