@@ -16,6 +16,7 @@ RED = Attachment.of("image", "image/png", b"red")
 BLUE = Attachment.of("image", "image/png", b"blue")
 HUM = Attachment.of("audio", "audio/wav", b"hum")
 NOBODY = "base_url=http://127.0.0.1:9/v1"
+AZURE = "api_key_env=AZURE_OPENAI_API_KEY"
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 USER = {"role": "user", "content": "What is 2 + 2?"}
@@ -156,7 +157,7 @@ def test_a_model_keeps_the_keys_its_answers_have(
         (f"openai-chat:m?{NOBODY}", f'openai-chat:m?{NOBODY}&headers={{"X-Route":"a"}}'),
         (f"anthropic:claude?{NOBODY}", f'anthropic:claude?{NOBODY}&headers={{"anthropic-beta":"b"}}'),
         (f"openai-chat:m?{NOBODY}", f'openai-chat:m?{NOBODY}&extra_body={{"provider":{{"only":["p"]}}}}'),
-        (f"azure:d?{NOBODY}", f"azure:d?{NOBODY}&api_version=2025-01-01"),
+        (f"azure:d?{NOBODY}&{AZURE}", f"azure:d?{NOBODY}&{AZURE}&api_version=2025-01-01"),
     ],
 )
 def test_what_is_given_to_choose_who_answers_is_part_of_the_key(

@@ -30,7 +30,7 @@ def said(sandbox: Sandbox, source: str, *arguments: object) -> str:
     ("act", "why"),
     [
         ("open(sys.argv[1])", "FileNotFoundError"),
-        ("os.listdir('/tmp')", "FileNotFoundError"),
+        ("os.listdir(os.path.dirname(sys.argv[1]))", "FileNotFoundError"),
         ("open('/etc/passwd')", "FileNotFoundError"),
         ("open('/x', 'w')", "OSError"),
         ("open('/dev/x', 'w')", "OSError"),
