@@ -1,0 +1,1 @@
+"""The attacks of docs/security.md, repeated: `python -m tests.drill`."""
