@@ -22,6 +22,7 @@ from flows.common.json_object import JsonObject
 from flows.policy.check import check_evaluation
 from flows.specs.evaluation import EvaluationSpec
 from flows.specs.form import TITLES
+from flows.specs.plain_yaml import plain_yaml
 from flows.specs.validation import validated, yaml_problem
 from flows.storage.home import Home
 from metrics.errors import nearest
@@ -131,7 +132,7 @@ def _check_tasks(spec: EvaluationSpec, pattern: str) -> int:
 
 def _read_config(file: Path) -> JsonObject:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = plain_yaml(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise SpecError(f"--config {file}: {yaml_problem(error)}") from error
     except (OSError, UnicodeDecodeError) as error:

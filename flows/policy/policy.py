@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from backends.keys import shown
 from backends.table import BACKENDS
 from flows.common.errors import SpecError
+from flows.specs.plain_yaml import plain_yaml
 from flows.specs.validation import yaml_problem
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, place_of
@@ -91,7 +92,7 @@ def resolved(path: Path) -> Path:
 def _read(file: Path) -> Policy:
     refused = f"{VARIABLE}: {file}: nothing runs while the policy cannot be read"
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = plain_yaml(file.read_text(encoding="utf-8"))
         policy = Policy.model_validate(content)
     except yaml.YAMLError as error:
         raise SpecError(f"{refused}: {yaml_problem(error)}") from error

@@ -145,7 +145,10 @@ class EvaluationSpec(NoKeys):
         description="task, group and tag names, wildcards, and paths of YAML files, separated by commas",
     )
     limit: float | None = Field(
-        default=None, gt=0, description="only the first N documents of each task, or below 1 that fraction"
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="only the first N documents of each task, or below 1 that fraction",
     )
     samples: Annotated[dict[str, list[int]], BeforeValidator(_samples)] = Field(
         default_factory=dict,
@@ -233,6 +236,7 @@ class EvaluationSpec(NoKeys):
     )
     cluster: str | None = Field(
         default=None,
+        min_length=1,
         description="field of the documents that those of one source share; standard errors allow for it",
     )
     allow_unsafe_code: bool = Field(

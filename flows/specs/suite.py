@@ -20,6 +20,7 @@ from flows.common.errors import SpecError
 from flows.specs.evaluation import EvaluationSpec, Output
 from flows.specs.form import as_form
 from flows.specs.no_keys import NoKeys
+from flows.specs.plain_yaml import plain_yaml
 from flows.specs.validation import yaml_problem
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place
@@ -158,7 +159,7 @@ class SuiteSpec(NoKeys):
 def read_suite(file: Path) -> SuiteSpec:
     """The suite in a YAML file. Raises SpecError, which names the file and the key."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = plain_yaml(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise SpecError(f"{file}: {yaml_problem(error)}") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -38,7 +38,7 @@ def yaml_problem(error: yaml.YAMLError) -> str:
 def _check_encodable(key: str, value: object) -> None:
     """Bytes of a shell that are not UTF-8 come as characters that no file, database or endpoint takes."""
     try:
-        json.dumps(value, ensure_ascii=False, default=str).encode()
+        json.dumps(value, ensure_ascii=False, default=str, skipkeys=True).encode()
     except UnicodeEncodeError as error:
         raise SpecError(f"{_flag(key)}: has characters that are not UTF-8") from error
 
