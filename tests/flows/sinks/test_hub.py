@@ -228,7 +228,7 @@ def test_a_published_repository_loads_with_datasets(
     file = later.folder / "samples" / "starter_choices.parquet"
     table = parquet.read_table(file)
     parquet.write_table(table.append_column("thinking", [["[]"] * len(table)]), file)
-    record = later.folder / "results.json"
+    record = Path(str(later.folder), "results.json")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     before = later.record.assay.samples_sha256["starter_choices"]
     record.write_text(record.read_text().replace(before, digest))
