@@ -57,7 +57,7 @@ def test_faults_of_all_kinds_leave_every_request_answered_once(opened: Open, end
         rate_limited=0.05, server_error=0.05, dropped=0.02, malformed=0.01, hanging=0.01, latency=0.005
     )
     requests = questions(500)
-    responses = answers(opened(timeout=0.5), requests)
+    responses = answers(opened(timeout=2.0), requests)
     assert [response.text for response in responses] == [truth(request) for request in requests]
     counts = endpoint.counts()
     assert (counts["distinct_answered"], counts["most_answers"]) == (500, 1)

@@ -125,7 +125,7 @@ def test_what_a_function_gives_comes_back_as_json_has_it(lab: Lab) -> None:
 
 
 def test_what_it_raises_comes_back_in_words(lab: Lab) -> None:
-    with pytest.raises(ContainedError, match=r"^ValueError: not this  \[31m$"):
+    with pytest.raises(ContainedError, match=r"^ValueError: not this \\x1b\[31m$"):
         lab.call("raises", "not this \x1b[31m")
 
 
