@@ -11,6 +11,7 @@ from typing import Any
 from backends.calls.loop import engine_loop
 from backends.chat import ChatMessage
 from backends.endpoints.backend import SHARDS_AT_ONCE, EndpointBackend
+from backends.endpoints.probe import Away
 from backends.model_files.engine_model import EngineModel
 from backends.protocol import AskContext, Batch, Capabilities
 from backends.requests import ALL_KINDS, Request, RequestKind
@@ -20,6 +21,8 @@ from backends.served.server import Command, Server, started
 # Raise when the same model, request and options would get another answer than before.
 BEHAVIOUR = "1"
 _KEY_BYTES = 24
+# Seconds between a server's last answer and the end of its processes; more than those take on a busy machine.
+_LAST_BREATH = 2.0
 
 
 class ServedBackend:
@@ -67,7 +70,12 @@ class ServedBackend:
 
     def load(self, kinds: Collection[RequestKind]) -> None:
         """Start the server, and see whether it gives what is wanted. Raises BackendError."""
-        self._endpoint().load(kinds)
+        try:
+            self._endpoint().load(kinds)
+        except Away:
+            if not self._ends():
+                raise
+            self._endpoint().load(kinds)
 
     def ask(self, requests: Sequence[Request], context: AskContext) -> Iterator[Batch]:
         return self._endpoint().ask(requests, context)
@@ -89,6 +97,10 @@ class ServedBackend:
             if self._running is None or self._running[0].has_ended:
                 self._running = self._started()
             return self._running[1]
+
+    def _ends(self) -> bool:
+        """Whether a server that answers no more is about to be gone: it stops listening a little before."""
+        return self._running is not None and self._running[0].ends_within(_LAST_BREATH)
 
     def _started(self) -> tuple[Server, EndpointBackend]:
         key = secrets.token_hex(_KEY_BYTES)

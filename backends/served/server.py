@@ -54,6 +54,13 @@ class Server:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, or does so within some seconds, in which it is looked at."""
+        deadline = time.monotonic() + seconds
+        while not self.has_ended and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        return self.has_ended
+
     def wait(self, seconds: float) -> None:
         """Return when it is healthy. Raises BackendError with its reason where it ends or takes too long."""
         deadline = time.monotonic() + seconds

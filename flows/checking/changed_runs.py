@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from flows.checking.changes import Change, changes
 from flows.common.errors import ResultError, SpecError
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.own_requests import caution
 from flows.results.reading import reading
+from flows.results.run_folder import RunFolder
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, place_of
 
@@ -17,8 +19,11 @@ _DEEPEST = 4
 
 @dataclass(frozen=True, slots=True)
 class ChangedRun:
+    """caution: what to know before the command is given, if anything."""
+
     folder: Place
     changes: Sequence[Change]
+    caution: str = ""
 
     @property
     def command(self) -> str:
@@ -30,7 +35,8 @@ class ChangedRun:
 
     def text(self) -> str:
         lines = [f"  {change.task}: {change.why}" for change in self.changes]
-        return "\n".join([str(self.folder), *lines, f"  $ {self.command}"])
+        careful = [f"  {self.caution}"] if self.caution else []
+        return "\n".join([str(self.folder), *lines, *careful, f"  $ {self.command}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def check(folder: str | Place, store: str | None = None) -> Checked:
             unread.append(str(error) if str(run) in str(error) else f"{run}: {error}")
             continue
         if found:
-            changed.append(ChangedRun(run, found))
+            changed.append(ChangedRun(run, found, caution(run, RunFolder(run).spec_keys())))
     return Checked(len(runs), changed, unread)
 
 

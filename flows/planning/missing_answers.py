@@ -3,6 +3,8 @@
 from flows.common.errors import SpecError
 from flows.planning.plan import Plan
 from flows.planning.prepared_requests import PreparedRequests
+from flows.results.own_requests import caution
+from flows.results.run_folder import RunFolder
 
 
 def check_stored(plan: Plan) -> None:
@@ -20,11 +22,14 @@ def check_stored(plan: Plan) -> None:
     ]
     if short:
         folder = plan.spec.answers_from
+        assert folder is not None, "only a run that asks nothing is checked"
+        careful = caution(folder, RunFolder.at(folder).spec_keys())
         raise SpecError(
             f"{folder}: answers are not in the response store: {', '.join(short)}; their "
             "prompts, documents or generation parameters are not those of that run, the store is not, or "
             "the answers can be none by the rules of now (rescore.py --check).\n"
             f"To ask for them: python flows/evaluate.py --config {folder}/spec.yaml, with the same task files"
+            + (careful and f"\n{careful}")
         )
 
 

@@ -50,6 +50,19 @@ def is_own(home: Home, request: JsonObject) -> bool:
     return (home.requests / _digest(request)).exists()
 
 
+def caution(folder: object, request: JsonObject) -> str:
+    """What to know before a run's spec.yaml is run again; empty for what the user has asked before.
+
+    folder: the run's, for the message.
+    """
+    if is_own(Home.from_environment(), request):
+        return ""
+    return (
+        f"Read {folder}/spec.yaml first: this home did not write it, and it can trust task code "
+        "and say where answers and keys go."
+    )
+
+
 def _digest(request: Mapping[str, object]) -> str:
     given = {key: value for key, value in request.items() if key not in OF_ANYBODY}
     return hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()

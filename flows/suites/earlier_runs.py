@@ -1,6 +1,7 @@
 """What changed since the earlier runs of a suite: which run each score is compared with, and how."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from glob import escape
 
@@ -11,6 +12,8 @@ from flows.specs.suite import SuiteSpec
 from flows.suites.changes import Change, Changes
 from flows.suites.folder import SuiteFolder
 from flows.suites.leaderboard import Leaderboard, MainScore, main_score
+
+log = logging.getLogger("assay")
 
 
 def find_changes(folder: SuiteFolder, board: Leaderboard, spec: SuiteSpec) -> Changes:
@@ -46,8 +49,11 @@ class _Model:
 
     def _result_of(self, earlier: SuiteFolder) -> EvaluationResult | None:
         """This model's run in an earlier one of the suite, if it is there and nobody has tidied it away."""
-        board = Leaderboard.read(earlier.read_board())
-        runs: Sequence[str] = [row.run for row in board.rows if row.name == self.name and row.run]
+        try:
+            runs = [row.run for row in earlier.board().rows if row.name == self.name and row.run]
+        except ResultError as error:
+            log.warning("nothing is compared with this run: %s", error)
+            return None
         try:
             return earlier.result(runs[0]) if runs else None
         except ResultError:

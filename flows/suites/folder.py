@@ -6,17 +6,22 @@ In it are `runs/<model>/<run id>/` (see `flows.results.run_folder`), `leaderboar
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.common.errors import ResultError, SpecError
 from flows.common.json_object import JsonObject
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.reading import reading
 from flows.results.run_folder import safe_name
 from flows.storage.bucket import BucketPath
 from flows.storage.files import Place, names_below, write_text
+from flows.suites.changes import Changes
+from flows.suites.leaderboard import Leaderboard
 
 LAST = "leaderboard.json"
+CHANGES = "changes.json"
 _STAMP = "%Y%m%dT%H%M%S-%f"
 
 
@@ -63,31 +68,30 @@ class SuiteFolder:
             if stamp < self.stamp and (other / LAST).exists():
                 yield SuiteFolder(other)
 
-    def write(
-        self, texts: Mapping[str, str], changes: Mapping[str, object], board: Mapping[str, object]
-    ) -> None:
+    def write(self, texts: Mapping[str, str], changes: Changes, board: Leaderboard) -> None:
         """Write what the run found. texts: by the file's name. Raises ResultError."""
         for name, text in texts.items():
             write_text(self.path / name, text)
-        write_text(self.path / "changes.json", _json(changes))
-        write_text(self.path / LAST, _json(board))
+        write_text(self.path / CHANGES, _json(changes.content()))
+        write_text(self.path / LAST, _json(board.content()))
 
-    def read_board(self) -> JsonObject:
-        """What `leaderboard.json` says. Raises ResultError where the run has not come to its end."""
-        return self._read(LAST)
+    def board(self) -> Leaderboard:
+        """What `leaderboard.json` says. Raises ResultError for a damaged one, or none (no end)."""
+        with self._reading(LAST) as content:
+            return Leaderboard.read(content)
 
-    def read_changes(self) -> JsonObject:
+    def changes(self) -> Changes:
         """What `changes.json` says. Raises ResultError."""
-        return self._read("changes.json")
+        with self._reading(CHANGES) as content:
+            return Changes.read(content)
 
-    def _read(self, name: str) -> JsonObject:
-        try:
-            content: JsonObject = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise ResultError(
-                f"{self.path} has no {name}: the suite's run did not come to its end"
-            ) from error
-        return content
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[JsonObject]:
+        place = self.path / name
+        if not place.exists():
+            raise ResultError(f"{self.path} has no {name}: the suite's run did not come to its end")
+        with reading(place):
+            yield json.loads(place.read_text(encoding="utf-8"))
 
 
 def _json(content: Mapping[str, object]) -> str:

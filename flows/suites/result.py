@@ -25,15 +25,14 @@ class SuiteResult:
 
     @classmethod
     def open(cls, folder: str | Place) -> "SuiteResult":
-        """The result in a folder. Raises ResultError where the run has not come to its end."""
+        """The result in a folder. Raises ResultError for a damaged one, or none: the run did not end."""
         files = SuiteFolder(place_of(folder))
-        board, changes = Leaderboard.read(files.read_board()), Changes.read(files.read_changes())
-        return cls(files.path, board, changes)
+        return cls(files.path, files.board(), files.changes())
 
     def write(self) -> None:
         """Write the files of the run. Raises ResultError."""
         texts = {"leaderboard.csv": self.board.csv(), "leaderboard.md": self.markdown()}
-        SuiteFolder(self.folder).write(texts, self.changes.content(), self.board.content())
+        SuiteFolder(self.folder).write(texts, self.changes, self.board)
 
     def evaluation(self, model: str) -> EvaluationResult:
         """The run of one model, by its name. Raises KeyError for one without, ResultError."""

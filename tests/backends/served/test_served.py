@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +200,21 @@ def test_after_a_breakdown_a_new_server_is_started(stage: Stage) -> None:
     assert until(lambda: none_runs(stage.processes()))
     backend.load({"generate_until"})
     assert answer(backend, Request("generate_until", CONTEXT)).text == " seven."
+    assert len(stage.servers()) == 2
+
+
+def test_a_server_that_is_about_to_be_gone_is_replaced(stage: Stage) -> None:
+    backend = stage.opened("vllm-server")
+    backend.load({"generate_until"})
+    server = stage.processes()[0]
+    supervisor = psutil.Process(server).ppid()
+    os.kill(supervisor, signal.SIGSTOP)  # which notices what has become of the server only when it goes on
+    os.kill(server, signal.SIGKILL)
+    assert until(lambda: not runs(server))
+    going_on = threading.Timer(0.3, os.kill, (supervisor, signal.SIGCONT))
+    going_on.start()
+    backend.load({"generate_until"})
+    going_on.join()
     assert len(stage.servers()) == 2
 
 

@@ -34,6 +34,7 @@ def test_what_newer_rules_change_is_listed_with_what_mends_it(capsys: pytest.Cap
     assert "sums: 1 answers are empty after thinking" in said
     assert "sums: 1 sampled requests have the answer of an equal one before them" in said
     assert f"$ python flows/evaluate.py --config {REFUSED / 'numbers' / 'spec.yaml'}" in said
+    assert f"  Read {REFUSED / 'numbers'}/spec.yaml first: this home did not write it" in said
     assert said.endswith("2 of 2 finished runs have numbers that newer rules change\n")
 
 
@@ -45,7 +46,10 @@ def test_a_run_of_now_is_not_listed(lab: Lab, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "0 of 1 finished runs have numbers that newer rules change\n"
 
 
-def test_tasks_whose_python_wants_a_main_thread_are_scored_anew(lab: Lab, tmp_path: Path) -> None:
+def test_tasks_whose_python_wants_a_main_thread_are_scored_anew(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(lab.home))
     lab.add_texts("sums", 2, process_results="!function own.scored")
     file = lab.tasks / "sums.yaml"
     file.write_text(file.read_text().replace("'!function own.scored'", "!function own.scored"))
@@ -58,6 +62,7 @@ def test_tasks_whose_python_wants_a_main_thread_are_scored_anew(lab: Lab, tmp_pa
     results.write_text(results.read_text().replace('"rules": 1', '"rules": 0'))
     (changed,) = check(lab.results).changed
     assert [(one.task, one.mend) for one in changed.changes] == [("sums", "rescore")]
+    assert not changed.caution
     assert changed.command == f"python flows/rescore.py {run.folder}"
 
 

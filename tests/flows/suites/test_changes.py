@@ -2,9 +2,11 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from flows.common.errors import ResultError
 from flows.comparing.difference import Difference
 from flows.specs.suite import SuiteSpec
 from flows.suites.changes import Change, Changes
@@ -100,6 +102,21 @@ def test_a_run_that_was_tidied_away_is_skipped(nights: Nights) -> None:
     shutil.rmtree(str(second.folder / "runs"))
     third = nights.run(spec)
     assert [one.since for one in third.changes.changes] == [first.folder.name]
+
+
+@pytest.mark.parametrize("damage", ['{"suite": ', "[]", '{"models": [{"name": 3}]}', "\ud800"])
+def test_a_damaged_board_is_said_and_the_night_before_it_is_compared(
+    nights: Nights, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    spec = nights.spec(nights.model("m", wrong=0))
+    first = nights.run(spec)
+    second = nights.run(spec)
+    Path(str(second.folder / "leaderboard.json")).write_text(damage, errors="surrogatepass")
+    third = nights.run(spec)
+    assert [one.since for one in third.changes.changes] == [first.folder.name]
+    assert "leaderboard.json is damaged, or of another kind" in caplog.text
+    with pytest.raises(ResultError, match=r"leaderboard\.json is damaged"):
+        SuiteResult.open(second.folder)
 
 
 def test_a_model_is_found_again_by_its_name(nights: Nights) -> None:
