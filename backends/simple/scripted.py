@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from backends.chat import ChatMessage
 from backends.errors import BackendError
 from backends.protocol import Capabilities
 from backends.registry import load_object
-from backends.requests import Request, Response
+from backends.requests import Request, RequestKind, Response
 from backends.simple.base import ANYTHING, SimpleBackend
 
 Answerer = Callable[[Request], object]
@@ -71,6 +71,10 @@ class ScriptedBackend(SimpleBackend):
         template = self.chat_template()
         return parts if template is None else {**parts, "chat_template": _sha256(template)}
 
+    def load(self, kinds: Collection[RequestKind]) -> None:
+        """Find what answers. Raises BackendError where there is no such thing."""
+        _ = self._answerer
+
     def answer(self, request: Request) -> Response:
         return as_response(self._answerer(request))
 
@@ -104,6 +108,8 @@ class ScriptedBackend(SimpleBackend):
             return _table(Path(self._name))
         if self._name == "hash":
             return lambda request: hashed(request, self._version)
+        if ":" not in self._name:
+            raise BackendError(f"scripted:{self._name}: write hash, FILE.json or package.module:function")
         return cast(Answerer, load_object(self._name))
 
     @property

@@ -14,6 +14,7 @@ from flows.common.text_tables import aligned
 from flows.comparing.difference import Difference
 from flows.specs.suite import SuiteSpec
 from flows.suites.leaderboard import number
+from metrics.shown_text import in_one_line
 from metrics.statistics.holm import holm
 from metrics.statistics.paired import RESAMPLES, Paired
 
@@ -106,7 +107,7 @@ class Change:
     def sentence(self) -> str:
         """The change in words."""
         interval = self.interval and f" (95% interval {self.interval})"
-        return (
+        return in_one_line(
             f"{self.model}: {self.task} {self.metric} {_shown(self.before)} -> {_shown(self.now)}, "
             f"{_shown(self.difference, '+')}{interval}"
         )
@@ -156,7 +157,7 @@ class Changes:
     def _reasons(self) -> Iterator[str]:
         for one in self.changes:
             if one.reason is not None:
-                yield f"{one.model}: {one.task} is not compared: {one.reason}"
+                yield in_one_line(f"{one.model}: {one.task} is not compared: {one.reason}")
 
 
 def _p_value(found: Paired) -> float:

@@ -47,6 +47,8 @@ def refused(capsys: CaptureFixture, *flags: str) -> str:
         (["--model", "scripted:hash?batchsize=2"], ["no option 'batchsize'", "batch_size"]),
         (["--model", "scripted:hash?delay=long"], ["delay=long"]),
         (["--model", "scripted:gone.json"], ["gone.json"]),
+        (["--model", "scripted:hahs"], ["scripted:hahs: write hash, FILE.json"]),
+        (["--model", "scripted:no.module:name"], ["there is no module no"]),
         (["--model", "hf:/no/such/folder"], ["/no/such/folder", "no such folder"]),
         (["--tasks", "starter_chioces"], ["'starter_chioces'", "starter_choices"]),
         (["--tasks", "nothing_at_all_*"], ["nothing_at_all_*"]),
