@@ -23,6 +23,7 @@ from flows.planning.requests_file import Written
 from flows.results.samples_file import check_writable, write_samples
 from metrics.hf_evaluate.code_eval import allowing_code
 from metrics.processes.call_messages import Ask
+from metrics.program_tests.tests_process import OUT_OF_TURN
 from metrics.sandbox.pick import Wanted
 from tasks_lib.catalog.selection import TaskFile
 from tasks_lib.checks.configuration import check_task
@@ -88,13 +89,14 @@ class ToScore:
 @dataclass(frozen=True, slots=True)
 class ScoredDocuments:
     """higher_is_better: by metric. version: of the task's file. repeats: how often each request was asked, of
-    which so many answers were scored."""
+    which so many answers were scored. docs_out_of_turn: those with a program that wrote out of turn."""
 
     scores: list[MetricScore]
     higher_is_better: dict[str, bool | None]
     version: JsonValue
     repeats: int
     repeats_scored: int
+    docs_out_of_turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,10 @@ def score(asked: ToScore, ask: Ask) -> ScoredDocuments:
         samples, scores, better = scored(task, answered, compat=asked.task.context.options.compat)
         write_samples(asked.samples, samples)
         repeats = task.builder.repeats
-        return ScoredDocuments(scores, better, task.version, repeats, task.scorer.answers_read(repeats))
+        out_of_turn = {one.answered.asked.doc_id for one in samples if OUT_OF_TURN in one.programs}
+        return ScoredDocuments(
+            scores, better, task.version, repeats, task.scorer.answers_read(repeats), len(out_of_turn)
+        )
 
 
 def hand(asked: ToScore, ask: Ask) -> HandedAnswers:

@@ -41,6 +41,7 @@ def about_scores(record: RunRecord) -> list[str]:
         *_coverage(record),
         *_cut_prompts(record),
         *_truncation(record),
+        *_out_of_turn(record),
         *_repeats(record),
         *_changes(record),
     ]
@@ -95,6 +96,16 @@ def _truncation(record: RunRecord) -> Iterator[str]:
         is_thinking = any(truncation.while_thinking for truncation in found.values())
         stops = "; where stop sequences end thinking, --end-of-thinking '</think>' has none sent"
         yield f"{more}{stops if is_thinking else ''}."
+
+
+def _out_of_turn(record: RunRecord) -> Iterator[str]:
+    """A line for each task with programs that a person should look at: they may have tried to cheat."""
+    for name, one in record.assay.tasks.items():
+        if one.docs_out_of_turn:
+            yield (
+                f"{name}: programs for {one.docs_out_of_turn} of {one.docs} documents wrote what only their "
+                "tests may; they count as failed (`programs` in the samples)"
+            )
 
 
 def _repeats(record: RunRecord) -> Iterator[str]:

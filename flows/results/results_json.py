@@ -44,7 +44,8 @@ class TaskUsage(_Part):
     truncated ended at its token limit, `while_thinking` before the answer itself began.
 
     repeats: how often each request was asked. repeats_scored: how many of these answers its
-    scores depend on. prompts_cut: requests whose prompts were longer than the model reads."""
+    scores depend on. prompts_cut: requests whose prompts were longer than the model reads.
+    docs_out_of_turn: documents with a program that wrote what nobody had asked it for, and so failed."""
 
     requests: int
     docs: int = 0
@@ -59,6 +60,7 @@ class TaskUsage(_Part):
     repeats: int = 1
     repeats_scored: int = 1
     prompts_cut: int = 0
+    docs_out_of_turn: int = 0
 
 
 class Assay(_Part):

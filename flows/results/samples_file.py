@@ -5,7 +5,8 @@ Columns as in lm-eval's sample lines: `doc_id`, `doc`, `target`, `arguments`, `r
 A metric that has the name of another column is under `<name> (score)`.
 Ours: `status`, `tokens_in`, `tokens_out` and `seconds` of the document's responses (of a batch their share;
 null where that is not known), and in a file in which a model thought `thinking`, laid out as `resps`: what it
-wrote before each answer; in a file with prompts that were longer than the model reads `tokens_cut`.
+wrote before each answer; in a file with prompts that were longer than the model reads `tokens_cut`; where
+answers are programs `programs`: what became of each.
 """
 
 import hashlib
@@ -41,9 +42,10 @@ COLUMNS = {
     "seconds",
     "thinking",
     "tokens_cut",
+    "programs",
 }
 _ARGUMENTS = {"image": "visual", "audio": "audio"}
-NESTED = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking")
+NESTED = ("doc", "target", "arguments", "resps", "filtered_resps", "thinking", "programs")
 _ROWS_A_GROUP = 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -144,6 +146,7 @@ def _schema(samples: Sequence[Sample]) -> pa.Schema:
             name = score_column(metric)
             numeric[name] = numeric.get(name, True) and isinstance(value, Real | np.bool_)
     is_cut = any(one.prompt_cut for sample in samples for one in _all_responses(sample))
+    has_programs = any(sample.programs for sample in samples)
     has_thinking = any(one.thinking is not None for sample in samples for one in _all_responses(sample))
     return pa.schema(
         [
@@ -156,6 +159,7 @@ def _schema(samples: Sequence[Sample]) -> pa.Schema:
             ("seconds", pa.float64()),
             *([("thinking", pa.large_string())] if has_thinking else ()),
             *([("tokens_cut", pa.int64())] if is_cut else ()),
+            *([("programs", pa.large_string())] if has_programs else ()),
             *((name, pa.float64() if is_number else pa.string()) for name, is_number in numeric.items()),
         ]
     )
@@ -177,6 +181,7 @@ def _row(sample: Sample, schema: pa.Schema, shared: dict[int, JsonObject]) -> Js
         "filtered_resps": as_json(list(sample.filtered)),
         "filter": sample.filter,
         "target_hash": _hash(str(sample.target)),
+        "programs": as_json(list(sample.programs)),
         **scores,
     }
 

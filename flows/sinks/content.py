@@ -77,10 +77,11 @@ def samples(result: EvaluationResult) -> Iterator[tuple[str, Path | bytes]]:
 
 
 def frame(file: Path | bytes) -> "pd.DataFrame":
-    """The rows of a file that `samples` gave."""
+    """The rows of a file that `samples` gave. Raises ResultError where it is damaged."""
     import pandas as pd
 
-    return pd.read_parquet(_opened(file))
+    with reading(_named(file)):
+        return pd.read_parquet(_opened(file))
 
 
 def started(result: EvaluationResult) -> float:
@@ -90,10 +91,15 @@ def started(result: EvaluationResult) -> float:
 
 
 def columns(file: Path | bytes) -> "pa.Schema":
-    """The columns of a file that `samples` gave."""
+    """The columns of a file that `samples` gave. Raises ResultError where it is damaged."""
     from pyarrow import parquet
 
-    return parquet.read_schema(_opened(file))
+    with reading(_named(file)):
+        return parquet.read_schema(_opened(file))
+
+
+def _named(file: Path | bytes) -> str:
+    return "a file of samples" if isinstance(file, bytes) else str(file)
 
 
 def _opened(file: Path | bytes) -> Path | BytesIO:

@@ -76,5 +76,6 @@ def _task_scores(prepared: PreparedTask, scored: ScoredDocuments, answers: TaskA
             prompts_cut=sum(response.prompt_cut > 0 for response in responses),
             repeats=scored.repeats,
             repeats_scored=scored.repeats_scored,
+            docs_out_of_turn=scored.docs_out_of_turn,
         ),
     )

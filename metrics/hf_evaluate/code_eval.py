@@ -20,6 +20,7 @@ from metrics.program_tests.verdict import verdict_of
 from metrics.sandbox.pick import Wanted
 
 _wanted: ContextVar[Wanted | None] = ContextVar("sandbox_of_code", default=None)
+_noted: ContextVar[list[str] | None] = ContextVar("results_of_programs", default=None)
 
 
 @contextmanager
@@ -31,6 +32,17 @@ def allowing_code(wanted: Wanted | None) -> Iterator[None]:
         yield
     finally:
         _wanted.reset(token)
+
+
+@contextmanager
+def noting_results() -> Iterator[list[str]]:
+    """Gives the results of all programs that are run within the block, in this thread, one after another."""
+    results: list[str] = []
+    token = _noted.set(results)
+    try:
+        yield results
+    finally:
+        _noted.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,8 @@ def compute(
         for (task, number, *_), result in zip(programs, results, strict=True):
             outcome = Outcome(task, result == PASSED, result, number)
             outcomes[task].append((number, asdict(outcome)))
+    if (noted := _noted.get()) is not None:
+        noted.extend(outcome["result"] for own in outcomes.values() for _, outcome in own)
     counts = [
         (len(own), sum(outcome["passed"] for _, outcome in own))
         for own in (outcomes[task] for task in range(len(references)))

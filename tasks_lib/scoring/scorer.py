@@ -15,6 +15,7 @@ from typing import Any
 from backends.requests import RequestKind, Response
 from metrics.aggregates.aggregation import aggregation
 from metrics.filters.filters import apply_pipeline
+from metrics.hf_evaluate.code_eval import noting_results
 from metrics.scores.choices import AnsweredChoices, resolve_gold
 from metrics.scores.likelihood import AnsweredTarget, RollingText
 from metrics.scores.metric import OutputType, document_scores
@@ -52,6 +53,7 @@ class Sample:
     """What became of one document in one filter pipeline.
 
     filtered: a value per request. scores: per-document values by metric, as aggregations read them.
+    programs: what became of those that its answers are, each tried with its tests (`code_eval`).
     """
 
     answered: Answered
@@ -59,6 +61,7 @@ class Sample:
     filter: str
     filtered: Sequence[Value]
     scores: Mapping[str, Any]
+    programs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,10 @@ class Scorer:
         for pipeline in self._reader.pipelines:
             for one, own in zip(answered, self._filtered(pipeline, answered), strict=True):
                 asked = one.asked
-                with self._errors.on("scoring", asked.doc_id, asked.doc):
+                with self._errors.on("scoring", asked.doc_id, asked.doc), noting_results() as programs:
                     scores = self._score(asked, own, pipeline)
                 target = self._builder.target(asked.doc_id, asked.doc)
-                yield Sample(one, target, pipeline.name, own, scores)
+                yield Sample(one, target, pipeline.name, own, scores, programs)
 
     def aggregate(self, samples: Sequence[Sample], *, compat: bool) -> list[MetricScore]:
         """One number for each metric and filter, over the documents in their order."""

@@ -10,10 +10,22 @@ import pytest
 from flows.common.errors import SpecError
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
+from flows.results.remarks import remarks
 from flows.specs.evaluation import EvaluationSpec
 from metrics.sandbox.pick import sandbox_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
+
+
+# It guesses at descriptors, as one would that knows how the tests ask.
+OUT_OF_TURN = """
+    import os
+    for descriptor in range(256):
+        try:
+            os.write(descriptor, b"passed\\n")
+        except OSError:
+            pass
+"""
 
 
 @pytest.fixture
@@ -66,6 +78,20 @@ def test_humaneval_needs_no_flag_where_there_is_a_sandbox(bwrap: object, run: An
     result = run()
     assert result.failures == {}
     assert list(result.samples("humaneval")["pass@1"]) == [1.0, 0.0] * 3
+
+
+def test_what_became_of_programs_is_in_their_samples_and_those_out_of_turn_are_counted(
+    bwrap: object, run: Any, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps({**json.loads(answers.read_text()), "*": OUT_OF_TURN}))
+    result = run(limit=4)
+    assert list(result.samples("humaneval")["pass@1"]) == [1.0, 0.0] * 2
+    wrote = "failed: it wrote what nobody had asked it for"
+    assert list(result.samples("humaneval")["programs"]) == [["passed"], [wrote]] * 2
+    assert "humaneval: programs for 2 of 4 documents wrote what only their tests may" in "\n".join(
+        remarks(result.record)
+    )
 
 
 def test_humaneval_counts_the_programs_that_pass_their_tests(run: Any) -> None:

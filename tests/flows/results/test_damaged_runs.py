@@ -35,7 +35,7 @@ def readers(folder: Path, whole: EvaluationResult) -> Iterator[Callable[[], obje
         run = EvaluationResult.open(folder)
         _ = content.started(run), content.metrics(run), content.spec(run), content.results(run)
         for _, file in content.samples(run):
-            content.columns(file)
+            _ = content.columns(file), content.frame(file)
 
     def on_a_leaderboard() -> None:
         row, columns = row_of("a", "b", str(folder), EvaluationResult.open(folder).record, {})
@@ -81,6 +81,20 @@ def test_damage_is_said_in_a_line(finished: EvaluationResult, tmp_path: Path, na
     if not named_by_digest:
         without_digests(run)
     assert not tracebacks(run, tmp_path / "damaged", range(12))
+
+
+def test_samples_that_are_cut_and_have_no_digest_are_said_when_published(
+    finished: EvaluationResult, tmp_path: Path
+) -> None:
+    run = tmp_path / "whole"
+    shutil.copytree(str(finished.folder), run)
+    without_digests(run)
+    cut = run / "samples" / f"{TASKS[0]}.parquet"
+    cut.write_bytes(cut.read_bytes()[:100])
+    files = [file for _, file in content.samples(EvaluationResult.open(run))]
+    for read in (content.columns, content.frame):
+        with pytest.raises(ResultError, match=rf"{TASKS[0]}\.parquet is damaged"):
+            read(files[0])
 
 
 @pytest.mark.slow
