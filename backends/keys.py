@@ -41,15 +41,16 @@ _LONG_NUMBER = 10**7
 _LOOKS = (
     r"[Bb][Ee][Aa][Rr][Ee][Rr]\s+(?=\S*\d)[\w.~+/=-]{8,}|[Bb][Aa][Ss][Ii][Cc]\s+[\w+/-]{10,}="
     r"|(^|[^A-Za-z0-9])("
-    r"[Ss][Kk]-(?=[\w-]*(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{12})[\w-]{12,}"
+    r"[Ss][Kk]-(?=[\w-]{0,200}(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{12})[\w-]{12,}"
     r"|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}"
     r"|(AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|gsk_\w{20,}|xai-\w{20,}|pplx-\w{20,}|r8_\w{20,}|nvapi-[\w-]{20,}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|hooks\.slack\.com/services/\w)"
+    r"|eyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]{8,}|hooks\.slack\.com/services/\w)"
 )
 _KEY_LOOKS = re.compile(_LOOKS)
 # A word that may be a key of no known provider.
 _OPAQUE = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{8,}|[\w+=-]{24,}")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^/\s]\S*")
+# Schemes are short, and a long word is not gone through again from each of its letters.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,40}:/{1,2}[^/\s]\S*")
 # One word `name=value`, as it stands behind a command, or a part of an address' query.
 _PAIR = re.compile(r"(?:^-{0,2}|[?&#;])([\w.-]+)=([^?&#;]+)")
 _JSON_PAIR = re.compile(r"""["']([\w.-]+)["']\s*:\s*["']?([^"',}\s]+)""")
