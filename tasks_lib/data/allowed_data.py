@@ -40,8 +40,6 @@ class AllowedFiles:
                 )
         named = [*self._texts(options.get("data_dir")), *self._texts(options.get("data_files"))]
         if path in BUILDERS:
-            if not named:
-                raise TaskError(f"{self.task}: dataset_path {path!r} wants `data_files` in dataset_kwargs")
             base = str(options.get("data_dir") or "")
         elif is_builder(path):
             raise TaskError(f"{self.task}: dataset_path {path!r} is no builder of plain files; {WAY_OUT}")
@@ -86,6 +84,12 @@ class AllowedFiles:
                     yield from self._texts(inner)
             case _:
                 raise TaskError(f"{self.task}: dataset_kwargs: {short_repr(value)} is not the name of a file")
+
+
+def check_names_files(task: str, path: str, options: Mapping[str, Any]) -> None:
+    """Raise TaskError for a builder without files: `datasets` goes through all of the current folder."""
+    if path in BUILDERS and not (options.get("data_files") or options.get("data_dir")):
+        raise TaskError(f"{task}: dataset {path!r} wants `data_files` in dataset_kwargs")
 
 
 def check_of_hub(task: str, dataset: str, files: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from backends.files import sha256_of
-from tasks_lib.data.allowed_data import AllowedFiles, check_of_hub, is_builder
+from tasks_lib.data.allowed_data import AllowedFiles, check_names_files, check_of_hub, is_builder
 from tasks_lib.data.media_documents import documents, named_files, table_documents
 from tasks_lib.errors import MissingResource, TaskError
 from tasks_lib.files.config import TaskConfig
@@ -214,6 +214,7 @@ def find_source(config: TaskConfig, roots: Sequence[Path], own_folder: Path | No
     options = {
         key: value for key, value in (config.dataset_kwargs or {}).items() if key != "trust_remote_code"
     }
+    check_names_files(config.task, config.dataset_path, options)
     allowed = None if own_folder is None else AllowedFiles(config.task, (own_folder, *roots))
     if allowed is not None:
         allowed.check_named(config.dataset_path, options)
