@@ -70,6 +70,11 @@ class PendingCounts:
             self._written = monotonic()
         return taken
 
+    def put_back(self, counts: Mapping[tuple[str, Answerer], int]) -> None:
+        """Keep counts that were taken and could not be written."""
+        with self._lock:
+            self._pending.update(counts)
+
 
 def names(answerers: Iterable[Answerer]) -> Mapping[str, set[str]]:
     """What they call themselves, by the model that is asked."""

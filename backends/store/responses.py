@@ -136,11 +136,22 @@ class ResponseStore:
     def answerers(self, model: str) -> Counter[Answerer]:
         """Who gave the answers of a model, and how many each: of those that were stored since this is noted,
         and that `note_answerers` was told of."""
-        if pending := _answerer_rows(self._counts.take()):
-            self._database.do(lambda connection: connection.execute(self._count_answerers, pending))
+        unwritten = self._write_counts()
         columns = sa.select(ANSWERERS).where(ANSWERERS.c.model == model)
         rows = self._database.do(partial(rows_of, columns))
-        return Counter({Answerer(row.asked, row.name, row.system_fingerprint): row.answers for row in rows})
+        found = {Answerer(row.asked, row.name, row.system_fingerprint): row.answers for row in rows}
+        return Counter(found) + Counter({one: count for (of, one), count in unwritten.items() if of == model})
+
+    def _write_counts(self) -> Mapping[tuple[str, Answerer], int]:
+        """Write the counts that are due or not; those that cannot be written, as on a full disk, stay."""
+        counts = self._counts.take()
+        if pending := _answerer_rows(counts):
+            try:
+                self._database.do(lambda connection: connection.execute(self._count_answerers, pending))
+            except BackendError:
+                self._counts.put_back(counts)
+                return counts
+        return {}
 
     def note_answerers(self, model: str, found: Counter[Answerer]) -> None:
         """Take note of who gave answers of a model that an earlier version stored."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from backends.requests import Call, Response
 from backends.store.answerers import Answerer, names, plain
 from backends.store.responses import ResponseStore
-from tests.backends.store.test_responses import key
+from tests.backends.store.test_responses import key, start
 
 ASKED = "openai-chat:m"
 
@@ -32,6 +32,30 @@ def test_a_new_name_is_there_for_other_processes_at_once(tmp_path: Path) -> None
     with ResponseStore.open(path) as store, ResponseStore.open(path) as other:
         store.put_many([(key(1), of("m-1"))], model="a")
         assert names(other.answerers("a")) == {ASKED: {"m-1"}}
+
+
+def test_where_the_disk_takes_no_more_it_is_said_all_the_same(tmp_path: Path) -> None:
+    script = """
+        import resource, signal, sys
+        from backends.store.responses import ResponseStore
+        from tests.backends.store.test_answerers import key, of
+
+        store = ResponseStore.open(sys.argv[1])
+        for number in range(3):
+            store.put_many([(key(number), of("m-1"))], model="a")
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+        said = [dict(store.answerers("a")) for _ in range(2)]
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        store.close()
+        print([list(one.values()) for one in said])
+    """
+    path = tmp_path / "responses.sqlite"
+    out, errors = start(script, path).communicate()
+    assert out.strip() == "[[3], [3]]", errors
+    with ResponseStore.open(path) as store:
+        assert list(store.answerers("a").values()) == [3]
 
 
 def test_a_name_that_no_database_takes_is_written_down_all_the_same(tmp_path: Path) -> None:
