@@ -152,6 +152,7 @@ def test_workers_of_a_run_that_is_interrupted_stop_within_seconds_and_keep_what_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("processes", "shard"), [(1, 40), (2, 512)])
 def test_neither_workers_nor_the_size_of_shards_change_a_score(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dask: DaskProcesses, processes: int, shard: int

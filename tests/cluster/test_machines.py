@@ -85,6 +85,7 @@ def test_dask_workers_that_share_no_disk_score_as_one_process_does(
     assert is_only_in_their_homes(machines, lab)
 
 
+@pytest.mark.slow
 def test_a_dask_worker_tells_through_the_bucket_what_has_no_answer(
     lab: Lab, tmp_path: Path, prefix: str, database: str
 ) -> None:
@@ -201,6 +202,7 @@ def test_a_bucket_and_a_database_that_are_restarted_cost_the_workers_nothing(
     assert are_the_same(found, expected, "sums")
 
 
+@pytest.mark.slow
 def test_child_runs_that_share_no_disk_score_as_one_process_does(
     lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, database: str
 ) -> None:

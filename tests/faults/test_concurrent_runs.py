@@ -73,6 +73,7 @@ def test_another_run_goes_on_where_the_one_that_asked_was_killed(lab: Lab, endpo
     assert endpoint.counts()["distinct_answered"] == 40
 
 
+@pytest.mark.slow
 def test_two_runs_may_make_the_home_at_the_same_moment(lab: Lab, expected: object, tmp_path: Path) -> None:
     home = str(tmp_path / "new")
     processes = [lab.start(tasks="facts,sums", ASSAY_HOME=home) for _ in range(2)]
@@ -81,6 +82,7 @@ def test_two_runs_may_make_the_home_at_the_same_moment(lab: Lab, expected: objec
     assert lab.all_results == [expected, expected]
 
 
+@pytest.mark.slow
 def test_runs_of_two_models_do_not_answer_for_each_other(lab: Lab, expected: object) -> None:
     models = ("scripted:hash?version=1", "scripted:hash?version=2")
     for process in [lab.start(tasks="facts,sums", model=model) for model in models]:

@@ -66,6 +66,7 @@ def test_all_of_gsm8k_through_faults_scores_as_without(
     assert (counts["distinct_answered"], counts["most_answers"]) == (1319, 1)
 
 
+@pytest.mark.slow
 def test_kills_at_random_points_lose_no_more_than_the_calls_that_were_under_way(
     lab: Lab, tmp_path: Path, endpoint: Endpoint
 ) -> None:

@@ -46,7 +46,9 @@ def hangups_are_heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hangups_are_heard")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
+)
 def test_calls_in_flight_are_waited_for_and_paid_once(
     lab: Lab, endpoint: Endpoint, number: signal.Signals
 ) -> None:
@@ -78,6 +80,7 @@ def test_another_ctrl_c_waits_for_nothing(lab: Lab, endpoint: Endpoint) -> None:
     assert "Traceback" not in ended.errors
 
 
+@pytest.mark.slow
 def test_sigterm_waits_as_long_as_it_may(lab: Lab, endpoint: Endpoint) -> None:
     process = asking(lab, endpoint, latency=100.0, ASSAY_TERM_SECONDS="0.5")
     process.send_signal(signal.SIGTERM)

@@ -51,6 +51,7 @@ def test_an_address_at_which_nobody_answers_is_said_in_a_line(lab: Lab, kind: st
     assert not lab.results.exists()
 
 
+@pytest.mark.slow
 def test_a_server_that_wants_to_hear_something_else_is_said_in_a_line(lab: Lab) -> None:
     lab.add_texts("sums", 2)
     server = TemporaryServer(login="admin:secret")
@@ -92,6 +93,7 @@ def test_a_server_that_goes_away_for_good_costs_a_run_nothing(lab: Lab, server: 
     assert lab.last["assay"]["requests_asked"] == 12
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_not_held_up_by_a_server_that_went_away(lab: Lab, server: TemporaryServer) -> None:
     lab.add_texts("sums", 400)
     process = lab.start(tasks="sums", model=SLOW_MODEL, PREFECT_API_URL=server.url)

@@ -12,6 +12,7 @@ from tests.support.lab import Lab
 OWN_SERVER = {"PREFECT_API_URL": ""}
 
 
+@pytest.mark.slow
 def test_first_servers_that_start_together_all_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def names(seaweedfs: SeaweedFS, place: str) -> list[str]:
     return [f"s3://{name}".removeprefix(f"{place}/") for name in found]
 
 
+@pytest.mark.slow
 def test_a_suite_in_a_bucket_finds_what_it_does_on_disk_and_writes_it_there(
     lab: Lab, other_lab: Lab, prefix: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,7 +155,7 @@ def catalog_data(tmp_path: Path) -> Path:
     return tmp_path / "documents"
 
 
-@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("held", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_answers_to_the_catalogs_tasks_do_nothing(
     held: bool,
     tmp_path: Path,
