@@ -51,3 +51,29 @@ class StopSign:
 
     def hurries(self) -> bool:
         return self._hurries.is_set()
+
+
+class PartSign:
+    """The sign of a part of what another sign stands for: set with the whole, or alone."""
+
+    def __init__(self, whole: Sign) -> None:
+        self._whole = whole
+        self._is_set = Event()
+
+    @property
+    def in_flight(self) -> int:
+        return self._whole.in_flight
+
+    @in_flight.setter
+    def in_flight(self, calls: int) -> None:
+        self._whole.in_flight = calls
+
+    def set(self) -> None:
+        """Have no more of the part asked; what is in flight comes to its end."""
+        self._is_set.set()
+
+    def is_set(self) -> bool:
+        return self._is_set.is_set() or self._whole.is_set()
+
+    def hurries(self) -> bool:
+        return self._whole.hurries()

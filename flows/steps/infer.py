@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from time import monotonic, time
 
@@ -12,7 +12,7 @@ from backends.errors import BackendError
 from backends.money.purse import Purse
 from backends.protocol import AskContext, Batch, ask
 from backends.requests import Call, Request, Response
-from backends.stop_sign import Sign, Stopped
+from backends.stop_sign import PartSign, Sign, Stopped, StopSign
 from backends.store.answerers import names
 from backends.telemetry.telemetry import telemetry
 from flows.planning.kept_model import turn
@@ -130,19 +130,35 @@ class _Shard:
         )
 
     def answer(self, keys: Sequence[str], context: AskContext) -> dict[str, Response]:
-        """Ask for what is missing, and store it batch by batch; gives what has no answer."""
+        """Ask for what is missing, and store it batch by batch; gives what has no answer. Raises BackendError
+        where answers cannot be stored, when those of the calls in flight have come."""
         unanswered: dict[str, Response] = {}
+        sign = PartSign(context.stop or StopSign())
         started = monotonic()
-        with closing(self._batches(keys, context)) as batches:
+        with closing(self._batches(keys, replace(context, stop=sign))) as batches:
             for batch in batches:
-                answered = [(keys[position], _timed(response)) for position, response in batch]
-                unanswered |= {key: response for key, response in answered if not response.is_scorable}
-                self._store(answered)
+                answered = _by_key(keys, batch)
+                unanswered |= {
+                    key: response for key, response in answered.items() if not response.is_scorable
+                }
+                try:
+                    self._store(answered)
+                except BackendError:
+                    sign.set()
+                    self.run.unstored |= unanswered | answered
+                    self._note_the_rest(keys, batches)
+                    raise
                 seconds = monotonic() - started
-                for kind, count in Counter(self.requests[key].kind for key, _ in answered).items():
+                for kind, count in Counter(self.requests[key].kind for key in answered).items():
                     self.run.reporter.answered(kind, count, seconds * count / len(answered))
                 started = monotonic()
         return unanswered
+
+    def _note_the_rest(self, keys: Sequence[str], batches: Iterator[Batch]) -> None:
+        """Keep what the calls in flight give, for their cost, where nothing can be stored any more."""
+        with suppress(Stopped, BackendError):
+            for batch in batches:
+                self.run.unstored |= _by_key(keys, batch)
 
     def _batches(self, keys: Sequence[str], context: AskContext) -> Generator[Batch, None, None]:
         """Answers as they come; where a budget is spent, the rest is skipped."""
@@ -157,16 +173,12 @@ class _Shard:
         else:
             yield from _metered(ask(backend, requests, context), len(keys), purse)
 
-    def _store(self, answered: Sequence[tuple[str, Response]]) -> None:
+    def _store(self, answered: Mapping[str, Response]) -> None:
         """Make answers durable, and tell whoever watches of all."""
-        scorable = [pair for pair in answered if pair[1].is_scorable]
-        try:
-            self.plan.store.put_many(scorable, self.plan.model_key)
-        except BackendError:
-            self.run.unstored.update(scorable)
-            raise
+        scorable = [pair for pair in answered.items() if pair[1].is_scorable]
+        self.plan.store.put_many(scorable, self.plan.model_key)
         spec = self.plan.spec
-        for key, response in answered:
+        for key, response in answered.items():
             telemetry().called(self.requests[key], response, spec.model.backend, spec.model.name)
 
 
@@ -184,6 +196,10 @@ def _metered(batches: Iterator[Batch], count: int, purse: Purse) -> Iterator[Bat
         if left and (why := purse.spent(left)):
             yield [(position, Response(status="skipped", error=why)) for position in left]
             return
+
+
+def _by_key(keys: Sequence[str], batch: Batch) -> dict[str, Response]:
+    return {keys[position]: _timed(response) for position, response in batch}
 
 
 def _timed(response: Response) -> Response:

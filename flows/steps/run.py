@@ -18,7 +18,7 @@ from flows.storage.home import Home
 class Run:
     """What a run is made of, and who is told how far it is.
 
-    unstored: answers that came and could not be stored, by their keys; they were paid, too.
+    unstored: what came of requests where it could not be stored, by their keys; it was paid, too.
     No dataclass: Prefect would look for futures in its fields.
     """
 

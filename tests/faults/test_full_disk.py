@@ -1,8 +1,8 @@
 """Places that cannot be written: said before the model is asked, or a failed run that keeps all answers."""
 
+import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +12,14 @@ from tests.support.endpoints.endpoint import Endpoint
 from tests.support.lab import Finished, Lab, finish
 from tests.support.waiting import until
 
-LIMITED = """
-import resource, runpy, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-sys.argv = sys.argv[2:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
 
 def with_limit(lab: Lab, file_bytes: int, tasks: str, *flags: str) -> Finished:
     """The command where no file may grow over so many bytes; the index of the catalog, which is larger, is
     there."""
     assert lab.run("--list-tasks=sums").status == 0
-    return lab.run(*flags, tasks=tasks, through=[sys.executable, "-c", LIMITED, str(file_bytes)])
+    process = lab.start(*flags, tasks=tasks)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    return finish(process)
 
 
 def lines(ended: Finished) -> list[str]:
@@ -81,10 +75,13 @@ def test_what_a_full_disk_lost_is_in_the_cost(lab: Lab, endpoint: Endpoint) -> N
     assert ended.status == 1
     counts = endpoint.counts()
     assert 8 < counts["distinct_answered"] < 400
-    paid = lab.last["assay"]["cost"]["run"]["usd"]
+    lost = lab.last["assay"]["cost"]["run"]
+    assert lost["usd"] == pytest.approx((lost["tokens_in"] + 4 * lost["tokens_out"]) / 1_000_000)
     assert lab.run(*flags, tasks="sums").status == 0
-    each = lab.last["assay"]["cost"]["run"]["usd"] / 400
-    assert paid == pytest.approx(each * counts["distinct_answered"], rel=0.1, abs=9 * each)
+    of_all = lab.last["assay"]["cost"]["run"]
+    assert (
+        lost["tokens_in"] * 400 == of_all["tokens_in"] * counts["distinct_answered"]
+    )  # prompts of one length
 
 
 @pytest.fixture
