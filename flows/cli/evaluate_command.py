@@ -5,7 +5,6 @@ Of `--check-tasks`, 0: nothing is broken, though packages or data may be missing
 """
 
 import argparse
-import gc
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -96,13 +95,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(spec: EvaluationSpec) -> int:
-    from flows.common.garbage_collection import look_less_often
     from flows.pipeline.start import run
 
-    look_less_often()
-    status = show(run(spec, show_progress=True), with_performance=spec.show_performance)
-    gc.freeze()  # Python would look through all there is once more when it ends: half a second
-    return status
+    return show(run(spec, show_progress=True), with_performance=spec.show_performance)
 
 
 def _estimate(spec: EvaluationSpec) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 # Where the project is.
 ROOT = Path(__file__).resolve().parents[2]
 _RUN = (
-    "import sys, importlib; sys.path.insert(0, sys.argv.pop(1)); "
+    "import gc, sys, importlib; gc.set_threshold(20_000); sys.path.insert(0, sys.argv.pop(1)); "
     "importlib.import_module(sys.argv.pop(1)).main()"
 )
 
