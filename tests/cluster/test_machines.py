@@ -1,6 +1,5 @@
 """Runs whose workers are on machines that share a bucket and a database with the run, and no disk."""
 
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from tests.cluster.dask_processes import DaskProcesses, kill
 from tests.cluster.machines import Machine, other_machines
 from tests.cluster.pool_worker import child_runs, children, pool_worker
 from tests.faults.test_endpoint_runs import AT_ONCE, chat, scores
+from tests.support.commands import Process
 from tests.support.endpoints.endpoint import Endpoint
 from tests.support.lab import Lab, finish
 from tests.support.servers.postgresql import PostgreSQL
@@ -33,7 +33,7 @@ def undisturbed(lab: Lab, root: Path, tasks: str, endpoint: Endpoint) -> Evaluat
 @contextmanager
 def under_way(
     lab: Lab, folder: Path, endpoint: Endpoint, prefix: str, database: str
-) -> Iterator[tuple["subprocess.Popen[str]", DaskProcesses]]:
+) -> Iterator[tuple[Process, DaskProcesses]]:
     """A run of the task `sums` by Dask workers on two machines, which have asked for 200 of its answers."""
     pytest.importorskip("prefect_dask", reason="needs the extra dask")
     endpoint.change(latency=0.1)

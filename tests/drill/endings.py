@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 
 from tests.drill.attack import Attack, Try
+from tests.support.commands import Process
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Finished, Lab, Process, finish
+from tests.support.lab import Finished, Lab, finish
 from tests.support.waiting import until
 
 SECTION = "two at once, and after the end"

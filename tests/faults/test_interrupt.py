@@ -8,8 +8,9 @@ import pytest
 
 from flows.cli.exit_statuses import INTERRUPTED, ended
 from tests.faults.test_endpoint_runs import chat
+from tests.support.commands import Process
 from tests.support.endpoints.endpoint import Endpoint
-from tests.support.lab import Lab, Process, finish
+from tests.support.lab import Lab, finish
 from tests.support.waiting import until
 
 # The command, to which Ctrl-C comes while its modules are imported.

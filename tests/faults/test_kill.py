@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.lab import Lab, Process, finish
+from tests.support.commands import Process
+from tests.support.lab import Lab, finish
 from tests.support.waiting import PATIENCE, until
 
 BATCH = 4

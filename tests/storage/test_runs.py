@@ -12,7 +12,8 @@ import yaml
 
 from flows.results.evaluation_result import EvaluationResult
 from flows.storage.bucket import BucketPath
-from tests.support.lab import Finished, Lab, Process, finish
+from tests.support.commands import Process
+from tests.support.lab import Finished, Lab, finish
 from tests.support.servers.postgresql import PostgreSQL
 from tests.support.servers.seaweedfs import READER, WRITER, SeaweedFS
 from tests.support.waiting import PATIENCE, until

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,12 @@ import yaml
 from flows.evaluate import evaluate
 from flows.results.evaluation_result import EvaluationResult
 from flows.specs.evaluation import EvaluationSpec
+from tests.support.commands import COMMANDS, Process, started
+from tests.support.fork_server import Command
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
 SCRIPT = ROOT / "flows" / "evaluate.py"
-
-Process = subprocess.Popen[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +109,20 @@ class Lab:
         *flags: str,
         tasks: str = "",
         model: str = "scripted:hash",
-        through: Sequence[str] = (sys.executable,),
+        through: Sequence[str] = (),
         **env: str,
     ) -> Process:
         """The run as a command, in a process group of its own; what is "" is left out.
 
-        flags: more, which win over the lab's. through: the command that runs the script. env: more of the
-        environment.
+        flags: more, which win over the lab's. through: the command that runs the script, where it is not
+        begun as quickly as can be. env: more of the environment.
         """
         keys = {key.replace("_", "-"): value for key, value in self._keys(tasks, model).items() if value}
         given = [f"--{key}={value}" for key, value in keys.items()]
         environment = {**os.environ, "ASSAY_HOME": str(self.home), **env}
-        return subprocess.Popen(
-            [*through, str(SCRIPT), *given, *flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={name: value for name, value in environment.items() if value},
-            start_new_session=True,
-        )
+        there = {name: value for name, value in environment.items() if value}
+        command = Command(str(SCRIPT), [*given, *flags], os.getcwd(), there)
+        return started(through, command) if through else COMMANDS.start(command)
 
     def run(self, *flags: str, **how: Any) -> Finished:
         """The run as a command, to its end."""
@@ -182,7 +175,7 @@ class Lab:
 def finish(process: Process) -> Finished:
     """Wait for a command."""
     out, errors = process.communicate(timeout=PATIENCE)
-    return Finished(process.returncode, out, errors)
+    return Finished(process.wait(), out, errors)
 
 
 def _extract(name: str, pattern: str) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Callable
-from subprocess import Popen
-from typing import Any
+from typing import Protocol
 
 # A machine that runs other tests beside these may take long to start a process. Seconds.
 PATIENCE = 240.0
 
 
+class Ending(Protocol):
+    """What may end: a process."""
+
+    def poll(self) -> int | None: ...
+
+
 def until(
     holds: Callable[[], object],
-    process: "Popen[Any] | None" = None,
+    process: Ending | None = None,
     *,
     seconds: float = PATIENCE,
     every: float = 0.005,
