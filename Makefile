@@ -17,7 +17,7 @@ evaluate: install
 	$(BIN)/python flows/evaluate.py
 
 # As many processes as JOBS run tests, each with a home and servers of its own.
-JOBS ?= 2
+JOBS ?= 3
 test: install
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS)
 

@@ -137,6 +137,7 @@ def test_a_killed_scheduler_ends_the_run_and_the_next_asks_for_the_rest(
     assert endpoint.counts()["arrived"] - 600 <= AT_ONCE * 1.5
 
 
+@pytest.mark.slow
 def test_workers_of_a_run_that_is_interrupted_stop_within_seconds_and_keep_what_was_answered(
     lab: Lab, endpoint: Endpoint, dask: DaskProcesses
 ) -> None:

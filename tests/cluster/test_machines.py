@@ -64,6 +64,7 @@ def is_only_in_their_homes(machines: Sequence[Machine], lab: Lab) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_dask_workers_that_share_no_disk_score_as_one_process_does(
     lab: Lab, tmp_path: Path, endpoint: Endpoint, prefix: str, database: str
 ) -> None:

@@ -23,6 +23,7 @@ def expected(lab: Lab, tmp_path: Path) -> object:
     return lab.undisturbed(tmp_path / "other", "facts,sums")
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_are_both_right(lab: Lab, expected: object) -> None:
     processes = [lab.start(tasks="facts,sums", model=SLOW_MODEL) for _ in range(2)]
     ended = [finish(process) for process in processes]

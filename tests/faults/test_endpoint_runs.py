@@ -90,6 +90,7 @@ def test_kills_at_random_points_lose_no_more_than_the_calls_that_were_under_way(
     assert 0 < repeated <= kills * AT_ONCE * 1.5
 
 
+@pytest.mark.slow
 def test_a_budget_of_half_the_cost_stops_near_it_and_a_larger_one_repeats_nothing(
     lab: Lab, tmp_path: Path, endpoint: Endpoint
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_fallback_answers_for_a_model_that_is_away(lab: Lab, endpoint: Endpoin
     assert result.results["assay"]["cost"]["models"].keys() == {"openai-chat:m"}
 
 
+@pytest.mark.slow
 def test_an_estimate_makes_no_call_and_comes_near_the_cost(lab: Lab, endpoint: Endpoint) -> None:
     lab.add_texts("sums", 60)
     price = "--price=in=1,out=4"

@@ -76,6 +76,7 @@ def test_the_address_of_a_profile_is_named_as_such(lab: Lab, tmp_path: Path) -> 
     assert "Prefect's profile 'cluster'" in line
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_for_good_costs_a_run_nothing(lab: Lab, server: TemporaryServer) -> None:
     lab.add_texts("sums", 12)
     process = lab.start(

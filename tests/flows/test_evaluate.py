@@ -42,6 +42,7 @@ def test_a_second_run_asks_the_model_nothing(tmp_path: Path) -> None:
     assert second.results["assay"]["requests_reused"] == 25
 
 
+@pytest.mark.slow
 def test_task_code_that_draws_numbers_draws_the_same_in_every_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_each_call_works_in_a_coroutine(prefect_server: str, home: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", IN_A_COROUTINE, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)

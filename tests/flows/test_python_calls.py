@@ -9,6 +9,7 @@ import pytest
 from tests.support.paths import ROOT
 
 
+@pytest.mark.slow
 def test_each_call_is_a_function_before_and_after_its_module_is_imported(
     prefect_server: str, home: Path, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     return lab.evaluate(",".join(asked), MODEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ALONE)
 def test_each_document_is_scored_as_lm_eval_scores_it(task: str, result: EvaluationResult) -> None:
     theirs = import_module(ALONE[task][0])

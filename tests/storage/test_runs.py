@@ -113,6 +113,7 @@ def test_another_machine_with_the_same_output_and_store_does_nothing_again(
     assert any(name.endswith(".parquet") for name in kept)
 
 
+@pytest.mark.slow
 def test_a_run_killed_on_one_machine_goes_on_on_another(
     lab: Lab, other_lab: Lab, prefix: str, database: str, tmp_path: Path
 ) -> None:

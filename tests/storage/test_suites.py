@@ -128,6 +128,7 @@ def test_a_comparison_is_written_to_a_bucket_too(
     assert not (tmp_path / "s3:").exists()
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket_is_scored_again_and_published_as_one_on_disk(
     pairs: list[list[str]], lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seaweedfs: SeaweedFS
 ) -> None:

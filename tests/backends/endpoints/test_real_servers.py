@@ -73,6 +73,7 @@ def test_llama_cpp_is_refused_for_log_likelihoods_in_one_line(llama_cpp_url: str
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_transformers_serve_is_refused_for_log_likelihoods(
     transformers_url: str, tiny_model: Path, tmp_path: Path
 ) -> None:

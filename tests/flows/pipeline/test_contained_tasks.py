@@ -155,7 +155,8 @@ def catalog_data(tmp_path: Path) -> Path:
     return tmp_path / "documents"
 
 
-@pytest.mark.parametrize("held", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("held", [True, False])
 def test_answers_to_the_catalogs_tasks_do_nothing(
     held: bool,
     tmp_path: Path,

@@ -77,6 +77,7 @@ def scores(result: EvaluationResult) -> dict[str, float]:
     return dict(zip(table["metric"], table["value"], strict=True))
 
 
+@pytest.mark.slow
 def test_a_function_scores_texts_as_one_of_a_task_file_does(run: Run) -> None:
     assert scores(run("{metric: 'custom:of_ones_own:length'}"))["length"] > 0
     found = scores(run("{metric: 'custom:of_ones_own:both'}"))

@@ -57,6 +57,7 @@ def test_at_a_temperature_of_0_equal_documents_have_one_answer_whatever_the_seed
     assert lab.asked == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not STORIES.is_dir(), reason="needs the stories260k model beside the repository")
 def test_a_local_models_text_depends_on_no_batch_and_no_earlier_answer(lab: Lab, tmp_path: Path) -> None:
     needed("torch", "transformers")

@@ -78,6 +78,7 @@ test_split: test
 """
 
 
+@pytest.mark.slow
 def test_the_next_run_asks_what_edited_code_makes(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     words = lab.tasks / "apart" / "words_of_apart" / "decorating.py"
